@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Postfix instance that a module works on. Private to mailops.postfix."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The standard section is for modules that write, READ_ONLY for those that only report."""
+
+    DOCUMENTATION = r"""
+options:
+  config_directory:
+    description:
+      - The configuration directory of the Postfix instance.
+      - The default is the one that C(postconf) itself uses, mostly V(/etc/postfix).
+      - The directory of any other instance works as well, also of one that is not running.
+    type: path
+  backup:
+    description:
+      - Keep a copy of each file that changes, beside it, with the time in its name.
+    type: bool
+    default: false
+attributes:
+  diff_mode:
+    description: Returns details on what has changed, or would change in C(check_mode), when in diff mode.
+    support: full
+    details:
+      - The content of secret files is never shown.
+requirements:
+  - Python >= 3.8 and Postfix >= 3.4 on the managed host
+"""
+
+    READ_ONLY = r"""
+options:
+  config_directory:
+    description:
+      - The configuration directory of the Postfix instance.
+      - The default is the one that C(postconf) itself uses, mostly V(/etc/postfix).
+      - The directory of any other instance works as well, also of one that is not running.
+    type: path
+attributes:
+  diff_mode:
+    description: Returns details on what has changed, or would change in C(check_mode), when in diff mode.
+    support: N/A
+    details:
+      - This action changes nothing.
+requirements:
+  - Python >= 3.8 and Postfix >= 3.4 on the managed host
+"""

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filter from_master_cf."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: from_master_cf
+short_description: Read the text of a master.cf
+version_added: 0.1.0
+author: mailops.postfix contributors (@mailops)
+description:
+  - Turns the text of a C(master.cf) into a list of services, reading it as Postfix does.
+  - Each service has the keys that O(mailops.postfix.master_cf#module:services) takes.
+  - Comments are left out, commented services with them.
+options:
+  _input:
+    description: The text of a C(master.cf).
+    type: str
+    required: true
+seealso:
+  - module: mailops.postfix.master_cf
+  - module: mailops.postfix.instance_info
+"""
+
+EXAMPLES = r"""
+- name: Name the services that accept connections from the network
+  ansible.builtin.debug:
+    msg: "{{ text | mailops.postfix.from_master_cf | map(attribute='service') | select('search', '/inet$') }}"
+  vars:
+    text: "{{ lookup('ansible.builtin.file', 'backup/master.cf') }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The services in the order of the file.
+    - A column that is C(-) in the file, so that Postfix's default counts, is V(null).
+  type: list
+  elements: dict
+  sample:
+    - service: submission/inet
+      private: false
+      unprivileged: null
+      chroot: true
+      wakeup: null
+      process_limit: null
+      command: smtpd
+      options:
+        smtpd_tls_security_level: encrypt
+"""
+
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._master_cf import parse_services
+
+
+def from_master_cf(text: Any) -> list[dict[str, Any]]:
+    """Read the text of a master.cf."""
+    if not isinstance(text, str):
+        raise AnsibleFilterError(f"the text of a master.cf is needed, not a {type(text).__name__}")
+    try:
+        return parse_services(text)
+    except PostfixError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"from_master_cf": from_master_cf}

@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The errors of the collection. Private to mailops.postfix.
+
+Every message says what was being done, to which object (a parameter, or file:line), why it failed, and what to write instead.
+"""
+
+from __future__ import annotations
+
+
+class PostfixError(Exception):
+    """Base of all errors that users are meant to read; anything else that escapes is a defect of the collection."""
+
+    def __init__(self, action: str, subject: str, cause: str, remedy: str = "") -> None:
+        """
+        :param action: what was being done, as a participle: ``setting``, ``reading``.
+        :param subject: the object: a parameter, a service, ``/etc/postfix/main.cf:12``.
+        :param cause: why it failed, a clause without a full stop.
+        :param remedy: what to write or do instead, a sentence without its full stop.
+        """
+        super().__init__(action, subject, cause, remedy)
+        self.action = action
+        self.subject = subject
+        self.cause = cause
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        message = f"{self.action} {self.subject}: {self.cause}"
+        return f"{message}. {self.remedy}" if self.remedy else message
+
+
+class GrammarError(PostfixError):
+    """A file or a text that Postfix itself would refuse; the subject is ``file:line``."""
+
+
+class DeclarationError(PostfixError):
+    """The user asked for something that cannot be, or must not be, written."""
+
+
+class HostError(PostfixError):
+    """The host does not let us: a program is missing or failed, a file cannot be read or written."""

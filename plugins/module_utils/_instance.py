@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One Postfix on disk, to be read. Private to mailops.postfix.
+
+The only place that runs programs: Postfix's own commands and openssl, by list, with a C locale and a time limit.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _parameters
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+
+TIME_LIMIT = 120
+"""Seconds after which a program is given up."""
+
+QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
+
+_UNUSED = re.compile(r"/(main|master)\.cf: unused parameter: ([^=\s]+)=")
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a program did."""
+
+    argv: Tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def complaint(self) -> str:
+        """Its error output in one line."""
+        return " / ".join(to_text(self.stderr).split("\n")).strip(" /") or f"exit status {self.returncode}"
+
+
+Runner = Callable[[Sequence[str], Optional[bytes]], Completed]
+
+
+def run_program(argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
+    """Run a program.
+
+    :raises HostError: if it is not installed or does not end in time; its exit status is the caller's to judge.
+    """
+    environment = {"PATH": f"{os.environ.get('PATH', '')}:{_PATH}", "LC_ALL": "C", "LANG": "C"}
+    program = shutil.which(argv[0], path=environment["PATH"])
+    if program is None:
+        raise HostError("running", argv[0], "the program is not installed", "Install the package that brings it")
+    try:
+        done = subprocess.run(
+            [program, *argv[1:]],
+            env=environment,
+            input=stdin if stdin is not None else b"",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=TIME_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise HostError("running", " ".join(argv), f"it did not end within {TIME_LIMIT} seconds") from error
+    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def is_installed() -> bool:
+    """Whether Postfix's commands are on this host."""
+    return shutil.which("postconf", path=f"{os.environ.get('PATH', '')}:{_PATH}") is not None
+
+
+class Instance:
+    """A snapshot of one Postfix: whatever was asked once keeps its answer. A new one is made for each plan."""
+
+    def __init__(self, config_directory: Optional[str] = None, run: Runner = run_program) -> None:
+        """
+        :param config_directory: the configuration directory; None for the one that postconf(1) names.
+        :param run: how programs are run.
+        :raises HostError: if Postfix is not installed, or the directory holds no main.cf.
+        """
+        self._run = run
+        if config_directory is None:
+            answer = self.run("postconf", "-h", "config_directory")
+            config_directory = to_text(answer.stdout).strip()
+        self.config_directory = os.path.abspath(config_directory)
+        if not os.path.isfile(self.path("main.cf")):
+            raise HostError(
+                "reading", self.path("main.cf"), "there is no such file", "Name an existing Postfix configuration in config_directory"
+            )
+
+    def path(self, name: str) -> str:
+        """A file in the configuration directory; absolute names stay."""
+        return os.path.join(self.config_directory, name)
+
+    def run(self, *argv: str, stdin: Optional[bytes] = None, check: bool = True) -> Completed:
+        """Run a program.
+
+        :param check: raise HostError with its error output when its exit status is not 0.
+        """
+        done = self._run(argv, stdin)
+        if check and done.returncode != 0:
+            raise HostError("running", " ".join(argv), done.complaint)
+        return done
+
+    def read(self, path: str) -> Optional[bytes]:
+        """The content of a file, through symbolic links, or None if there is none."""
+        try:
+            with open(self.path(path), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise HostError("reading", self.path(path), error.strerror or str(error)) from error
+
+    @cached_property
+    def main_cf(self) -> bytes:
+        """The bytes of main.cf."""
+        return self.read("main.cf") or b""
+
+    @cached_property
+    def master_cf(self) -> bytes:
+        """The bytes of master.cf; empty if there is none."""
+        return self.read("master.cf") or b""
+
+    @cached_property
+    def explicit(self) -> Dict[str, str]:
+        """The settings of main.cf as they stand there."""
+        return {entry.name: entry.value for entry in _main_cf.entries(self.main_cf, self.path("main.cf"))}
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """All parameters that this Postfix knows, with their effective values as postconf(1) prints them."""
+        return parse_postconf(to_text(self.run("postconf", "-c", self.config_directory).stdout))
+
+    @cached_property
+    def version(self) -> Tuple[int, ...]:
+        """The version of Postfix, for example ``(3, 7, 11)``."""
+        text = self.parameters.get("mail_version", "")
+        numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+        if not numbers:
+            raise HostError("reading", "mail_version", f"postconf answers {text!r}")
+        return tuple(int(number) for number in numbers.groups() if number is not None)
+
+    @cached_property
+    def map_types(self) -> FrozenSet[str]:
+        """The lookup table types of this Postfix (postconf -m)."""
+        return frozenset(to_text(self.run("postconf", "-c", self.config_directory, "-m").stdout).split())
+
+    def chrooted(self, service: str = "smtp/unix") -> bool:
+        """Whether master(8) runs a service in a chroot: its column, and for ``-`` the compatibility level (master(5))."""
+        name, _slash, kind = service.rpartition("/")
+        entry = _master_cf.find(self.master_cf, name, kind, self.path("master.cf"))
+        if entry is None:
+            return False
+        column = entry.column("chroot")
+        if column != "-":
+            return column == "y"
+        level = re.match(r"\d+", self.parameters.get("compatibility_level", "0"))
+        return self.version < (3, 0) or not level or int(level.group()) < 1
+
+    @cached_property
+    def complaints(self) -> str:
+        """What postconf(1) warns about when it reads main.cf and master.cf; HostError if it can't read them."""
+        answer = self.run("postconf", "-c", self.config_directory, "-n", check=False)
+        if answer.returncode != 0:
+            raise HostError("checking", self.config_directory, f"postconf can't read it: {answer.complaint}")
+        return to_text(answer.stderr)
+
+    @cached_property
+    def unused(self) -> FrozenSet[Tuple[str, str]]:
+        """Settings that this Postfix does not use: pairs of ``main`` or ``master`` and the name."""
+        return frozenset(_UNUSED.findall(self.complaints))
+
+    def running(self) -> bool:
+        """Whether master(8) runs: it holds a lock on its pid file. (``postfix status`` asks the same, and logs it every time.)"""
+        queue_directory = self.parameters.get("queue_directory", "")
+        try:
+            with open(os.path.join(queue_directory, "pid", "master.pid"), "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def queue(self) -> Dict[str, int]:
+        """Number of messages in each queue; of one that may not be read, -1."""
+        result = {}
+        for name in QUEUES:
+            path = os.path.join(self.parameters.get("queue_directory", ""), name)
+            readable = os.access(path, os.R_OK | os.X_OK)
+            result[name] = sum(len(files) for _path, _directories, files in os.walk(path)) if readable else -1
+        return result
+
+    def report(self) -> Dict[str, Any]:
+        """The result of the module instance_info."""
+        entries = _master_cf.services(self.master_cf, self.path("master.cf"))
+        deprecated = {}
+        for name in self.explicit:
+            parameter = _parameters.find(name)
+            old = parameter and (parameter.deprecated or parameter.removed)
+            if parameter and old:
+                deprecated[name] = {"since": ".".join(map(str, old)), "instead": parameter.instead}
+        return {
+            "installed": True,
+            "running": self.running(),
+            "version": ".".join(map(str, self.version)),
+            "config_directory": self.config_directory,
+            "directories": {
+                name: value for name, value in self.parameters.items() if name.endswith("_directory") and value.startswith("/")
+            },
+            "explicit_parameters": {name: _main_cf.folded(value) for name, value in self.explicit.items()},
+            "parameters": dict(self.parameters),
+            "services": [
+                dict(_master_cf.describe(entry), chrooted=self.chrooted(entry.key)) for entry in entries
+            ],
+            "map_types": sorted(self.map_types),
+            "default_database_type": self.parameters.get("default_database_type", ""),
+            "queue": self.queue(),
+            "deprecated_parameters": deprecated,
+            "unused_parameters": sorted(name for _file, name in self.unused),
+        }
+
+    @contextmanager
+    def staged(self, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
+        """This instance as it would be with other texts, in a directory of its own that only root can read.
+
+        Nothing but main.cf and master.cf stands there; postconf(1) needs no more.
+        """
+        with tempfile.TemporaryDirectory(prefix="postfix-staged-") as directory:
+            for name, text in (("main.cf", main_cf), ("master.cf", master_cf)):
+                path = os.path.join(directory, name)
+                with open(path, "wb") as file:
+                    file.write(text)
+                # Postfix waits until a file is two seconds old; this one is never half-written.
+                settled = os.stat(path).st_mtime - 3
+                os.utime(path, (settled, settled))
+            yield Instance(directory, self._run)
+
+
+def parse_postconf(text: str) -> Dict[str, str]:
+    """``name = value`` lines of postconf(1)."""
+    result = {}
+    for line in text.split("\n"):
+        name, equals, value = line.partition(" =")
+        if equals:
+            result[name] = value.strip()
+    return result

@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The glue between plans and AnsibleModule. Private to mailops.postfix.
+
+The only module_utils file that knows Ansible: options that all modules share, and how a result, a diff and an error are reported.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Mapping, NoReturn, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan, apply
+
+
+def run(
+    argument_spec: Dict[str, Any],
+    build: Callable[[Instance, Mapping[str, Any]], Plan],
+    parts: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    **arguments: Any,
+) -> NoReturn:
+    """Run a module that writes.
+
+    :param argument_spec: its own options; ``config_directory`` and ``backup`` are added.
+    :param build: plans from a snapshot of the instance and the module's options.
+    :param parts: options that hold the options of other modules, with those modules' specifications: they are validated alike.
+    :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
+    """
+    common = {"config_directory": {"type": "path"}, "backup": {"type": "bool", "default": False}}
+    module = AnsibleModule({**argument_spec, **common}, supports_check_mode=True, **arguments)
+    options = dict(module.params)
+    try:
+        for name, specification in (parts or {}).items():
+            options[name] = _validated(name, options[name], specification)
+        outcome = apply(
+            lambda instance: build(instance, options),
+            lambda: Instance(options["config_directory"]),
+            check_mode=module.check_mode,
+            backup=options["backup"],
+        )
+    except PostfixError as error:
+        module.fail_json(msg=str(error))
+    for warning in outcome.plan.warnings:
+        module.warn(warning)
+    result = dict(outcome.plan.result, requires=outcome.plan.requires if outcome.changed else "none")
+    if outcome.backup_files:
+        result["backup_files"] = outcome.backup_files
+    module.exit_json(changed=outcome.changed, diff=outcome.diff, **result)
+
+
+def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
+    """The options of another module, with its defaults filled in; a list of them item by item."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [_validated(f"{name}[{index}]", item, specification) for index, item in enumerate(value)]
+    result = ArgumentSpecValidator(**specification).validate(value)
+    if result.error_messages:
+        raise DeclarationError("reading option", name, "; ".join(result.error_messages))
+    return result.validated_parameters
+
+
+def run_read_only(argument_spec: Dict[str, Any], read: Callable[[Mapping[str, Any]], Dict[str, Any]]) -> NoReturn:
+    """Run a module that reports and never changes anything.
+
+    :param argument_spec: its own options; ``config_directory`` is added.
+    :param read: the result from the module's options.
+    """
+    module = AnsibleModule({**argument_spec, "config_directory": {"type": "path"}}, supports_check_mode=True)
+    try:
+        result = read(module.params)
+    except PostfixError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)

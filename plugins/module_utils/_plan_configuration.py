@@ -1,0 +1,275 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a declaration to a plan: main.cf, master.cf, and a whole configuration. Private to mailops.postfix.
+
+The after is always edit(before, declaration), judged by the host's own postconf(1) on a staged copy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence
+
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _checks,
+    _main_cf,
+    _master_cf,
+    _parameters,
+    _plan_certificates,
+    _plan_tables,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan, strongest
+
+_COLUMN = {"type": "raw", "default": "keep"}
+
+MAIN_CF: Mapping[str, Any] = {"argument_spec": {"parameters": {"type": "dict", "required": True}}}
+"""What the module main_cf takes, as arguments of AnsibleModule; likewise below."""
+
+SERVICE: Mapping[str, Any] = {
+    "argument_spec": {
+        "service": {"type": "str", "required": True},
+        "command": {"type": "str", "default": "keep"},
+        "private": _COLUMN,
+        "unprivileged": _COLUMN,
+        "chroot": _COLUMN,
+        "wakeup": _COLUMN,
+        "process_limit": _COLUMN,
+        "options": {"type": "dict", "default": {}},
+        "purge_options": {"type": "bool", "default": False},
+        "state": {"type": "str", "choices": ["present", "absent", "disabled"], "default": "present"},
+    }
+}
+
+MASTER_CF: Mapping[str, Any] = {
+    "argument_spec": {
+        "services": {"type": "list", "elements": "dict", "required": True, "options": SERVICE["argument_spec"]}
+    }
+}
+
+_TABLE_OF_PARAMETER: Mapping[str, Any] = {
+    **_plan_tables.LOOKUP_TABLE,
+    "argument_spec": {**_plan_tables.LOOKUP_TABLE["argument_spec"], "parameter": {"type": "str"}},
+}
+
+CONFIGURATION: Mapping[str, Any] = {
+    "argument_spec": {
+        "main_cf": {"type": "dict", "default": {}},
+        "master_cf": {"type": "list", "elements": "dict", "default": []},
+        "lookup_tables": {"type": "list", "elements": "dict", "default": []},
+        "tls_policy": {"type": "dict"},
+        "certificates": {"type": "list", "elements": "dict", "default": []},
+        "ca_bundle": {"type": "dict"},
+        "validate": {"type": "bool", "default": True},
+    },
+    "parts": {
+        "master_cf": SERVICE,
+        "lookup_tables": _TABLE_OF_PARAMETER,
+        "tls_policy": _plan_tables.TLS_POLICY,
+        "certificates": _plan_certificates.CERTIFICATE,
+        "ca_bundle": _plan_certificates.CA_BUNDLE,
+    },
+}
+
+_UNDEFINED = re.compile(r"undefined parameter: (\S+)")
+
+
+def main_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """Set and remove parameters. Options and result: those of the module main_cf."""
+    return _plan(instance, options["parameters"], [])
+
+
+def master_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """Set, disable and remove services. Options and result: those of the module master_cf."""
+    return _plan(instance, {}, options["services"])
+
+
+def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """A whole instance. Options and result: those of the module configuration.
+
+    Files are installed before what refers to them: certificates, CA bundle, tables, then master.cf and main.cf.
+    """
+    parts: List[Plan] = []
+    parameters: Dict[str, Any] = {}
+    texts: Dict[str, bytes] = {}
+    result: Dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
+    for declared in options.get("certificates") or []:
+        part = _plan_certificates.certificate(instance, declared)
+        _join_certificate(parameters, part.result["parameters"])
+        result["certificates"].append(part.result)
+        parts.append(part)
+    if options.get("ca_bundle") is not None:
+        part = _plan_certificates.ca_bundle(instance, options["ca_bundle"])
+        parameters.update(part.result["parameters"])
+        result["ca_bundle"] = part.result
+        parts.append(part)
+    for declared in options.get("lookup_tables") or []:
+        part = _plan_tables.lookup_table(instance, declared)
+        if declared.get("parameter"):
+            parameters[declared["parameter"]] = part.result["map"]
+        result["lookup_tables"].append(part.result)
+        texts.update((change.path, change.after) for change in part.changes if isinstance(change.after, bytes))
+        parts.append(part)
+    parameters.update(options.get("main_cf") or {})
+    if options.get("tls_policy") is not None:
+        with instance.staged(_edited_main_cf(instance, parameters), instance.master_cf) as future:
+            part = _plan_tables.tls_policy(instance, options["tls_policy"], future.parameters, texts)
+        parameters.setdefault("smtp_tls_policy_maps", part.result["map"])
+        result["tls_policy"] = part.result
+        parts.append(part)
+    made = frozenset(change.path for part in parts for change in part.changes if change.after is not None)
+    parts.append(_plan(instance, parameters, options.get("master_cf") or [], made, options["validate"]))
+    result.update(parts[-1].result)
+    changes = [change for part in parts for change in part.changes]
+    return Plan(
+        changes=[change for change in changes if change.after is not None] + [change for change in changes if change.after is None],
+        result=result,
+        requires=strongest(*(part.requires for part in parts if part.changes_something())),
+        warnings=[warning for part in parts for warning in part.warnings],
+    )
+
+
+def _join_certificate(parameters: Dict[str, Any], of_certificate: Mapping[str, Any]) -> None:
+    """Several certificates (RSA and ECDSA, say) share one chain_files list."""
+    for name, value in of_certificate.items():
+        if name in parameters and name.endswith("_chain_files"):
+            value = f"{parameters[name]}, {value}"
+        parameters[name] = value
+
+
+def _edited_main_cf(instance: Instance, parameters: Mapping[str, Any]) -> bytes:
+    return _main_cf.edit(instance.main_cf, _declared(instance, parameters), instance.path("main.cf"))
+
+
+def _declared(instance: Instance, parameters: Mapping[str, Any]) -> Dict[str, Optional[str]]:
+    return {
+        name: None if value is None else _checks.adapted(name, value, instance.version)
+        for name, value in _main_cf.declared(parameters).items()
+    }
+
+
+def _plan(
+    instance: Instance,
+    parameters: Mapping[str, Any],
+    services: Sequence[Mapping[str, Any]],
+    made: FrozenSet[str] = frozenset(),
+    validate: bool = True,
+) -> Plan:
+    """Both files.
+
+    :param made: files that the same transaction makes, so that parameters may refer to them.
+    :param validate: whether to judge the meaning of what is declared; what Postfix can't even read is refused in any case.
+    """
+    declared = _declared(instance, parameters)
+    declared_services = [
+        _adapted_service(instance, service) for service in _master_cf.merged([_master_cf.declared(service) for service in services])
+    ]
+    main_after = _main_cf.edit(instance.main_cf, declared, instance.path("main.cf"))
+    master_after = _master_cf.edit(instance.master_cf, declared_services, instance.path("master.cf"))
+    with instance.staged(main_after, master_after) as future:
+        warnings = _judge(instance, future, declared, declared_services, made) if validate else []
+        requires = _requires(instance, future)
+    result: Dict[str, Any] = {}
+    changes = []
+    if parameters:
+        result["parameters"] = _parameter_changes(instance.main_cf, main_after, declared)
+        changes.append(Change(instance.path("main.cf"), main_after, instance.main_cf))
+    if services:
+        result["services"] = _service_changes(instance.master_cf, master_after, declared_services)
+        before = instance.read("master.cf")
+        changes.insert(0, Change(instance.path("master.cf"), master_after, before))
+    return Plan(changes, result, requires, warnings)
+
+
+def _adapted_service(instance: Instance, declaration: _master_cf.Declaration) -> _master_cf.Declaration:
+    options = {
+        name: None if value is None else _checks.adapted(name, value, instance.version)
+        for name, value in declaration.options.items()
+    }
+    return replace(declaration, options=options)
+
+
+def _judge(
+    instance: Instance,
+    future: Instance,
+    declared: Mapping[str, Optional[str]],
+    services: Sequence[_master_cf.Declaration],
+    made: FrozenSet[str],
+) -> List[str]:
+    """Let Postfix read the staged files; refuse what it does not know and what we know to be wrong; return warnings."""
+    complaints = future.complaints
+    values = [(name, value, "main.cf") for name, value in declared.items() if value is not None]
+    values += [
+        (name, value, f"service {service.key}")
+        for service in services if service.state == "present"
+        for name, value in service.options.items() if value is not None
+    ]
+    for name, value, where in values:
+        if ("main" if where == "main.cf" else "master", name) in future.unused:
+            raise _checks.unknown_name(name, where, instance.parameters, instance.version)
+        _checks.check_value(name, value, future.parameters)
+        _check_files(name, value, where, made)
+    undefined = sorted(set(_UNDEFINED.findall(complaints)))
+    referring = " ".join(value for _name, value, _where in values)
+    return [
+        f"nothing defines ${name}: Postfix takes it for empty" for name in undefined if re.search(rf"\$[({{]?{re.escape(name)}\b", referring)
+    ]
+
+
+def _check_files(name: str, value: str, where: str, made: FrozenSet[str]) -> None:
+    parameter = _parameters.find(name)
+    if parameter is None or parameter.kind not in ("file", "file list") or "$" in value:
+        return
+    for path in re.split(r"[\s,]+", value):
+        if not path or path in parameter.values or path in made:
+            continue
+        if not os.path.isfile(path):
+            raise DeclarationError(
+                "setting", f"{name} = {value} in {where}", f"there is no file {path}", "Put it there first: Postfix would go without TLS"
+            )
+
+
+def _requires(instance: Instance, future: Instance) -> str:
+    """What the running Postfix needs: nothing where no effective value changes."""
+    needs = [
+        _parameters.requires(name)
+        for name in {**instance.parameters, **future.parameters}
+        if instance.parameters.get(name) != future.parameters.get(name) and name != "config_directory"
+    ]
+    # Parameters that users define themselves are not among postconf's; their values work through others.
+    if _user_defined(instance) != _user_defined(future) or instance.master_cf != future.master_cf:
+        needs.append("reload")
+    return strongest("none", *needs)
+
+
+def _user_defined(instance: Instance) -> Dict[str, str]:
+    return {name: value for name, value in instance.explicit.items() if name not in instance.parameters}
+
+
+def _parameter_changes(before: bytes, after: bytes, declared: Mapping[str, Optional[str]]) -> Dict[str, Dict[str, Optional[str]]]:
+    old, new = _main_cf.parse_parameters(to_text(before)), _main_cf.parse_parameters(to_text(after))
+    return {
+        name: {"before": _shown(old.get(name)), "after": _shown(new.get(name))} for name in declared if old.get(name) != new.get(name)
+    }
+
+
+def _shown(value: Optional[str]) -> Optional[str]:
+    return None if value is None else _main_cf.folded(value)
+
+
+def _service_changes(
+    before: bytes, after: bytes, declarations: Sequence[_master_cf.Declaration]
+) -> Dict[str, Dict[str, Optional[str]]]:
+    result = {}
+    for declaration in declarations:
+        old = _master_cf.find(before, declaration.name, declaration.type)
+        new = _master_cf.find(after, declaration.name, declaration.type)
+        if (old and str(old)) != (new and str(new)):
+            result[declaration.key] = {"before": str(old) if old else None, "after": str(new) if new else None}
+    return result

@@ -1,0 +1,570 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a declaration to a plan: lookup tables and the TLS policy table. Private to mailops.postfix.
+
+The text is edited, and the compiled file beside it is made anew when, and only when, it does not hold what the text says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import tempfile
+from dataclasses import replace
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _macros, _routes, _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError, HostError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import SETTLED, Attributes, Change, Plan, strongest
+
+_ATTRIBUTES: Mapping[str, Any] = {
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+    "mode": {"type": "raw"},
+}
+
+LOOKUP_TABLE: Mapping[str, Any] = {
+    "argument_spec": {
+        "path": {"type": "path", "required": True},
+        "entries": {"type": "dict"},
+        "src": {"type": "path"},
+        "remote_src": {"type": "bool", "default": False},
+        "exclusive": {"type": "bool", "default": False},
+        "type": {"type": "str", "default": "auto", "choices": ["auto", *_lookup_table.TYPES]},
+        "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
+        **_ATTRIBUTES,
+        # The action plugin's: what the file on the controller is, before it travels.
+        "_checksum": {"type": "str"},
+    },
+    "mutually_exclusive": [["entries", "src"]],
+}
+"""What the module lookup_table takes, as arguments of AnsibleModule; likewise below."""
+
+TLS_POLICY: Mapping[str, Any] = {
+    "argument_spec": {
+        "path": {"type": "path"},
+        "policies": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "nexthop": {"type": "str"},
+                "domain": {"type": "str"},
+                "level": {"type": "str", "choices": list(_tls_policy.LEVELS)},
+                "match": {"type": "list", "elements": "str"},
+                "protocols": {"type": "list", "elements": "str"},
+                "ciphers": {"type": "str", "choices": list(_tls_policy.GRADES)},
+                "exclude": {"type": "list", "elements": "str"},
+                "tafile": {"type": "list", "elements": "path"},
+                "servername": {"type": "str"},
+                "connection_reuse": {"type": "bool"},
+                "enable_rpk": {"type": "bool"},
+                "route": {"type": "str", "choices": ["direct"]},
+                "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
+            },
+            "mutually_exclusive": [["nexthop", "domain"], ["nexthop", "route"]],
+            "required_one_of": [["nexthop", "domain"]],
+            "required_if": [["state", "present", ["level"]]],
+        },
+        "exclusive": {"type": "bool", "default": False},
+        "type": {"type": "str", "default": "auto", "choices": ["auto", *_lookup_table.KEYED]},
+        **_ATTRIBUTES,
+    },
+}
+
+_NEW_MODE = 0o644
+_OTHERS = 0o077
+
+Edit = Callable[[bytes, str, bool, str], bytes]
+"""A text, the type of its table, whether Postfix wants UTF-8, and its path, to the text that it shall be."""
+
+
+# lookup_table
+
+
+def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """Make, edit or remove a table. Options and result: those of the module lookup_table."""
+    path = instance.path(options["path"])
+    map_type = _map_type(instance, options.get("type") or "auto")
+    if options.get("state") == "absent":
+        return _absent(instance, path, map_type, options.get("type") or "auto")
+    checksum = options.get("_checksum")
+    if checksum and hashlib.sha256(instance.read(path) or b"").hexdigest() != checksum:
+        # The plan for a file that is still on the controller: ask for it.
+        return Plan(result={"map": f"{map_type}:{path}", "_transfer": True})
+    return _present(instance, path, map_type, options, _editor(instance, options))
+
+
+def _editor(instance: Instance, options: Mapping[str, Any]) -> Edit:
+    """The edit that lookup_table's options describe."""
+    source = options.get("src")
+    if source is not None:
+        if options.get("_checksum"):
+            return lambda text, _map_type, _utf8, _path: text
+        if not options.get("remote_src"):
+            raise DeclarationError(
+                "reading", source, "a file of the controller can't be read from here", "Use the module lookup_table, or remote_src: true"
+            )
+        content = instance.read(source)
+        if content is None:
+            raise DeclarationError("reading", source, "there is no such file on the host", "Name an existing file in src")
+        wanted = content
+        return lambda _text, _map_type, _utf8, _path: wanted
+    entries = options.get("entries") or {}
+    exclusive = bool(options.get("exclusive"))
+
+    def edit(text: bytes, map_type: str, utf8: bool, path: str) -> bytes:
+        declared = _lookup_table.declaration(entries, map_type, utf8)
+        return _lookup_table.edit(text, declared, map_type, exclusive, utf8, path)
+
+    return edit
+
+
+def _absent(instance: Instance, path: str, map_type: str, declared_type: str) -> Plan:
+    suffixes = sorted(set(_lookup_table.COMPILED.values()))
+    if declared_type in _lookup_table.COMPILED:
+        suffixes = [_lookup_table.COMPILED[declared_type]]
+    changes = [Change(path, None, instance.read(path), secret=_is_secret(_status(path), None))]
+    for suffix in suffixes:
+        if _status(path + suffix) is not None:
+            changes.append(Change(path + suffix, None, b"", secret=True))
+    return Plan(changes, {"map": f"{map_type}:{path}"}, _requires(map_type))
+
+
+def _present(instance: Instance, path: str, map_type: str, options: Mapping[str, Any], edit: Edit) -> Plan:
+    """The plan for a table whose text is what the edit makes of it."""
+    utf8 = _wants_utf8(instance)
+    before = instance.read(path)
+    status = _status(path)
+    attributes = _attributes(options, path)
+    secret = _is_secret(status, attributes.mode)
+    after = edit(before or b"", map_type, utf8, path)
+    _lookup_table.check(after, map_type, utf8, path if after == before else f"{path} (new)")
+    changes = [Change(path, after, before, attributes=attributes, secret=secret)]
+    if map_type in _lookup_table.COMPILED:
+        changes.append(_compiled(instance, path, map_type, before, after, attributes, utf8, secret))
+    elif map_type in _lookup_table.ORDERED:
+        _let_postfix_read(instance, path, map_type, after, secret)
+    return Plan(changes, {"map": f"{map_type}:{path}"}, _requires(map_type))
+
+
+def _requires(map_type: str) -> str:
+    """Daemons notice a new compiled file by themselves; other tables they read once."""
+    return "reload" if map_type in _lookup_table.READ_ONCE else "none"
+
+
+def _map_type(instance: Instance, declared: str) -> str:
+    """The type of the table.
+
+    :raises HostError: if this Postfix does not have it.
+    """
+    available = instance.map_types
+    default = _expanded("default_database_type", instance.parameters)
+    if declared == "auto":
+        for candidate in (default, *_lookup_table.AUTOMATIC):
+            if candidate in available and candidate in _lookup_table.COMPILED:
+                return candidate
+    elif declared in available:
+        return declared
+    has = ", ".join(name for name in _lookup_table.TYPES if name in available) or "none that can be managed"
+    raise HostError(
+        "choosing",
+        f"the table type {declared}",
+        f"this Postfix does not have {'any that postmap compiles' if declared == 'auto' else 'it'}; it has {has}",
+        f"Choose one of these, or install the package that brings {'one' if declared == 'auto' else 'it'} (Debian: postfix-{_package(declared)})",
+    )
+
+
+def _package(declared: str) -> str:
+    return declared if declared in ("lmdb", "cdb", "pcre") else "lmdb"
+
+
+def _expanded(name: str, parameters: Mapping[str, str]) -> str:
+    try:
+        return _macros.expand(parameters.get(name, ""), parameters)
+    except _macros.Unexpandable:
+        return ""
+
+
+def _wants_utf8(instance: Instance) -> bool:
+    return _expanded("smtputf8_enable", instance.parameters) != "no"
+
+
+# Files
+
+
+def _status(path: str) -> Optional[os.stat_result]:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HostError("reading", path, error.strerror or str(error)) from error
+
+
+def _attributes(options: Mapping[str, Any], path: str) -> Attributes:
+    return Attributes(options.get("owner"), options.get("group"), _mode(options.get("mode"), path))
+
+
+def _mode(declared: Union[str, int, None], path: str) -> Optional[int]:
+    if declared is None:
+        return None
+    mode = declared if isinstance(declared, int) and not isinstance(declared, bool) else None
+    if isinstance(declared, str) and re.fullmatch(r"0?o?[0-7]{3,4}", declared):
+        mode = int(declared.replace("o", ""), 8)
+    if mode is None or not 0 <= mode <= 0o7777:
+        raise DeclarationError("setting the mode of", path, f"{declared!r} is no octal mode", 'Write it in quotes, as in "0644"')
+    return mode
+
+
+def _is_secret(status: Optional[os.stat_result], mode: Optional[int]) -> bool:
+    """Whether others than the owner may not read the table, now or afterwards."""
+    modes = [] if mode is None else [mode]
+    if status is not None:
+        modes.append(stat.S_IMODE(status.st_mode))
+    return any(not each & 0o044 for each in modes)
+
+
+def _compiled(
+    instance: Instance,
+    path: str,
+    map_type: str,
+    before: Optional[bytes],
+    after: bytes,
+    attributes: Attributes,
+    utf8: bool,
+    secret: bool,
+) -> Change:
+    """The compiled file beside a text."""
+    target = path + _lookup_table.COMPILED[map_type]
+    stale = _stale(instance, path, target, map_type, before, after, utf8)
+    text_status, status = _status(path), _status(target)
+    not_before = text_status.st_mtime if text_status is not None and before == after else 0.0
+
+    def build(temporary: str) -> None:
+        _build(instance, path, map_type, after, temporary, secret)
+        if not_before:
+            # As old as its text at most, even if that was written a moment ago.
+            moment = max(not_before, os.stat(temporary).st_mtime - SETTLED)
+            os.utime(temporary, (moment, moment))
+
+    return Change(
+        target,
+        build,
+        None if status is None else b"",
+        stale,
+        _attributes_of_compiled(attributes, text_status, status),
+        secret=True,
+    )
+
+
+def _attributes_of_compiled(declared: Attributes, text: Optional[os.stat_result], compiled: Optional[os.stat_result]) -> Attributes:
+    """What is declared; else those of the text for a new file, and for an old one never more readable than the text."""
+    if text is None:
+        return declared
+    mode = stat.S_IMODE(text.st_mode)
+    if compiled is not None:
+        return replace(declared, mode=stat.S_IMODE(compiled.st_mode) & (mode | ~_OTHERS) if declared.mode is None else declared.mode)
+    return Attributes(
+        str(text.st_uid) if declared.owner is None else declared.owner,
+        str(text.st_gid) if declared.group is None else declared.group,
+        mode if declared.mode is None else declared.mode,
+    )
+
+
+def _stale(instance: Instance, path: str, target: str, map_type: str, before: Optional[bytes], after: bytes, utf8: bool) -> str:
+    """Why the compiled file must be made anew; empty if it need not."""
+    status = _status(target)
+    if status is None:
+        return "missing"
+    if before != after:
+        return "older than its text"
+    text_status = _status(path)
+    if text_status is not None and status.st_mtime < text_status.st_mtime:
+        return "older than its text"
+    if map_type in ("hash", "btree") and _lookup_table.berkeley_type(_head(target)) != map_type:
+        return "of another type"
+    held = _held(instance, path, target, map_type)
+    if held is None:
+        return "unreadable"
+    return "" if held == _lookup_table.contents(after, map_type, utf8) else "other content"
+
+
+def _head(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(16)
+    except OSError as error:
+        raise HostError("reading", path, error.strerror or str(error)) from error
+
+
+def _held(instance: Instance, path: str, target: str, map_type: str) -> Optional[Dict[bytes, bytes]]:
+    """What a compiled file holds; None if Postfix can't read it."""
+    if map_type == "cdb":
+        return _lookup_table.cdb_contents(instance.read(target) or b"")
+    listed = instance.run("postmap", "-c", instance.config_directory, "-s", f"{map_type}:{path}", check=False)
+    return _lookup_table.dumped(listed.stdout) if listed.returncode == 0 else None
+
+
+def _build(instance: Instance, path: str, map_type: str, text: bytes, temporary: str, secret: bool) -> None:
+    """Compile a text in a directory of its own beside the target, and put the result at the temporary path.
+
+    :raises HostError: if postmap fails, or warns about a line.
+    """
+    name = os.path.basename(path)
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=".postmap", dir=os.path.dirname(temporary)) as directory:
+        source = os.path.join(directory, name)
+        with open(source, "wb") as file:
+            file.write(text)
+        os.chmod(source, 0o600)
+        done = instance.run("postmap", "-c", instance.config_directory, f"{map_type}:{source}", check=False)
+        complaints = _complaints(done.stderr, source)
+        if done.returncode != 0 or complaints:
+            cause = "; ".join(complaints) or to_text(done.stderr).strip().replace("\n", " / ") or f"postmap ended with status {done.returncode}"
+            if secret and complaints:
+                cause = "postmap warns about a line; what it says is not shown, since the table is secret"
+            raise HostError("compiling", f"{map_type}:{path}", cause.replace(source, path), "Nothing has been changed")
+        os.rename(source + _lookup_table.COMPILED[map_type], temporary)
+
+
+def _let_postfix_read(instance: Instance, path: str, map_type: str, text: bytes, secret: bool) -> None:
+    """Have Postfix read the rules of a table that is not compiled: it skips what it does not understand with a warning."""
+    done = instance.run("postmap", "-c", instance.config_directory, "-q", "probe", f"{map_type}:/dev/stdin", stdin=text, check=False)
+    complaints = _complaints(done.stderr, "/dev/stdin")
+    if complaints:
+        found = re.search(r", line (\d+)", complaints[0])
+        cause = re.sub(r".*?/dev/stdin(?:, line \d+)?: ", "", complaints[0])
+        raise GrammarError(
+            "reading",
+            f"{path} (new):{found.group(1)}" if found else path,
+            "Postfix warns about this line" if secret else f"Postfix warns: {cause}",
+            "Correct or remove it",
+        )
+
+
+def _complaints(stderr: bytes, about: str) -> List[str]:
+    """The warnings that concern the table, not main.cf."""
+    lines = to_text(stderr).split("\n")
+    return [re.sub(r"^\S+: (warning|error|fatal): ", "", line) for line in lines if about in line]
+
+
+# tls_policy
+
+
+def tls_policy(
+    instance: Instance,
+    options: Mapping[str, Any],
+    parameters: Optional[Mapping[str, str]] = None,
+    planned: Optional[Mapping[str, bytes]] = None,
+) -> Plan:
+    """Make or edit the TLS policy table. Options and result: those of the module tls_policy.
+
+    :param parameters: the values of main.cf that the policies will live with; those of the instance if the same transaction does not change them.
+    :param planned: the texts of tables, by path, that the same transaction makes.
+    """
+    parameters = instance.parameters if parameters is None else parameters
+    planned = planned or {}
+    path = instance.path(options.get("path") or "tls_policy")
+    map_type = _map_type(instance, options.get("type") or "auto")
+    router = _Router(instance, parameters, planned)
+    wanted: Dict[str, Optional[_tls_policy.Policy]] = {}
+    for declared in options["policies"]:
+        for nexthop, policy in _declared_policies(declared, router):
+            if nexthop.lower() in (key.lower() for key in wanted):
+                raise DeclarationError("declaring the TLS policy", nexthop, "it is declared twice", "Keep one of the two")
+            wanted[nexthop] = policy
+    judge = _Judge(instance, parameters)
+    for policy in wanted.values():
+        if policy is not None:
+            judge.refuse(policy)
+
+    def edit(text: bytes, map_type: str, utf8: bool, path: str) -> bytes:
+        return _edit_policies(text, wanted, bool(options.get("exclusive")), map_type, utf8, path, instance.version)
+
+    plan = _present(instance, path, map_type, options, edit)
+    after = plan.changes[0].after
+    assert isinstance(after, bytes)
+    effective = _policies(after, map_type, path)
+    declared_keys = [key.lower() for key in wanted]
+    warnings = [text for policy in wanted.values() if policy is not None for text in _tls_policy.doubts(policy)]
+    warnings += [text for policy in effective if policy.nexthop.lower() not in declared_keys for text in judge.doubts(policy, path)]
+    warnings += _routes.near_misses([policy.nexthop for policy in effective], parameters)
+    extra = router.plans()
+    return Plan(
+        changes=[*plan.changes, *(change for other in extra for change in other.changes)],
+        result={**plan.result, "policies": [_tls_policy.to_declaration(policy) for policy in effective]},
+        requires=strongest(plan.requires, *(other.requires for other in extra)),
+        warnings=warnings,
+    )
+
+
+def _declared_policies(declared: Mapping[str, Any], router: _Router) -> List[Tuple[str, Optional[_tls_policy.Policy]]]:
+    """The keys and policies of one declaration: several for a domain with several next hops."""
+    domain = declared.get("domain")
+    present = declared.get("state") != "absent"
+    if domain:
+        domain = domain.rstrip(".").lower()
+        if not _tls_policy.is_hostname(domain):
+            raise DeclarationError("declaring the TLS policy", repr(domain), "it is no domain", "Declare a next hop with nexthop")
+        keys = router.keys(domain, declared.get("route") == "direct", present)
+    else:
+        nexthop = declared.get("nexthop") or ""
+        _tls_policy.check_nexthop(nexthop)
+        keys = [nexthop]
+    if not present:
+        return [(key, None) for key in keys]
+    attributes = {name: value for name, value in declared.items() if name not in ("domain", "nexthop", "route", "state")}
+    return [(key, _tls_policy.from_declaration(attributes, key)) for key in keys]
+
+
+def _edit_policies(
+    text: bytes,
+    wanted: Mapping[str, Optional[_tls_policy.Policy]],
+    exclusive: bool,
+    map_type: str,
+    utf8: bool,
+    path: str,
+    version: Tuple[int, ...],
+) -> bytes:
+    """The text with the wanted policies; an entry that says the same in other words stays as it is."""
+    present = _lookup_table.contents(text, map_type, utf8)
+    declared: Dict[str, Optional[str]] = {}
+    for nexthop, policy in wanted.items():
+        old = present.get(_lookup_table.fold(to_bytes(nexthop), map_type))
+        declared[nexthop] = None if policy is None else _tls_policy.render(policy, version)
+        if policy is not None and old is not None and _says(nexthop, old) == _says(nexthop, to_bytes(declared[nexthop] or "")):
+            declared[nexthop] = to_text(old)
+    return _lookup_table.edit(text, _lookup_table.declaration(declared, map_type, utf8), map_type, exclusive, utf8, path)
+
+
+def _says(nexthop: str, value: bytes) -> Optional[_tls_policy.Policy]:
+    try:
+        policy = _tls_policy.parse(nexthop, to_text(value))
+    except GrammarError:
+        return None
+    return replace(policy, match=tuple(sorted(policy.match)))
+
+
+def _policies(text: bytes, map_type: str, path: str) -> List[_tls_policy.Policy]:
+    """The policies of a table.
+
+    :raises GrammarError: for an entry that Postfix would take for wrong, and mail would wait for.
+    """
+    return [
+        _tls_policy.parse(to_text(entry.key), to_text(entry.value), f"{path}:{entry.line.number}")
+        for entry in _lookup_table.entries(text, map_type)
+    ]
+
+
+class _Judge:
+    """What can only be said of a policy on its host."""
+
+    def __init__(self, instance: Instance, parameters: Mapping[str, str]) -> None:
+        self.instance = instance
+        self.digest = _expanded("smtp_tls_fingerprint_digest", parameters).strip().lower()
+        self.default_match = _expanded("smtp_tls_fingerprint_cert_match", parameters)
+        self.dnssec = _expanded("smtp_dns_support_level", parameters).strip() == "dnssec"
+
+    def refuse(self, policy: _tls_policy.Policy) -> None:
+        """Refuse what this host would not enforce.
+
+        :raises DeclarationError: saying why.
+        """
+        _tls_policy.check(policy, self.instance.version, self.digest, self.default_match)
+        for path in policy.tafile:
+            content = self.instance.read(path)
+            if content is None or b"-----BEGIN " not in content:
+                cause = "there is no such file" if content is None else "it holds nothing in PEM form"
+                raise DeclarationError(
+                    "declaring the TLS policy", policy.nexthop, f"tafile {path}: {cause}", "Put the trust anchor there first, in PEM form"
+                )
+        if policy.level in ("dane", "dane-only") and not self.dnssec:
+            raise DeclarationError(
+                "declaring the TLS policy",
+                policy.nexthop,
+                f"without smtp_dns_support_level = dnssec Postfix takes level {policy.level} for "
+                + ("may" if policy.level == "dane" else "a mistake, and mail waits"),
+                "Set smtp_dns_support_level: dnssec in main.cf, on a host with a validating resolver",
+            )
+
+    def doubts(self, policy: _tls_policy.Policy, path: str) -> List[str]:
+        """The same for an entry that nobody declared: it is the user's, and said but not refused."""
+        try:
+            self.refuse(policy)
+            return _tls_policy.doubts(policy)
+        except DeclarationError as error:
+            return [f"{path}, an entry that is not declared here: {error}"]
+
+
+class _Router:
+    """The keys of policies for domains, and the transport entries that ``route: direct`` takes."""
+
+    def __init__(self, instance: Instance, parameters: Mapping[str, str], planned: Mapping[str, bytes]) -> None:
+        self.instance = instance
+        self.parameters = parameters
+        self.planned = planned
+        self.added: Dict[Tuple[str, str], Dict[str, str]] = {}
+
+    def keys(self, domain: str, direct: bool, present: bool) -> List[str]:
+        """The policy keys for a recipient domain.
+
+        :raises DeclarationError: if a policy could not apply to its mail, and to its mail alone.
+        """
+        if not present:
+            # What once was declared for the domain stood under the domain, or under the next hop that has it to itself.
+            try:
+                return list(dict.fromkeys([domain, *_routes.policy_keys(domain, self.parameters, self._tables())]))
+            except DeclarationError:
+                return [domain]
+        if direct:
+            self._route_directly(domain)
+        return _routes.policy_keys(domain, self.parameters, self._tables(), direct)
+
+    def plans(self) -> List[Plan]:
+        """Plans for the transport tables."""
+        return [
+            lookup_table(self.instance, {"path": path, "type": map_type, "entries": entries})
+            for (map_type, path), entries in self.added.items()
+        ]
+
+    def _tables(self) -> Sequence[_routes.Table]:
+        try:
+            return _routes.tables(self.parameters.get("transport_maps", ""), self.parameters, self._read)
+        except _routes.Unknown as error:
+            raise DeclarationError("reading", "transport_maps", str(error), "Declare the policy for the next hop itself (nexthop)") from None
+
+    def _read(self, map_type: str, path: str) -> Optional[Mapping[str, str]]:
+        text = self.planned[path] if path in self.planned else self.instance.read(path)
+        if text is None:
+            return None
+        held = {to_text(key): to_text(value) for key, value in _lookup_table.contents(text, map_type).items()}
+        return {**held, **self.added.get((map_type, path), {})}
+
+    def _route_directly(self, domain: str) -> None:
+        for table in self._tables():
+            if table.entries is None:
+                continue
+            if table.entries.get(domain) in ("smtp:", f"smtp:{domain}"):
+                return
+            map_type, _colon, path = table.name.partition(":")
+            if path in self.planned:
+                raise DeclarationError(
+                    "routing directly",
+                    f"the domain {domain}",
+                    f"{table.name} is declared in the same configuration, without that route",
+                    f'Add the entry {domain}: "smtp:" there',
+                )
+            self.added.setdefault((map_type, path), {})[domain] = "smtp:"
+            return
+        raise DeclarationError(
+            "routing directly",
+            f"the domain {domain}",
+            "transport_maps has no table whose text is on this host, so there is no place for the route",
+            f'Declare a lookup_table {self.instance.path("transport")} (it may be empty) and name its map in the main.cf parameter transport_maps',
+        )

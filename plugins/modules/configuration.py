@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: configuration
+short_description: Configure a whole Postfix instance in one round trip
+version_added: 0.1.0
+author:
+  - mailops.postfix contributors (@mailops)
+description:
+  - Certificates, CA bundle, lookup tables, TLS policy, master.cf and main.cf in one call; all of it is planned and checked before anything
+    is written, and what refers to a file is installed after it.
+  - Plans exactly as the single modules do. The parameters that certificates, CA bundle and tables need are set in main.cf.
+extends_documentation_fragment:
+  - mailops.postfix.attributes
+  - mailops.postfix.instance
+options:
+  main_cf:
+    description: Parameters, as O(mailops.postfix.main_cf#module:parameters). They override those that the other options bring along.
+    type: dict
+    default: {}
+  master_cf:
+    description: Services, as O(mailops.postfix.master_cf#module:services). Of a service that is given twice, later values override earlier ones.
+    type: list
+    elements: dict
+    default: []
+  lookup_tables:
+    description:
+      - Lookup tables, each with the options of M(mailops.postfix.lookup_table).
+      - With C(parameter) as well, the name of a main.cf parameter, that parameter is set to refer to the table.
+    type: list
+    elements: dict
+    default: []
+  tls_policy:
+    description:
+      - The TLS policy table, with the options of M(mailops.postfix.tls_policy).
+      - C(smtp_tls_policy_maps) is set to refer to it unless O(main_cf) says otherwise.
+    type: dict
+  certificates:
+    description: Certificates, each with the options of M(mailops.postfix.certificate).
+    type: list
+    elements: dict
+    default: []
+  ca_bundle:
+    description: The CAs that smtp(8) trusts, with the options of M(mailops.postfix.ca_bundle).
+    type: dict
+  validate:
+    description:
+      - Whether to refuse parameters that this Postfix does not know and values that it would trip over later.
+      - With V(false) only what Postfix can't read at all is refused.
+    type: bool
+    default: true
+seealso:
+  - module: mailops.postfix.main_cf
+  - module: mailops.postfix.master_cf
+  - module: mailops.postfix.lookup_table
+  - module: mailops.postfix.tls_policy
+  - module: mailops.postfix.certificate
+  - module: mailops.postfix.ca_bundle
+"""
+
+EXAMPLES = r"""
+- name: A relay with opportunistic TLS
+  mailops.postfix.configuration:
+    certificates:
+      - name: mx1.example.org
+    ca_bundle: {}
+    lookup_tables:
+      - path: /etc/postfix/transport
+        parameter: transport_maps
+        entries: {example.com: "smtp:[hub.example.org]:587"}
+    tls_policy:
+      policies:
+        - nexthop: "[hub.example.org]:587"
+          level: secure
+    main_cf:
+      smtp_tls_security_level: may
+      smtpd_tls_security_level: may
+    master_cf:
+      - service: tlsproxy/unix
+        command: tlsproxy
+        process_limit: 0
+  notify: Reload Postfix
+"""
+
+RETURN = r"""
+parameters:
+  description: The parameters of main.cf that changed, or in check mode would change; V(null) stands for a parameter that is not set.
+  type: dict
+  returned: when main.cf was declared
+  sample: {smtp_tls_security_level: {before: null, after: may}}
+services:
+  description: The services that changed, or in check mode would change, each as one line; V(null) stands for no live service.
+  type: dict
+  returned: when O(master_cf) is not empty
+  sample: {tlsproxy/unix: {before: null, after: tlsproxy unix - - y - 0 tlsproxy}}
+certificates:
+  description: What M(mailops.postfix.certificate) returns, for each of O(certificates).
+  type: list
+  elements: dict
+  returned: success
+  sample: [{certificate: {subject: CN=mx1.example.org}, parameters: {smtpd_tls_chain_files: /etc/postfix/tls/mx1.example.org.pem}}]
+ca_bundle:
+  description: What M(mailops.postfix.ca_bundle) returns; V(null) without O(ca_bundle).
+  type: dict
+  returned: success
+  sample: {parameters: {smtp_tls_CAfile: /etc/ssl/certs/ca-certificates.crt}, chrooted: true, certificates: 142}
+lookup_tables:
+  description: What M(mailops.postfix.lookup_table) returns, for each of O(lookup_tables).
+  type: list
+  elements: dict
+  returned: success
+  sample: [{map: "hash:/etc/postfix/transport"}]
+tls_policy:
+  description: What M(mailops.postfix.tls_policy) returns; V(null) without O(tls_policy).
+  type: dict
+  returned: success
+  sample: {map: "hash:/etc/postfix/tls_policy", policies: [{nexthop: "[hub.example.org]:587", level: secure}]}
+requires:
+  description: What the running Postfix needs for the change to take effect.
+  type: str
+  returned: success
+  sample: reload
+backup_files:
+  description: The copies that were made.
+  type: list
+  elements: str
+  returned: when O(backup=true) and something changed
+  sample: [/etc/postfix/main.cf.4711.2026-11-23@12:00:00~]
+"""
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_configuration
+
+
+def main():
+    _module.run(build=_plan_configuration.configuration, **_plan_configuration.CONFIGURATION)
+
+
+if __name__ == "__main__":
+    main()

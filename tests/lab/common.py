@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the lab's scripts share: where things are, how podman is run, how progress is shown."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+import yaml
+
+LAB = Path(__file__).resolve().parent
+PROJECT = LAB.parents[1]
+CACHE = PROJECT / ".cache" / "lab"
+# The first part of the name of everything that the lab creates in podman.
+PREFIX = os.environ.get("LAB_PREFIX", "mailops")
+IMAGES = f"localhost/{PREFIX}-lab"
+
+
+class LabError(Exception):
+    """Something the lab needs did not work; the text is for the user."""
+
+
+def load(name: str) -> Any:
+    """Data of the lab from a file beside this one."""
+    return yaml.safe_load((LAB / name).read_text(encoding="utf-8"))
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(text, flush=True)
+
+
+def main(function: Any) -> None:
+    """Run a script's main function: errors for the user in one line, no traceback."""
+    try:
+        sys.exit(function())
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run(
+    argv: Sequence[str], *, check: bool = True, stdin: bytes | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program; its output is captured, its input never a terminal."""
+    try:
+        done = subprocess.run(
+            list(argv), input=stdin if stdin is not None else b"", capture_output=True, timeout=timeout, check=False
+        )
+    except FileNotFoundError as error:
+        raise LabError(f"no program {argv[0]}; run 'make setup' first") from error
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"no end of {' '.join(argv[:4])} after {timeout:.0f} s") from error
+    if check and done.returncode:
+        words = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise LabError(f"{' '.join(argv[:6])}: {words or f'exit status {done.returncode}'}")
+    return done
+
+
+def podman(*argv: str, check: bool = True, stdin: bytes | None = None, timeout: float = 120) -> str:
+    """Run podman; what it prints."""
+    return run(["podman", *argv], check=check, stdin=stdin, timeout=timeout).stdout.decode(errors="replace").strip()
+
+
+def podman_ok(*argv: str) -> bool:
+    """Whether a podman command succeeds."""
+    return run(["podman", *argv], check=False).returncode == 0
+
+
+def settle_podman(image: str) -> None:
+    """Use the lab's own containers.conf for the rest of this process, but only if a plain start fails."""
+    if "CONTAINERS_CONF" in os.environ:
+        return
+    probe = ["run", "--rm", "--network=none", "--systemd=always", image, "/bin/true"]
+    if podman_ok(*probe):
+        return
+    os.environ["CONTAINERS_CONF"] = str(LAB / "containers.conf")
+    podman(*probe)
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Let nobody else work on the same part of the lab meanwhile."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{name}.lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"lab: waiting for another process that is busy with {name} ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class Clock:
+    """Seconds since it was made, as text."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __str__(self) -> str:
+        return f"{time.monotonic() - self._start:.0f} s"

@@ -1,0 +1,348 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Starts and stops the hosts of a lab: containers with systemd on a network of their own, with a real name server.
+
+The hosts are data (hosts.yml); the parent directory of a lab's generated files is .cache/lab/<lab>/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import ipaddress
+import json
+import os
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Iterable, Sequence, TypeVar
+
+import ca
+import dns
+import images
+from common import CACHE, LAB, PREFIX, Clock, LabError, load, locked, main, podman, podman_ok, run, say, settle_podman
+
+T = TypeVar("T")
+R = TypeVar("R")
+PATIENCE = 90
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """A host as hosts.yml defines it."""
+
+    name: str
+    image: str
+    address: int
+    groups: Sequence[str] = ()
+    mail: Sequence[str] = ()
+    certificate: Sequence[str] = ()
+    peer: str = ""
+    egress: bool = False
+    vars: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def together(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Do it for all items, some at a time; the first error is raised after all are through."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        futures = [pool.submit(function, item) for item in items]
+    return [future.result() for future in futures]
+
+
+class Lab:
+    """One lab: a network and its hosts."""
+
+    def __init__(self, name: str) -> None:
+        data = load("hosts.yml")
+        if name not in data["labs"]:
+            raise LabError(f"no lab {name} in hosts.yml; it has {', '.join(data['labs'])}")
+        self.name = name
+        self.domain: str = data["domain"]
+        self.network = f"{PREFIX}-{name}"
+        self.directory = CACHE / name
+        self.hosts = {host: Host(name=host, **definition) for host, definition in data["labs"][name].items()}
+        self.name_server = next(host.name for host in self.hosts.values() if host.peer == "ns")
+
+    def container(self, name: str) -> str:
+        """The container's name of a host."""
+        if name not in self.hosts:
+            raise LabError(f"no host {name} in the lab {self.name}; it has {', '.join(self.hosts)}")
+        return f"{self.network}-{name}"
+
+    def fqdn(self, name: str) -> str:
+        """The full name of a host."""
+        return f"{name}.{self.domain}"
+
+    def subnet(self) -> str:
+        """The network's addresses; empty if there is no such network."""
+        if not podman_ok("network", "exists", self.network):
+            return ""
+        return str(json.loads(podman("network", "inspect", self.network))[0]["subnets"][0]["subnet"])
+
+    def addresses(self) -> dict[str, str]:
+        """Each host's address by name; empty if the lab is down."""
+        subnet = self.subnet()
+        if not subnet:
+            return {}
+        network = ipaddress.ip_network(subnet)
+        return {host.name: str(network[host.address]) for host in self.hosts.values()}
+
+    # Files
+
+    def write_zones(self) -> None:
+        """What the name server serves, from the hosts' data and what `point` has changed."""
+        directory = self.directory / "hosts" / self.name_server / "dns"
+        directory.mkdir(parents=True, exist_ok=True)
+        addresses, subnet = self.addresses(), self.subnet()
+        names = {self.fqdn(name): address for name, address in addresses.items()}
+        pointed = {self.fqdn(name): addresses[other] for name, other in self.pointed().items()}
+        exchangers = {self.fqdn(name): self.fqdn(name) for name in self.hosts}
+        exchangers.update({domain: self.fqdn(host.name) for host in self.hosts.values() for domain in host.mail})
+        zones = [self.domain, dns.network_zone(subnet)]
+        server, serial = self.fqdn(self.name_server), int(time.time() * 10) % 2**31
+        files = {
+            "knot.conf": dns.knot(zones),
+            "unbound.conf": dns.unbound(zones),
+            f"{zones[0]}.zone": dns.forward(self.domain, server, serial, {**names, **pointed}, exchangers),
+            f"{zones[1]}.zone": dns.backward(subnet, server, serial, names),
+        }
+        for name, text in files.items():
+            (directory / name).write_text(text, encoding="utf-8")
+
+    def pointed(self) -> dict[str, str]:
+        """Names that stand for another host's address now."""
+        file = self.directory / "pointed.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+    def write_host(self, host: Host) -> None:
+        """The files that a host finds in /lab."""
+        directory = self.directory / "hosts" / host.name
+        directory.mkdir(parents=True, exist_ok=True)
+        authority = self.directory / "ca"
+        ca.authority(authority)
+        (directory / "ca.pem").write_bytes((authority / "root.pem").read_bytes())
+        if host.certificate:
+            ca.issue(authority, host.certificate, directory / "certificates" / host.certificate[0])
+        script = [
+            f"name={host.name}\nfqdn={self.fqdn(host.name)}\ndomain={self.domain}",
+            (LAB / "files" / "up.sh").read_text(encoding="utf-8"),
+        ]
+        if host.peer:
+            script.append((LAB / "peers" / f"{host.peer}.sh").read_text(encoding="utf-8"))
+            program = LAB / "peers" / f"{host.peer}.py"
+            if program.exists():
+                shutil.copy(program, directory / program.name)
+        (directory / "up").write_text("\n".join(script), encoding="utf-8")
+
+    # Containers
+
+    def create(self, host: Host, fresh: bool) -> bool:
+        """Start the host's container unless it runs as it should; whether it was started."""
+        container, image = self.container(host.name), images.reference(host.image)
+        address = self.addresses()[host.name]
+        directory = self.directory / "hosts" / host.name
+        networks = [f"--network={self.network}:ip={address}"]
+        if host.egress:
+            networks.append("--network=podman")
+        else:
+            networks += [f"--dns={self.addresses()[self.name_server]}", "--dns-search=."]
+        options = [
+            f"--hostname={self.fqdn(host.name)}",
+            *networks,
+            "--systemd=always",
+            "--tz=UTC",
+            f"--volume={directory}:/lab:ro",
+        ]
+        recipe = json.dumps([image, options, (directory / "up").read_text(encoding="utf-8")])
+        label = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+        state = podman(
+            "inspect", "--format", '{{.State.Running}} {{index .Config.Labels "lab.recipe"}}', container, check=False
+        )
+        if state == f"true {label}" and not fresh:
+            return False
+        podman("rm", "--force", "--time=0", "--ignore", container)
+        labels = [f"--label=lab={self.network}", f"--label=lab.recipe={label}"]
+        podman("run", "--detach", f"--name={container}", *labels, *options, image, "/lib/systemd/systemd")
+        return True
+
+    def wait(self, name: str) -> None:
+        """Wait until systemd has finished starting and what the host is for is there."""
+        host, container = self.hosts[name], self.container(name)
+        deadline = time.monotonic() + PATIENCE
+        state = ""
+        while time.monotonic() < deadline:
+            done = run(["podman", "exec", container, "systemctl", "is-system-running", "--wait"], check=False)
+            state = done.stdout.decode(errors="replace").strip()
+            if state in ("running", "degraded"):
+                break
+            if podman("inspect", "--format", "{{.State.Running}}", container, check=False) == "false":
+                state = f"its systemd gave up. {podman('logs', container, check=False)}"
+                break
+            time.sleep(0.3)
+        if state != "running":
+            failed = podman("exec", container, "systemctl", "--failed", "--no-pager", "--plain", check=False)
+            journal = podman("exec", container, "journalctl", "--no-pager", "-n", "30", "-p", "warning", check=False)
+            raise LabError(f"host {name} does not come up: {state or 'no answer'}\n{failed}\n{journal}")
+        if host.peer == "ns":
+            check = ["sh", "-c", f"dig +short +time=1 +tries=1 @127.0.0.1 {self.fqdn(name)} A | grep -q ."]
+        elif host.peer == "impostor":
+            check = ["grep", "-q", "listening", "/var/log/impostor.log"]
+        elif host.image == "bare":
+            return
+        else:
+            check = ["postfix", "status"]
+        while not podman_ok("exec", container, *check):
+            if time.monotonic() > deadline:
+                raise LabError(f"host {name}: '{' '.join(check)}' still fails after {PATIENCE} s")
+            time.sleep(0.3)
+
+    def settle(self, name: str) -> bool:
+        """Wait for a host; one with an optional image may fail to come up and is then removed. Whether it was lost."""
+        try:
+            self.wait(name)
+        except LabError as error:
+            if not images.recipes()[self.hosts[name].image]["optional"]:
+                raise
+            say(f"  host {name}: WARNING: goes without, its image is optional: {str(error).strip()}")
+            podman("rm", "--force", "--time=0", "--ignore", self.container(name))
+            return True
+        return False
+
+    def up(self, names: Sequence[str], fresh: bool) -> None:
+        """Start hosts (default: all), the name server with them."""
+        for name in names:
+            self.container(name)
+        clock = Clock()
+        wanted = [h for h in self.hosts.values() if not names or h.name in names or h.name == self.name_server]
+        there = images.ensure(host.image for host in wanted)
+        wanted = [host for host in wanted if host.image in there]
+        settle_podman(images.reference(wanted[0].image))
+        with locked(self.name):
+            if not podman_ok("network", "exists", self.network):
+                label = f"--label=lab={self.network}"
+                podman("network", "create", "--internal", "--disable-dns", label, self.network)
+            if not names:
+                (self.directory / "pointed.json").unlink(missing_ok=True)
+            for host in wanted:
+                self.write_host(host)
+            self.write_zones()
+            new = fresh and (lambda name: not names or name in names) or (lambda name: False)
+            started = together(lambda host: self.create(host, new(host.name)), wanted)
+            lost = sum(together(self.settle, [host.name for host in wanted]))
+        say(f"lab {self.name}: {len(wanted) - lost} hosts up, {sum(started) - lost} of them started now ({clock})")
+
+    def containers(self) -> list[str]:
+        """Every container of this lab, also those that hosts.yml does not know any more."""
+        return podman("ps", "--all", "--filter", f"label=lab={self.network}", "--format", "{{.Names}}").split()
+
+    def down(self, names: Sequence[str]) -> None:
+        """Remove hosts (default: all, with the network and all generated files)."""
+        clock = Clock()
+        with locked(self.name):
+            doomed = [self.container(name) for name in names] or self.containers()
+            if doomed:
+                podman("rm", "--force", "--time=0", "--volumes", "--ignore", *doomed)
+            if not names:
+                if podman_ok("network", "exists", self.network):
+                    podman("network", "rm", "--force", self.network)
+                shutil.rmtree(self.directory, ignore_errors=True)
+        say(f"lab {self.name}: {len(doomed)} hosts removed ({clock})")
+
+    def point(self, name: str, other: str) -> None:
+        """Let a host's name stand for another host's address (or its own again)."""
+        self.container(name)
+        self.container(other)
+        pointed = {**self.pointed(), name: other}
+        if name == other:
+            del pointed[name]
+        with locked(self.name):
+            (self.directory / "pointed.json").write_text(json.dumps(pointed), encoding="utf-8")
+            self.write_zones()
+            server = self.container(self.name_server)
+            podman("exec", server, "knotc", "--blocking", "zone-reload", self.domain)
+            wanted = self.addresses()[other]
+            for _attempt in range(50):
+                answer = podman("exec", server, "dig", "+short", "@127.0.0.1", self.fqdn(name), "A", check=False)
+                if answer == wanted:
+                    break
+                time.sleep(0.1)
+            else:
+                raise LabError(f"the name server still says {answer or 'nothing'} for {name}, not {wanted}")
+        say(f"lab {self.name}: {self.fqdn(name)} is {wanted} ({other})")
+
+    def inventory(self) -> dict[str, Any]:
+        """The hosts for Ansible, as a dynamic inventory."""
+        addresses = self.addresses()
+        optional = {image for image, recipe in images.recipes().items() if recipe["optional"]}
+        groups: dict[str, Any] = {"_meta": {"hostvars": {}}}
+        for host in self.hosts.values():
+            if host.image in optional and not podman_ok("container", "exists", self.container(host.name)):
+                continue
+            groups["_meta"]["hostvars"][host.name] = {
+                "ansible_connection": os.environ.get("LAB_CONNECTION", "lab"),
+                "ansible_host": self.container(host.name),
+                "ansible_python_interpreter": "/usr/bin/python3",
+                "lab_fqdn": self.fqdn(host.name),
+                "lab_address": addresses.get(host.name, ""),
+                **host.vars,
+            }
+            for group in [*host.groups, "managed" if host.groups else "peers"]:
+                groups.setdefault(group, {"hosts": []})["hosts"].append(host.name)
+        return groups
+
+    def status(self) -> None:
+        """One line per host."""
+        addresses = self.addresses()
+        running = podman("ps", "--filter", f"label=lab={self.network}", "--format", "{{.Names}}").split()
+        for host in self.hosts.values():
+            state = "up" if self.container(host.name) in running else "down"
+            other = self.pointed().get(host.name)
+            more = f"its name points to {other}" if other else ""
+            role = ", ".join(host.groups) or host.peer
+            say(f"{host.name:16} {state:5} {host.image:9} {addresses.get(host.name, '-'):15} {role:12} {more}".rstrip())
+
+
+def command() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="hosts", description="Start, stop and look at the hosts of a lab.")
+    default = os.environ.get("LAB", "demo")
+    parser.add_argument("--lab", default=default, help=f"a lab of hosts.yml (default: $LAB or demo; now {default})")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start hosts and wait until they are ready (default: all)")
+    up.add_argument("--fresh", action="store_true", help="make them anew even if they run already")
+    up.add_argument("names", metavar="NAME", nargs="*")
+    down = commands.add_parser("down", help="remove hosts (default: all, with network and generated files)")
+    down.add_argument("names", metavar="NAME", nargs="*")
+    commands.add_parser("status", help="one line per host")
+    shell = commands.add_parser("shell", help="a shell on a host, or a command")
+    shell.add_argument("name", metavar="NAME")
+    shell.add_argument("argv", metavar="COMMAND", nargs=argparse.REMAINDER)
+    point = commands.add_parser("point", help="let a host's name stand for another host's address; itself: undo")
+    point.add_argument("name", metavar="NAME")
+    point.add_argument("other", metavar="OTHER")
+    commands.add_parser("inventory", help="the hosts as a dynamic inventory for Ansible")
+    options = parser.parse_args()
+    lab = Lab(options.lab)
+    if options.command == "up":
+        lab.up(options.names, options.fresh)
+    elif options.command == "down":
+        lab.down(options.names)
+    elif options.command == "status":
+        lab.status()
+    elif options.command == "point":
+        lab.point(options.name, options.other)
+    elif options.command == "inventory":
+        print(json.dumps(lab.inventory(), indent=2))
+    elif options.command == "shell":
+        terminal = ["--interactive", "--tty"] if sys.stdin.isatty() else ["--interactive"]
+        argv = options.argv or ["bash", "-l"]
+        os.execvp("podman", ["podman", "exec", *terminal, lab.container(options.name), *argv])
+    return 0
+
+
+if __name__ == "__main__":
+    main(command)

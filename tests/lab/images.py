@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Builds the images of the lab's hosts with mmdebstrap and keeps them in podman's store, by a hash of their recipe.
+
+images [NAME...]    build what is missing (default: every image)
+images --list                     what there is
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Iterable
+
+from common import CACHE, IMAGES, LAB, Clock, LabError, load, locked, main, podman, podman_ok, run, say
+
+MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org/debian")
+
+
+def recipes() -> dict[str, dict[str, Any]]:
+    """Everything that makes an image what it is, by image name."""
+    data = load("images.yml")
+    script = "".join((LAB / "files" / name).read_text(encoding="utf-8") for name in ("build", "lab-host.service"))
+    return {
+        name: {
+            "suite": image["suite"],
+            "packages": sorted({*data["common"], *image["packages"]}),
+            "optional": image.get("optional", False),
+            "script": script,
+        }
+        for name, image in data["images"].items()
+    }
+
+
+def reference(name: str) -> str:
+    """The image's name in podman: the tag is a hash of its recipe."""
+    known = recipes()
+    if name not in known:
+        raise LabError(f"no image {name} in images.yml; it has {', '.join(sorted(known))}")
+    digest = hashlib.sha256(json.dumps(known[name], sort_keys=True).encode()).hexdigest()[:12]
+    return f"{IMAGES}/{name}:{digest}"
+
+
+def exists(name: str) -> bool:
+    """Whether the image has been built from the recipe as it is now."""
+    return podman_ok("image", "exists", reference(name))
+
+
+def build(name: str) -> None:
+    """Build one image and drop what older recipes made."""
+    recipe = recipes()[name]
+    wanted = reference(name)
+    clock = Clock()
+    say(f"  image {name}: building {recipe['suite']} with {len(recipe['packages'])} packages from {MIRROR} ...")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    archive = CACHE / f"{name}.tar"
+    try:
+        done = run(
+            [
+                "mmdebstrap",
+                "--variant=minbase",
+                "--components=main",
+                "--aptopt=APT::Install-Recommends \"false\"",
+                "--aptopt=Acquire::Retries \"3\"",
+                # Testing's Release file may be past its date on a mirror that is not fresh; the stable ones bear none.
+                *(["--aptopt=Acquire::Check-Valid-Until \"false\""] if recipe["optional"] else []),
+                f"--include={','.join(recipe['packages'])}",
+                f"--customize-hook={LAB / 'files' / 'build'} \"$1\"",
+                recipe["suite"],
+                str(archive),
+                MIRROR,
+            ],
+            check=False,
+            timeout=900,
+        )
+        (CACHE / f"{name}.log").write_bytes(done.stderr)
+        if done.returncode:
+            words = "\n    ".join(done.stderr.decode(errors="replace").strip().splitlines()[-8:])
+            raise LabError(f"image {name} cannot be built (log: {CACHE / f'{name}.log'})\n    {words}")
+        podman("import", "--quiet", str(archive), wanted, timeout=300)
+    finally:
+        archive.unlink(missing_ok=True)
+    for old in podman("images", "--format", "{{.Repository}}:{{.Tag}}", f"{IMAGES}/{name}").splitlines():
+        if old != wanted:
+            podman_ok("rmi", "--force", old)
+    say(f"  image {name}: built in {clock}")
+
+
+def ensure(names: Iterable[str]) -> set[str]:
+    """Build what is missing; the names that there are now (an optional image may be missing)."""
+    names = list(dict.fromkeys(names))
+    known = recipes()
+    with locked("images"):
+        missing = [name for name in names if not exists(name)]
+
+        def attempt(name: str) -> LabError | None:
+            try:
+                build(name)
+            except LabError as error:
+                return error
+            return None
+
+        with ThreadPoolExecutor(max_workers=max(2, min(4, os.cpu_count() or 2))) as pool:
+            failures = [(n, error) for n, error in zip(missing, pool.map(attempt, missing)) if error]
+    for name, error in failures:
+        if not known[name]["optional"]:
+            raise error
+        say(f"  image {name}: WARNING: goes without, it is optional: {error}")
+    return set(names) - {name for name, _error in failures}
+
+
+def command() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="images", description="Build the images of the lab's hosts.")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="images to build (default: all)")
+    parser.add_argument("--list", action="store_true", help="show the images and whether they are built")
+    options = parser.parse_args()
+    for name in options.names:
+        reference(name)
+    if options.list:
+        for name in recipes():
+            say(f"{name:10} {'built  ' if exists(name) else 'missing'} {reference(name)}")
+        return 0
+    clock = Clock()
+    there = ensure(options.names or recipes())
+    say(f"images: {', '.join(sorted(there))} ({clock})")
+    return 0
+
+
+if __name__ == "__main__":
+    main(command)

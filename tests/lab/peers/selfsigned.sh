@@ -1,0 +1,7 @@
+# A mail server with STARTTLS and a certificate that nobody vouches for: what most of the world's servers are.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 365 -subj "/CN=$fqdn" \
+    -addext "subjectAltName=DNS:$fqdn" -keyout /etc/postfix/key.pem -out /etc/postfix/cert.pem 2>/dev/null
+chmod 600 /etc/postfix/key.pem
+postconf -e smtpd_tls_security_level=may smtpd_tls_loglevel=1 smtpd_tls_received_header=yes \
+    smtpd_tls_cert_file=/etc/postfix/cert.pem smtpd_tls_key_file=/etc/postfix/key.pem \
+    "mydestination=\$myhostname, localhost, secure.example.test" local_recipient_maps= luser_relay=root

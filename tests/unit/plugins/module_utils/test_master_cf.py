@@ -1,0 +1,245 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import is_skipped, physical_lines
+
+STOCK = b"""\
+smtp      inet  n       -       y       -       -       smtpd
+#smtp      inet  n       -       y       -       1       postscreen
+#127.0.0.1:submission inet n -   y       -       -       smtpd
+#submission inet n       -       y       -       -       smtpd
+#  -o syslog_name=postfix/submission
+#  -o smtpd_tls_security_level=encrypt
+#     Instead of specifying complex smtpd_<xxx>_restrictions here,
+#     specify -o nothing=at_all
+#  -o smtpd_relay_restrictions=
+#  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+#smtps     inet  n       -       y       -       -       smtpd
+#  -o syslog_name=postfix/smtps
+#  -o smtpd_tls_wrappermode=yes
+#628       inet  n       -       y       -       -       qmqpd
+cleanup   unix  n       -       y       -       0       cleanup
+scalemail-backend unix -       n       n       -       2       pipe
+  flags=R user=scalemail argv=/usr/lib/scalemail/bin/scalemail-store ${nexthop} ${user} ${extension}
+"""
+
+
+def edit(text, *services):
+    declarations = [_master_cf.declared(service) for service in services]
+    after = _master_cf.edit(text, declarations)
+    assert _master_cf.edit(after, declarations) == after, "the second run changes something"
+    return after
+
+
+def test_the_stock_block_is_taken_over_in_place():
+    after = edit(
+        STOCK,
+        {
+            "service": "submission/inet",
+            "command": "smtpd",
+            "options": {"smtpd_tls_security_level": "encrypt", "smtpd_relay_restrictions": ["permit_sasl_authenticated", "reject"]},
+        },
+    )
+    expected = STOCK.replace(b"#submission inet", b"submission inet")
+    expected = expected.replace(b"#  -o smtpd_tls_security_level=encrypt", b"  -o smtpd_tls_security_level=encrypt")
+    expected = expected.replace(
+        b"#  -o smtpd_relay_restrictions=\n", b"  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n"
+    )
+    assert after == expected
+
+
+def test_a_block_under_another_name_of_the_same_port_is_taken_over():
+    after = edit(STOCK, {"service": "submissions/inet", "command": "smtpd", "options": {"smtpd_tls_wrappermode": True}})
+    expected = STOCK.replace(b"#smtps     inet  n", b"submissions inet  n").replace(
+        b"#  -o smtpd_tls_wrappermode=yes", b"  -o smtpd_tls_wrappermode=yes"
+    )
+    assert after == expected
+
+
+def test_a_block_with_another_command_is_left_alone():
+    after = edit(STOCK, {"service": "628/inet", "command": "smtpd"})
+    assert after == STOCK + b"628       inet  n       -       -       -       -       smtpd\n"
+
+
+def test_a_comment_inside_a_live_entry_is_not_made_live():
+    text = b"smtp inet n - y - - smtpd\n#submission inet n - y - - smtpd\n  -o a=b\n"
+    assert edit(text, {"service": "submission/inet", "command": "smtpd"}).startswith(text)
+
+
+def test_disabled_and_back():
+    declared = {"service": "submission/inet", "command": "smtpd", "options": {"smtpd_tls_security_level": "encrypt"}}
+    live = edit(STOCK, declared)
+    assert edit(live, {"service": "submission/inet", "state": "disabled"}) == STOCK
+    assert edit(STOCK, {"service": "submission/inet", "state": "disabled"}) == STOCK
+
+
+SMTP = b"smtp      inet  n       -       y       -       -       smtpd\n"
+
+EDITS = [
+    ("a column keeps the others aligned", SMTP, {"service": "smtp/inet", "chroot": False}, SMTP.replace(b"y ", b"n ")),
+    ("null is a dash", SMTP, {"service": "smtp/inet", "chroot": None}, SMTP.replace(b"y ", b"- ")),
+    ("a longer column takes its blanks", SMTP, {"service": "smtp/inet", "process_limit": 100}, SMTP.replace(b"-       smtpd", b"100     smtpd")),
+    ("left out columns stay", SMTP, {"service": "smtp/inet", "command": "smtpd"}, SMTP),
+    ("an option is added on a line of its own", SMTP, {"service": "smtp/inet", "options": {"a": 1}}, SMTP + b"  -o a=1\n"),
+    ("no newline at the end stays so", SMTP[:-1], {"service": "smtp/inet", "options": {"a": 1}}, SMTP + b"  -o a=1"),
+    ("carriage returns", SMTP[:-1] + b"\r\n", {"service": "smtp/inet", "options": {"a": 1}}, SMTP[:-1] + b"\r\n  -o a=1\r\n"),
+    ("behind the last option, indented like it", SMTP + b"\t-o a=1\n#x\n", {"service": "smtp/inet", "options": {"b": 2}}, SMTP + b"\t-o a=1\n\t-o b=2\n#x\n"),
+    ("an option is changed in place", SMTP + b"  -o a=1 -o b=2\n  -o c=3\n", {"service": "smtp/inet", "options": {"b": 9}}, SMTP + b"  -o a=1 -o b=9\n  -o c=3\n"),
+    ("an option goes with its line", SMTP + b"  -o a=1\n  -o b=2\n", {"service": "smtp/inet", "options": {"a": None}}, SMTP + b"  -o b=2\n"),
+    ("an option goes from a shared line", SMTP + b"  -o a=1 -o b=2\n", {"service": "smtp/inet", "options": {"a": None}}, SMTP + b"   -o b=2\n"),
+    ("the last option of a shared line", SMTP + b"  -o a=1 -o b=2\n", {"service": "smtp/inet", "options": {"b": None}}, SMTP + b"  -o a=1\n"),
+    ("white space needs braces", SMTP, {"service": "smtp/inet", "options": {"a": "b c"}}, SMTP + b"  -o { a = b c }\n"),
+    ("the same in braces is no change", SMTP + b"  -o { a = b }\n", {"service": "smtp/inet", "options": {"a": "b"}}, SMTP + b"  -o { a = b }\n"),
+    ("braces over a line end", SMTP + b"  -o { a =\n  b }\n  -o c=1\n", {"service": "smtp/inet", "options": {"a": "d"}}, SMTP + b"  -o a=d\n  -o c=1\n"),
+    ("attached", SMTP + b"  -oa=1\n", {"service": "smtp/inet", "options": {"a": "2"}}, SMTP + b"  -o a=2\n"),
+    ("combined with a flag", SMTP + b"  -vo a=1\n", {"service": "smtp/inet", "options": {"a": None}}, SMTP + b"  -v\n"),
+    ("of repeated options the last counts", SMTP + b"  -o a=1\n  -o a=2\n", {"service": "smtp/inet", "options": {"a": "3"}}, SMTP + b"  -o a=3\n"),
+    ("purge", SMTP + b"  -o a=1\n  -o b=2\n", {"service": "smtp/inet", "options": {"b": 2}, "purge_options": True}, SMTP + b"  -o b=2\n"),
+    ("a list is joined by commas", SMTP, {"service": "smtp/inet", "options": {"a": ["b", "c"]}}, SMTP + b"  -o a=b,c\n"),
+    ("absent", SMTP + b"  -o a=1\n# about b\nb unix - - - - - b\n", {"service": "smtp/inet", "state": "absent"}, b"# about b\nb unix - - - - - b\n"),
+    ("a new service", b"", {"service": "x/unix", "command": "pipe flags=R argv=/bin/x -o y", "process_limit": 1}, b"x         unix  -       -       -       -       1       pipe flags=R argv=/bin/x -o y\n"),
+    ("arguments stay when the command is named alone", b"x unix - n n - - pipe flags=R argv=y\n", {"service": "x/unix", "command": "pipe"}, b"x unix - n n - - pipe flags=R argv=y\n"),
+    ("arguments are replaced", b"x unix - n n - - pipe flags=R argv=y\n", {"service": "x/unix", "command": "pipe argv=z"}, b"x unix - n n - - pipe argv=z\n"),
+    ("an option before arguments", b"x unix - n n - - pipe flags=R argv=y\n", {"service": "x/unix", "options": {"a": 1}}, b"x unix - n n - - pipe -o a=1 flags=R argv=y\n"),
+    ("what looks like an option is an argument", b"x unix - n n - - pipe argv=y -o a=1\n", {"service": "x/unix", "options": {"a": 2}}, b"x unix - n n - - pipe -o a=2 argv=y -o a=1\n"),
+    ("of two entries for one port the last counts", SMTP + b"25 inet n - n - - smtpd\n", {"service": "smtp/inet", "chroot": True}, b"smtp inet n - y - - smtpd\n"),
+    ("addresses", b"[::1]:25 inet n - y - - smtpd\n" + SMTP, {"service": "[::1]:25/inet", "chroot": False}, b"[::1]:25 inet n - n - - smtpd\n" + SMTP),
+]
+
+
+@pytest.mark.parametrize(("text", "service", "after"), [case[1:] for case in EDITS], ids=[case[0] for case in EDITS])
+def test_edit(text, service, after):
+    assert edit(text, service) == after
+
+
+REFUSED = [
+    ({"service": "submission"}, "not NAME/TYPE"),
+    ({"service": "submission/tcp"}, "not NAME/TYPE"),
+    ({"service": "a b/inet"}, "white space"),
+    ({"service": "smtp/inet", "chrot": True}, "unknown column chrot"),
+    ({"service": "smtp/inet", "chroot": "maybe"}, "chroot is 'maybe'"),
+    ({"service": "smtp/inet", "private": True}, "an inet service can't be private"),
+    ({"service": "smtp/inet", "private": None}, "an inet service can't be private"),
+    ({"service": "pickup/unix", "wakeup": "-?"}, "wakeup is '-?'"),
+    ({"service": "pickup/unix", "process_limit": "many"}, "process_limit is 'many'"),
+    ({"service": "smtp/inet", "state": "gone"}, "unknown state 'gone'"),
+    ({"service": "smtp/inet", "options": {"a": "{b"}}, "unbalanced brace in option a"),
+    ({"service": "smtp/inet", "command": "smtpd -o a = b"}, "-o 'a' is no name=value"),
+    ({"service": "smtp/inet", "command": "smtpd -o { a = b"}, "missing '}'"),
+]
+
+
+@pytest.mark.parametrize(("service", "message"), REFUSED)
+def test_declarations_that_master_cf_cannot_hold(service, message):
+    with pytest.raises((DeclarationError, GrammarError)) as error:
+        _master_cf.declared(service)
+    assert message in str(error.value)
+
+
+def test_a_new_service_needs_a_command():
+    with pytest.raises(DeclarationError, match="has no command"):
+        edit(SMTP, {"service": "submission/inet"})
+
+
+def test_two_names_of_one_service_are_refused():
+    services = [_master_cf.declared({"service": f"{name}/inet", "command": "smtpd"}) for name in ("smtps", "submissions")]
+    with pytest.raises(DeclarationError, match="same service as smtps/inet"):
+        _master_cf.merged(services)
+
+
+def test_later_declarations_of_a_service_override_earlier_ones():
+    merged = _master_cf.merged(
+        [
+            _master_cf.declared({"service": "a/unix", "command": "x", "chroot": True, "options": {"p": 1, "q": 2}}),
+            _master_cf.declared({"service": "a/unix", "chroot": False, "options": {"q": None}}),
+        ]
+    )
+    assert [(item.columns, item.options) for item in merged] == [({"chroot": "n", "command": "x"}, {"p": "1", "q": None})]
+
+
+GRAMMAR_ERRORS = [
+    (b"smtp inet n - y - smtpd\n", "master.cf:1: a service has 8 columns, this one has 7"),
+    (b"#\n\nsmtp tcp n - y - - smtpd\n", "master.cf:3: unknown service type 'tcp'"),
+    (b"smtp inet n - x - - smtpd\n", "chroot is 'x'"),
+    (SMTP + b"  -o { a = b\n", "missing '}'"),
+    (SMTP + b"  -o {a=b}c\n", "text after '}'"),
+    (SMTP + b"  -o a = b\n", "-o 'a' is no name=value"),
+    (SMTP + b"  -o\n", "-o without name=value"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), GRAMMAR_ERRORS)
+def test_entries_that_stop_master_are_named(text, message):
+    with pytest.raises(GrammarError) as error:
+        _master_cf.services(text)
+    assert message in str(error.value)
+
+
+def test_services_as_dictionaries():
+    assert _master_cf.parse_services(SMTP.decode() + "  -v -o a=b\n") == [
+        {
+            "service": "smtp/inet",
+            "private": False,
+            "unprivileged": None,
+            "chroot": True,
+            "wakeup": None,
+            "process_limit": None,
+            "command": "smtpd -v",
+            "options": {"a": "b"},
+        }
+    ]
+
+
+# Postfix as the judge: what we say of an entry is what postconf -P and -M read.
+
+values = st.text(st.characters(codec="ascii", exclude_characters="\0\n\r\v\f$", categories=("L", "N", "P", "S", "Zs")), max_size=10)
+options = st.dictionaries(st.sampled_from(["myhostname", "smtpd_banner", "relayhost", "syslog_name"]), values, max_size=3)
+
+
+def balanced(text):
+    try:
+        _master_cf.declared({"service": "x/unix", "options": {"x": text}})
+    except DeclarationError:
+        return False
+    return True
+
+
+def postconf(directory, text, flag):
+    (directory / "main.cf").write_bytes(b"")
+    (directory / "master.cf").write_bytes(text)
+    for name in ("main.cf", "master.cf"):
+        os.utime(directory / name, (1, 1))
+    return subprocess.run(
+        ["postconf", "-c", str(directory), flag], capture_output=True, check=True, env={"PATH": os.environ["PATH"] + ":/usr/sbin"}
+    ).stdout.decode()
+
+
+@settings(max_examples=300, deadline=None)
+@given(first=options, second=options, purge=st.booleans(), chroot=st.sampled_from([True, False, None]))
+def test_postfix_reads_what_was_declared(tmp_path_factory, first, second, purge, chroot):
+    directory = tmp_path_factory.getbasetemp()
+    first = {name: value for name, value in first.items() if balanced(value)}
+    second = {name: value for name, value in second.items() if balanced(value)}
+    before = edit(STOCK, {"service": "submission/inet", "command": "smtpd", "options": first})
+    after = edit(before, {"service": "submission/inet", "chroot": chroot, "options": second, "purge_options": purge})
+
+    expected = {**({} if purge else first), **second}
+    lines = [line for line in postconf(directory, after, "-P").splitlines() if line.startswith("submission/inet/")]
+    read = {line.split("/", 2)[2].partition(" =")[0]: line.partition(" =")[2].strip() for line in lines}
+    assert read == {name: " ".join(value.split()) for name, value in expected.items()}
+    entry = next(line.split() for line in postconf(directory, after, "-M").splitlines() if line.startswith("submission "))
+    assert entry[4] == {True: "y", False: "n", None: "-"}[chroot]
+    kept = [line for line in physical_lines(STOCK) if not is_skipped(line)]
+    assert [line for line in physical_lines(after) if line in kept] == kept

@@ -1,0 +1,657 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans for certificates and CA files, with the real openssl, on a configuration directory of their own."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _certificate, _plan_certificates
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError, PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, run_program
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Outcome, apply
+
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+UNENCRYPTED = NoEncryption()
+
+
+@dataclass
+class Issued:
+    certificate: x509.Certificate
+    key: Any
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        return self.private()
+
+    def private(self, form=PrivateFormat.PKCS8, encryption=UNENCRYPTED) -> bytes:
+        return self.key.private_bytes(Encoding.PEM, form, encryption)
+
+    @property
+    def spki(self) -> bytes:
+        return self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def issue(name, issuer=None, *, names=(), ca=False, start=-1, end=90, key=None, usage=ExtendedKeyUsageOID.SERVER_AUTH, constraints=True):
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    signer = issuer.key if issuer else key
+    builder = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(NOW + timedelta(days=start)).not_valid_after(NOW + timedelta(days=end))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False)
+    )
+    if constraints:
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(item) for item in names]), False)
+    if not ca and usage:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), False)
+    return Issued(builder.sign(signer, hashes.SHA256()), key)
+
+
+ROOT = issue("Test root", ca=True)
+OTHER_ROOT = issue("Other root", ca=True)
+MIDDLE = issue("Test CA", ROOT, ca=True)
+LEAF = issue("mx1.example.org", MIDDLE, names=["mx1.example.org", "*.mx.example.org"], key=rsa.generate_private_key(65537, 2048))
+FULL_CHAIN = LEAF.pem + MIDDLE.pem
+
+
+@pytest.fixture(name="host")
+def fixture_host(tmp_path, monkeypatch):
+    """A directory with a configuration, a lineage of certbot, and a system bundle."""
+    (tmp_path / "postfix").mkdir()
+    (tmp_path / "postfix/main.cf").write_text("compatibility_level = 3.6\n")
+    (tmp_path / "postfix/master.cf").write_text("smtp unix - - y - - smtp\n")
+    monkeypatch.setattr(_plan_certificates, "LETSENCRYPT", str(tmp_path / "live"))
+    monkeypatch.setattr(_plan_certificates, "SYSTEM_BUNDLES", (str(tmp_path / "none.pem"), str(tmp_path / "system.pem")))
+    (tmp_path / "system.pem").write_bytes(b"# Root\n" + ROOT.pem + OTHER_ROOT.pem)
+    write(tmp_path / "live/mx1.example.org/privkey.pem", LEAF.key_pem)
+    write(tmp_path / "live/mx1.example.org/fullchain.pem", FULL_CHAIN, 0o644)
+    return tmp_path
+
+
+def write(path: Path, content: bytes, mode: int = 0o600) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+    return str(path)
+
+
+def options(**given: Any) -> dict[str, Any]:
+    return {
+        "name": "mx1.example.org", "provider": "certbot", "certificate": None, "private_key": None, "hostnames": None, "verify": "auto",
+        "ca_file": None, "chain_file": None, "side": "server", "key_type": None, "key_bits": None, "days": 3650, **given,
+    }
+
+
+def run(host: Path, check_mode: bool = False, spy: Any = run_program, plan: Any = _plan_certificates.certificate, **given: Any) -> Outcome:
+    wanted = given if plan is _plan_certificates.ca_bundle else options(**given)
+    return apply(lambda instance: plan(instance, wanted), lambda: Instance(str(host / "postfix"), spy), check_mode=check_mode)
+
+
+def self_signed(host: Path, **given: Any) -> Outcome:
+    return run(host, **{"name": "hub.example.org", "provider": "self_signed", **given})
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# Certificates that come from elsewhere
+
+def test_certbot(host):
+    outcome = run(host, hostnames=["mx1.example.org", "a.mx.example.org"])
+    live = host / "live/mx1.example.org"
+    assert not outcome.changed and outcome.plan.requires == "none" and outcome.plan.warnings == []
+    assert outcome.plan.result["parameters"] == {
+        "smtpd_tls_chain_files": f"{live}/privkey.pem, {live}/fullchain.pem",
+        **dict.fromkeys((f"smtpd_tls_{old}" for old in ("cert_file", "key_file", "eccert_file", "eckey_file", "dcert_file", "dkey_file"))),
+    }
+    assert outcome.plan.result["files"] == {
+        "chain_file": None, "certificate": f"{live}/fullchain.pem", "private_key": f"{live}/privkey.pem"}
+    facts = outcome.plan.result["certificate"]
+    assert facts["subject"] == "CN=mx1.example.org" and facts["issuer"] == "CN=Test CA"
+    assert facts["names"] == ["mx1.example.org", "*.mx.example.org"]
+    assert (facts["key_type"], facts["key_bits"]) == ("rsa", 2048)
+    assert facts["serial"] == f"{LEAF.certificate.serial_number:X}".zfill(len(facts["serial"]))
+    assert facts["not_after"] == (NOW + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert facts["fingerprint"]["sha256"].replace(":", "").lower() == LEAF.certificate.fingerprint(hashes.SHA256()).hex()
+    assert facts["public_key_fingerprint"] == _certificate.fingerprints(LEAF.spki)
+
+
+@pytest.mark.parametrize(("side", "set_parameters"), [
+    ("server", ["smtpd_tls_chain_files"]),
+    ("client", ["smtp_tls_chain_files"]),
+    ("both", ["smtpd_tls_chain_files", "smtp_tls_chain_files"]),
+])
+def test_sides(host, side, set_parameters):
+    parameters = run(host, side=side).plan.result["parameters"]
+    assert [name for name, value in parameters.items() if value] == set_parameters
+    assert len(parameters) == 7 * len(set_parameters)
+
+
+def provide(host: Path, certificate: bytes = FULL_CHAIN, key: bytes | None = None, key_mode: int = 0o600) -> dict[str, str]:
+    return {
+        "provider": "files",
+        "certificate": write(host / "in/cert.pem", certificate, 0o644),
+        "private_key": write(host / "in/key.pem", LEAF.key_pem if key is None else key, key_mode),
+    }
+
+
+@pytest.mark.parametrize(("certificate", "key"), [
+    (FULL_CHAIN, LEAF.key_pem),
+    (FULL_CHAIN, LEAF.private(PrivateFormat.TraditionalOpenSSL)),
+    (FULL_CHAIN, b"a comment\n" + LEAF.key_pem),
+    (FULL_CHAIN.replace(b"\n", b"\r\n"), LEAF.key_pem.replace(b"\n", b"\r\n")),
+    (LEAF.pem, LEAF.key_pem),
+    (FULL_CHAIN + ROOT.pem, LEAF.key_pem),
+], ids=["pkcs8", "traditional", "comment", "crlf", "leaf", "with-root"])
+def test_files(host, certificate, key):
+    given = provide(host, certificate, key)
+    result = run(host, **given).plan.result
+    assert result["parameters"]["smtpd_tls_chain_files"] == f"{given['private_key']}, {given['certificate']}"
+
+
+def test_key_and_certificate_in_one_file(host):
+    path = write(host / "both.pem", LEAF.key_pem + FULL_CHAIN)
+    result = run(host, provider="files", certificate=path, private_key=path).plan.result
+    assert result["parameters"]["smtpd_tls_chain_files"] == path
+
+
+REFUSALS = {
+    "not a key": ({"key": b"hello\n"}, "key.pem: it holds no private key in PEM form but no PEM block at all"),
+    "certificate for key": ({"key": FULL_CHAIN}, "key.pem: it holds no private key in PEM form but CERTIFICATE"),
+    "encrypted": ({"key": LEAF.private(encryption=BestAvailableEncryption(b"x"))},
+                  "key.pem: the private key is encrypted, and Postfix has no way to ask for its pass phrase. Decrypt it: openssl pkey"),
+    "encrypted, old form": ({"key": LEAF.private(PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x"))},
+                            "key.pem: the private key is encrypted"),
+    "cut off": ({"key": LEAF.key_pem[:400]}, "key.pem: openssl cannot read the private key: it is damaged, or cut off"),
+    "other key": ({"key": MIDDLE.key_pem}, "key.pem: this private key does not belong to the first certificate in"),
+    "key for certificate": ({"certificate": LEAF.key_pem}, "cert.pem: it holds no certificate but PRIVATE KEY"),
+    "empty": ({"certificate": b""}, "cert.pem: it holds no certificate: there is no PEM block in it"),
+    "DER": ({"certificate": LEAF.certificate.public_bytes(Encoding.DER)}, "cert.pem: it holds no certificate"),
+    "truncated chain": ({"certificate": FULL_CHAIN[:-40]}, "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is cut off"),
+    "damaged": ({"certificate": _certificate.to_pem(b"\x30\x03\x02\x01\x01")}, "cert.pem: openssl cannot read it"),
+    "CA first": ({"certificate": MIDDLE.pem + LEAF.pem}, "does not belong to the first certificate in"),
+    "order": ({"certificate": LEAF.pem + ROOT.pem + MIDDLE.pem}, "cert.pem: wrong order: certificate 2 (CN=Test root) did not issue"),
+    "other chain": ({"certificate": LEAF.pem + ROOT.pem},
+                    "cert.pem: certificate 2 is CN=Test root, but the one before it was issued by CN=Test CA. Write the leaf first"),
+}
+
+
+@pytest.mark.parametrize(("files", "message"), REFUSALS.values(), ids=list(REFUSALS))
+def test_files_that_are_refused(host, files, message):
+    with pytest.raises(PostfixError) as caught:
+        run(host, chain_file="chain.pem", **provide(host, **files))
+    assert message in str(caught.value)
+    assert LEAF.key_pem.decode().split("\n")[1] not in str(caught.value)
+    assert not (host / "postfix/chain.pem").exists()
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"name": "mx2.example.org"}, "live/mx2.example.org/fullchain.pem: there is no such file. Obtain it first (certbot certonly"),
+    ({"name": "../x"}, "'../x': this is no certificate name"),
+    ({"name": "a b"}, "'a b': this is no certificate name"),
+    ({"certificate": "/x"}, "provider certbot does not take certificate"),
+    ({"provider": "files", "certificate": "/x"}, "provider files needs private_key"),
+    ({"provider": "files", "certificate": "/x", "private_key": "/y"}, "/x: there is no such file. Put the file there first"),
+    ({"provider": "files", "certificate": "/", "private_key": "/y"}, "/: it is not a file"),
+    ({"hostnames": ["mx1.example.org", "mx2.example.org"]},
+     "the certificate does not cover mx2.example.org; its names are mx1.example.org, *.mx.example.org"),
+    ({"hostnames": ["a.b.mx.example.org"]}, "the certificate does not cover a.b.mx.example.org"),
+    ({"ca_file": "/nonexistent.pem"}, "/nonexistent.pem: ca_file: there is no such file"),
+    ({"chain_file": "a b.pem"}, "Postfix cannot have white space, ',' or '$' in this path"),
+    ({"chain_file": "../live/mx1.example.org/privkey.pem"}, "chain_file is one of the files that it is made from"),
+])
+def test_declarations_that_are_refused(host, given, message):
+    with pytest.raises(DeclarationError) as caught:
+        run(host, **given)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("leaf", "message"), [
+    (issue("mx1", MIDDLE, start=-20, end=-10), f"it expired on {(NOW - timedelta(days=10)).strftime('%Y-%m-%dT%H:%M:%SZ')}. Renew it"),
+    (issue("mx1", MIDDLE, start=10, end=20), "it is not valid before"),
+], ids=["expired", "too-early"])
+def test_not_valid_now(host, leaf, message):
+    with pytest.raises(DeclarationError) as caught:
+        run(host, **provide(host, leaf.pem + MIDDLE.pem, leaf.key_pem))
+    assert message in str(caught.value)
+
+
+def test_expired_intermediate_is_named(host):
+    middle = issue("Old CA", ROOT, ca=True, start=-20, end=-10)
+    leaf = issue("mx1", middle)
+    warnings = run(host, **provide(host, leaf.pem + middle.pem, leaf.key_pem)).plan.warnings
+    assert len(warnings) == 1 and "CN=Old CA, which stands in the chain: it expired on" in warnings[0]
+
+
+@pytest.mark.parametrize(("key_mode", "group", "outcome"), [
+    (0o600, "root", ""),
+    (0o400, "root", ""),
+    (0o640, "root", "(mode 0640). chmod 0600 "),
+    (0o604, "root", "(mode 0604). chmod 0600 "),
+    (0o644, "ssl-cert", "(mode 0644). chmod 0600 "),
+    (0o660, "ssl-cert", "(mode 0660). chmod 0600 "),
+    (0o640, "ssl-cert", "warning"),
+])
+def test_key_access(host, monkeypatch, key_mode, group, outcome):
+    monkeypatch.setattr(_plan_certificates, "_group_name", lambda gid: group)
+    given = provide(host, key_mode=key_mode)
+    if outcome in ("", "warning"):
+        warnings = run(host, **given).plan.warnings
+        assert [warning for warning in warnings if "ssl-cert can read this private key" in warning] == warnings
+        assert bool(warnings) is bool(outcome)
+    else:
+        with pytest.raises(DeclarationError) as caught:
+            run(host, **given)
+        assert f"others than root can get at the private key {outcome}" in str(caught.value)
+
+
+def test_key_of_another_user(host, monkeypatch):
+    given = provide(host)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    real = os.stat(given["private_key"])
+    monkeypatch.setattr(_plan_certificates, "_status", lambda path: os.stat_result((*real[:4], 4712, *real[5:])))
+    with pytest.raises(DeclarationError, match="the private key is not root's but user 4712's"):
+        run(host, **given)
+
+
+# openssl verify
+
+CLIENT_ONLY = issue("mx1.example.org", MIDDLE, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+@pytest.mark.parametrize(("issued", "chain", "given", "problem"), [
+    (LEAF, FULL_CHAIN, {}, ""),
+    (LEAF, FULL_CHAIN, {"ca_file": "root.pem"}, ""),
+    (LEAF, FULL_CHAIN, {"ca_file": "other.pem"}, "unable to get issuer certificate"),
+    (LEAF, LEAF.pem, {}, "unable to get local issuer certificate (at depth 0). The file must hold the whole chain up to a CA in"),
+    (LEAF, LEAF.pem, {"verify": "consistent"}, ""),
+    (CLIENT_ONLY, CLIENT_ONLY.pem + MIDDLE.pem, {}, "certificate purpose"),
+    (CLIENT_ONLY, CLIENT_ONLY.pem + MIDDLE.pem, {"side": "client"}, ""),
+    (LEAF, FULL_CHAIN, {"side": "client", "ca_file": "other.pem"}, "unable to get issuer certificate"),
+])
+def test_verify_chain(host, issued, chain, given, problem):
+    write(host / "postfix/root.pem", ROOT.pem)
+    write(host / "postfix/other.pem", OTHER_ROOT.pem)
+    write(host / "live/mx1.example.org/privkey.pem", issued.key_pem)
+    write(host / "live/mx1.example.org/fullchain.pem", chain)
+    if problem:
+        with pytest.raises(DeclarationError) as caught:
+            run(host, **given)
+        assert "openssl does not verify it: " in str(caught.value) and problem in str(caught.value)
+    else:
+        run(host, **given)
+
+
+def test_system_cas_do_not_count_beside_ca_file(host, monkeypatch):
+    """Also where the system's CAs are where openssl looks for them itself."""
+    write(host / "postfix/other.pem", OTHER_ROOT.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(host / "system.pem"))
+
+    def with_environment(argv, stdin):
+        return run_program(["env", f"SSL_CERT_FILE={host}/system.pem", *argv] if argv[0] in ("openssl", "env") else argv, stdin)
+
+    run(host, spy=with_environment)
+    with pytest.raises(DeclarationError, match="openssl does not verify it"):
+        run(host, spy=with_environment, ca_file="other.pem")
+
+
+def test_files_are_not_verified_unless_asked(host):
+    given = provide(host, LEAF.pem)
+    run(host, **given)
+    with pytest.raises(DeclarationError, match="unable to get local issuer"):
+        run(host, verify="chain", **given)
+
+
+# One file with key and chain
+
+def test_chain_file(host):
+    chain_file = host / "postfix/tls/mx1.pem"
+    predicted = run(host, check_mode=True, chain_file="tls/mx1.pem")
+    assert predicted.changed and not chain_file.parent.exists()
+    outcome = run(host, chain_file="tls/mx1.pem")
+    assert outcome.changed and outcome.plan.requires == "reload"
+    assert outcome.diff == predicted.diff and outcome.plan.result == predicted.plan.result
+    assert chain_file.read_bytes() == LEAF.key_pem + FULL_CHAIN
+    assert (mode(chain_file), mode(chain_file.parent)) == (0o600, 0o755)
+    assert outcome.plan.result["parameters"]["smtpd_tls_chain_files"] == str(chain_file)
+    assert outcome.plan.result["files"]["chain_file"] == str(chain_file)
+    again = run(host, chain_file="tls/mx1.pem")
+    assert not again.changed and again.plan.requires == "none"
+
+
+RENEWED = issue("mx1.example.org", MIDDLE, names=["mx1.example.org"])
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    (b"", "not a key followed by its certificates"),
+    (FULL_CHAIN, "not a key followed by its certificates"),
+    (FULL_CHAIN + LEAF.key_pem, "not a key followed by its certificates"),
+    (LEAF.key_pem + FULL_CHAIN + LEAF.key_pem, "not a key followed by its certificates"),
+    (LEAF.key_pem + LEAF.pem, "other certificates"),
+    (LEAF.key_pem + FULL_CHAIN[:-40], "other certificates"),
+    (RENEWED.key_pem + RENEWED.pem + MIDDLE.pem, "other certificates"),
+    (RENEWED.key_pem + FULL_CHAIN, "another private key"),
+    (LEAF.key_pem[:600] + b"\n" + FULL_CHAIN, "another private key"),
+    (LEAF.private(encryption=BestAvailableEncryption(b"x")) + FULL_CHAIN, "another private key"),
+    (LEAF.private(PrivateFormat.TraditionalOpenSSL) + FULL_CHAIN, ""),
+    (b"a comment\n" + LEAF.key_pem + b"another\n" + FULL_CHAIN, ""),
+])
+def test_existing_chain_file(host, content, reason):
+    path = host / "postfix/chain.pem"
+    write(path, content)
+    outcome = run(host, chain_file="chain.pem")
+    assert outcome.plan.changes[0].stale == reason
+    assert outcome.changed is bool(reason)
+    assert path.read_bytes() == (LEAF.key_pem + FULL_CHAIN if reason else content)
+
+
+def test_mode_of_chain_file_is_put_right(host):
+    path = host / "postfix/chain.pem"
+    write(path, LEAF.key_pem + FULL_CHAIN, 0o644)
+    outcome = run(host, chain_file="chain.pem")
+    assert outcome.changed and outcome.plan.requires == "none"
+    assert mode(path) == 0o600
+    assert not run(host, chain_file="chain.pem").changed
+
+
+def test_key_replaced_while_it_is_copied(host):
+    def meanwhile(argv, stdin):
+        if "-out" in argv:
+            write(host / "live/mx1.example.org/privkey.pem", RENEWED.key_pem)
+        return run_program(argv, stdin)
+
+    with pytest.raises(HostError, match="was replaced meanwhile"):
+        run(host, spy=meanwhile, chain_file="chain.pem")
+    assert os.listdir(host / "postfix") == ["main.cf", "master.cf"] or sorted(os.listdir(host / "postfix")) == ["main.cf", "master.cf"]
+
+
+def test_private_key_never_comes_in(host):
+    """No program that is run prints a private key or is given one on its command line, and no result or diff holds one."""
+    seen = []
+
+    def spy(argv, stdin):
+        done = run_program(argv, stdin)
+        seen.append(repr((argv, stdin, done)))
+        return done
+
+    outcomes = [run(host, spy=spy, chain_file="chain.pem"), run(host, spy=spy, chain_file="chain.pem"), self_signed(host, spy=spy),
+                self_signed(host, spy=spy), self_signed(host, spy=spy, hostnames=["other.example.org"])]
+    keys = [LEAF.key_pem, (host / "postfix/tls/hub.example.org.pem").read_bytes().partition(b"-----BEGIN CERTIFICATE")[0]]
+    text = "".join(seen) + repr([(outcome.diff, outcome.plan.result, outcome.plan.warnings) for outcome in outcomes])
+    for key in keys:
+        for line in key.decode().split("\n")[1:-2]:
+            assert line not in text
+    assert "PUBLIC KEY" in text
+
+
+# Self-signed certificates
+
+def parts(path: Path) -> tuple[bytes, x509.Certificate]:
+    key, begin, certificate = path.read_bytes().partition(b"-----BEGIN CERTIFICATE-----")
+    return key, x509.load_pem_x509_certificate(begin + certificate)
+
+
+def extension(certificate: x509.Certificate, kind: Any) -> Any:
+    return certificate.extensions.get_extension_for_class(kind).value
+
+
+@pytest.mark.parametrize(("given", "names", "key"), [
+    ({}, ["hub.example.org"], ("ecdsa", 256)),
+    ({"hostnames": ["Hub.Example.org.", "*.example.net", "müller.example"]}, ["hub.example.org", "*.example.net", "xn--mller-kva.example"],
+     ("ecdsa", 256)),
+    ({"key_type": "ecdsa", "key_bits": 384}, ["hub.example.org"], ("ecdsa", 384)),
+    ({"key_bits": 521}, ["hub.example.org"], ("ecdsa", 521)),
+    ({"key_type": "rsa"}, ["hub.example.org"], ("rsa", 2048)),
+    ({"key_bits": 3072, "days": 30}, ["hub.example.org"], ("rsa", 3072)),
+])
+def test_self_signed(host, given, names, key):
+    path = host / "postfix/tls/hub.example.org.pem"
+    predicted = self_signed(host, check_mode=True, **given)
+    assert predicted.changed and not path.parent.exists()
+    outcome = self_signed(host, **given)
+    assert outcome.changed and outcome.plan.requires == "reload"
+    assert (mode(path), mode(path.parent)) == (0o600, 0o755)
+    _key, certificate = parts(path)
+    facts = outcome.plan.result["certificate"]
+    assert (facts["key_type"], facts["key_bits"]) == key
+    assert facts["names"] == names == extension(certificate, x509.SubjectAlternativeName).get_values_for_type(x509.DNSName)
+    assert facts["subject"] == facts["issuer"] == "CN=hub.example.org"
+    assert extension(certificate, x509.BasicConstraints).ca is False
+    assert set(extension(certificate, x509.ExtendedKeyUsage)) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+    assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == given.get("days", 3650)
+    assert facts["fingerprint"]["sha256"].replace(":", "").lower() == certificate.fingerprint(hashes.SHA256()).hex()
+    for name, value in predicted.plan.result["certificate"].items():
+        assert value in (None, facts[name]) or set(value.values()) == {None}
+    assert outcome.plan.result["parameters"]["smtpd_tls_chain_files"] == str(path)
+    again = self_signed(host, **given)
+    assert not again.changed and again.plan.result == outcome.plan.result and again.plan.requires == "none"
+    assert run_program(["openssl", "verify", "-purpose", "sslserver", "-CAfile", str(path), str(path)]).returncode == 0
+
+
+@pytest.mark.parametrize(("given", "reason", "same_key"), [
+    ({"hostnames": ["hub.example.org"]}, "", True),
+    ({"days": 1}, "", True),
+    ({"key_type": "ecdsa"}, "", True),
+    ({"hostnames": ["hub.example.org", "b.example.org"]}, "does not cover b.example.org", True),
+    ({"key_type": "rsa"}, "its key is ecdsa 256", False),
+    ({"key_bits": 384}, "its key is ecdsa 256", False),
+])
+def test_self_signed_once_more(host, given, reason, same_key):
+    path = host / "postfix/tls/hub.example.org.pem"
+    first = self_signed(host)
+    before = path.read_bytes()
+    predicted = self_signed(host, check_mode=True, **given)
+    second = self_signed(host, **given)
+    assert second.changed is predicted.changed is bool(reason)
+    assert second.plan.changes[0].stale == reason
+    assert (path.read_bytes() == before) is not bool(reason)
+    pins = [outcome.plan.result["certificate"]["public_key_fingerprint"] for outcome in (first, second, predicted)]
+    assert (pins[1] == pins[0]) is same_key
+    assert pins[2] == (pins[1] if same_key else dict.fromkeys(_certificate.DIGESTS))
+    assert not self_signed(host, **given).changed
+
+
+HUB = issue("hub.example.org", names=["hub.example.org"])
+OLD = issue("hub.example.org", names=["hub.example.org"], start=-20, end=-10, key=HUB.key)
+EARLY = issue("hub.example.org", names=["hub.example.org"], start=10, end=20, key=HUB.key)
+
+
+@pytest.mark.parametrize(("content", "reason", "same_key"), [
+    (HUB.key_pem + HUB.pem, "", True),
+    (HUB.private(PrivateFormat.TraditionalOpenSSL) + HUB.pem, "", True),
+    (b"", "empty", False),
+    (HUB.key_pem, "it has no certificate", True),
+    (HUB.pem + HUB.key_pem, "its key does not come first", True),
+    (HUB.key_pem + HUB.pem[:-40], "its certificate is damaged", True),
+    (HUB.key_pem + _certificate.to_pem(b"\x30\x03\x02\x01\x01"), "its certificate is damaged", True),
+    (HUB.key_pem + ROOT.pem, "its certificate is another key's", True),
+    (HUB.key_pem[:90] + b"\n", "its private key cannot be read", False),
+    (HUB.key_pem + OLD.pem, "it expired on", True),
+    (HUB.key_pem + EARLY.pem, "it is not valid before", True),
+], ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "")
+def test_existing_self_signed(host, content, reason, same_key):
+    path = host / "postfix/tls/hub.example.org.pem"
+    write(path, content)
+    outcome = self_signed(host)
+    assert outcome.plan.changes[0].stale.startswith(reason) and outcome.changed is bool(reason)
+    assert (outcome.plan.result["certificate"]["public_key_fingerprint"] == _certificate.fingerprints(HUB.spki)) is same_key
+    assert not self_signed(host).changed
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (b"something of value\n", "there is a file already, without a private key: provider self_signed would replace it"),
+    (HUB.pem, "there is a file already, without a private key"),
+    (HUB.private(encryption=BestAvailableEncryption(b"x")) + HUB.pem, "there is a file already, its private key is encrypted"),
+    (LEAF.key_pem + FULL_CHAIN, "there is a certificate already that CN=Test CA issued: provider self_signed would replace it. Set chain_file"),
+])
+def test_what_self_signed_leaves_alone(host, content, message):
+    path = host / "postfix/tls/hub.example.org.pem"
+    write(path, content)
+    with pytest.raises(DeclarationError) as caught:
+        self_signed(host)
+    assert message in str(caught.value)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"verify": "chain"}, "verify: chain cannot pass"),
+    ({"certificate": "/x"}, "provider self_signed does not take certificate"),
+    ({"private_key": "/x"}, "provider self_signed does not take private_key"),
+    ({"name": "a" * 65}, "a common name has at most 64 characters"),
+    ({"hostnames": ["a,DNS:b"]}, "'a,dns:b' is not a host name"),
+    ({"hostnames": [""]}, "'' is not a host name"),
+    ({"key_type": "ecdsa", "key_bits": 2048}, "there is no ecdsa key of 2048 bits"),
+    ({"key_type": "rsa", "key_bits": 1024}, "peers refuse RSA keys of 1024 bits"),
+    ({"key_bits": 255}, "peers refuse RSA keys of 255 bits"),
+    ({"days": 0}, "it would have expired at once"),
+])
+def test_self_signed_declarations_that_are_refused(host, given, message):
+    with pytest.raises(DeclarationError) as caught:
+        self_signed(host, **given)
+    assert message in str(caught.value)
+
+
+# CAs
+
+def bundle(host: Path, **given: Any) -> Outcome:
+    return run(host, plan=_plan_certificates.ca_bundle, **{"extra": [], "system": True, "path": None, **given})
+
+
+def test_the_system_bundle_is_used_as_it_is(host):
+    outcome = bundle(host)
+    assert not outcome.changed and outcome.plan.changes == []
+    assert outcome.plan.result == {
+        "parameters": {"smtp_tls_CAfile": str(host / "system.pem"), "smtp_tls_CApath": None}, "chrooted": True, "certificates": 2}
+
+
+def test_no_program_is_run_for_the_system_bundle(host):
+    def never(argv, stdin):
+        raise AssertionError(argv)
+
+    bundle(host, spy=never)
+
+
+@pytest.mark.parametrize(("given", "path", "cas"), [
+    ({"extra": ["site.pem"]}, "tls/ca-certificates.pem", [ROOT, OTHER_ROOT, MIDDLE]),
+    ({"extra": ["site.pem"], "system": False}, "tls/ca-certificates.pem", [MIDDLE]),
+    ({"extra": ["site.pem", "site.pem"], "path": "cas.pem"}, "cas.pem", [ROOT, OTHER_ROOT, MIDDLE]),
+    ({"path": "cas.pem"}, "cas.pem", [ROOT, OTHER_ROOT]),
+    ({"extra": ["two.pem"]}, "tls/ca-certificates.pem", [ROOT, OTHER_ROOT]),
+])
+def test_bundle(host, given, path, cas):
+    write(host / "postfix/site.pem", MIDDLE.pem)
+    write(host / "postfix/two.pem", b"once more\n" + OTHER_ROOT.pem.replace(b"\n", b"\r\n") + ROOT.pem)
+    target = host / "postfix" / path
+    predicted = bundle(host, check_mode=True, **given)
+    assert predicted.changed and not target.exists()
+    outcome = bundle(host, **given)
+    assert outcome.changed and outcome.diff == predicted.diff and outcome.plan.requires == "reload"
+    header, newline, rest = target.read_bytes().partition(b"\n")
+    assert header.startswith(b"# Written by Ansible (mailops.postfix.ca_bundle)")
+    assert rest == b"".join(ca.pem for ca in cas)
+    assert mode(target) == 0o644
+    assert outcome.plan.result["parameters"] == {"smtp_tls_CAfile": str(target), "smtp_tls_CApath": None}
+    assert outcome.plan.result["certificates"] == len(cas)
+    again = bundle(host, **given)
+    assert not again.changed and again.plan.requires == "none"
+
+
+def test_bundle_follows_the_system(host):
+    write(host / "postfix/site.pem", MIDDLE.pem)
+    bundle(host, extra=["site.pem"])
+    (host / "system.pem").write_bytes(ROOT.pem)
+    assert bundle(host, extra=["site.pem"]).changed
+    assert _certificate.certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
+        ca.certificate.public_bytes(Encoding.DER) for ca in (ROOT, MIDDLE)]
+
+
+def test_mode_of_bundle_is_put_right(host):
+    path = host / "postfix/cas.pem"
+    bundle(host, path="cas.pem")
+    path.chmod(0o600)
+    assert bundle(host, path="cas.pem").changed
+    assert mode(path) == 0o644
+
+
+@pytest.mark.parametrize(("ca", "warning"), [
+    (ROOT, ""),
+    (MIDDLE, ""),
+    (HUB, ""),
+    (issue("v1 root", constraints=False, usage=None), ""),
+    (LEAF, "CN=mx1.example.org is neither a CA's certificate nor self-signed: it makes no peer trusted"),
+    (issue("Old root", ca=True, start=-20, end=-10), "CN=Old root: it expired on"),
+    (issue("New root", ca=True, start=10, end=20), "CN=New root: it is not valid before"),
+], ids=["root", "intermediate", "self-signed", "v1", "leaf", "expired", "too-early"])
+def test_doubtful_cas(host, ca, warning):
+    write(host / "postfix/site.pem", ca.pem)
+    warnings = bundle(host, extra=["site.pem"]).plan.warnings
+    assert len(warnings) == bool(warning)
+    assert all(f"{host}/postfix/site.pem: {warning}" in text for text in warnings)
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (None, "site.pem: there is no such file. Copy the CA's certificate to this host first"),
+    (b"", "site.pem: it holds no certificate"),
+    (LEAF.key_pem, "site.pem: it holds a private key"),
+    (ROOT.pem + ROOT.key_pem, "site.pem: it holds a private key"),
+    (ROOT.pem[:-40], "site.pem: PEM block 1 (CERTIFICATE) has no END line"),
+    (_certificate.to_pem(b"\x30\x03\x02\x01\x01"), "site.pem: openssl cannot read it"),
+    (ROOT.pem.replace(b"CERT", b"TRUSTED CERT"), "'openssl x509' rewrites a TRUSTED CERTIFICATE"),
+])
+def test_cas_that_are_refused(host, content, message):
+    if content is not None:
+        write(host / "postfix/site.pem", content)
+    with pytest.raises(PostfixError) as caught:
+        bundle(host, extra=["site.pem"])
+    assert message in str(caught.value)
+    assert not (host / "postfix/tls").exists()
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"system": False}, "nothing would be trusted"),
+    ({"system": False, "extra": [], "path": "x.pem"}, "nothing would be trusted"),
+    ({"path": "../system.pem"}, "path is the system's own file, or one of extra"),
+    ({"extra": ["site.pem"], "path": "site.pem"}, "path is the system's own file, or one of extra"),
+    ({"path": "a,b.pem"}, "Postfix cannot have white space"),
+])
+def test_bundle_declarations_that_are_refused(host, given, message):
+    write(host / "postfix/site.pem", MIDDLE.pem)
+    with pytest.raises(DeclarationError) as caught:
+        bundle(host, **given)
+    assert message in str(caught.value)
+
+
+def test_no_system_bundle(host):
+    (host / "system.pem").unlink()
+    with pytest.raises(HostError, match="Install ca-certificates"):
+        bundle(host)
+
+
+def test_damaged_system_bundle(host):
+    (host / "system.pem").write_bytes(ROOT.pem[:-40])
+    with pytest.raises(DeclarationError, match="has no END line"):
+        bundle(host)
