@@ -31,6 +31,9 @@ QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
 
 _UNUSED = re.compile(r"/(main|master)\.cf: unused parameter: ([^=\s]+)=")
 
+# Facts about the postconf process, not about Postfix.
+_OF_POSTCONF_ITSELF = ("process_id", "process_name")
+
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -142,7 +145,8 @@ class Instance:
     @cached_property
     def parameters(self) -> Mapping[str, str]:
         """All parameters that this Postfix knows, with their effective values as postconf(1) prints them."""
-        return parse_postconf(to_text(self.run("postconf", "-c", self.config_directory).stdout))
+        values = parse_postconf(to_text(self.run("postconf", "-c", self.config_directory).stdout))
+        return {name: value for name, value in values.items() if name not in _OF_POSTCONF_ITSELF}
 
     @cached_property
     def version(self) -> Tuple[int, ...]:

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import Any, Iterable, Optional
+from typing import Any, Iterable
 
 RELOAD = "reload"
 RESTART = "restart"
@@ -65,10 +65,10 @@ class Parameter:
     values: tuple[str, ...] = ()
     optional: bool = False
     change: str = RELOAD
-    since: Optional[tuple[int, int]] = None
+    since: tuple[int, int] | None = None
     backports: tuple[tuple[int, int, int], ...] = ()  # patch releases of older branches that have it too
-    deprecated: Optional[tuple[int, int]] = None
-    removed: Optional[tuple[int, int]] = None
+    deprecated: tuple[int, int] | None = None
+    removed: tuple[int, int] | None = None
     instead: str = ""  # what to use in place of a deprecated or removed parameter
 
     def known_in(self, version: tuple[int, ...]) -> bool:
@@ -284,7 +284,7 @@ _TABLE: tuple[list[Parameter], ...] = (
 CATALOGUE: dict[str, Parameter] = {parameter.name: parameter for rows in _TABLE for parameter in rows}
 
 
-def find(name: str) -> Optional[Parameter]:
+def find(name: str) -> Parameter | None:
     """The parameter of this name; None if the catalogue does not list it, which does not make it unknown to Postfix."""
     return CATALOGUE.get(name)
 
@@ -295,13 +295,13 @@ def requires(name: str) -> str:
     return parameter.change if parameter else RELOAD
 
 
-def since(name: str) -> Optional[tuple[int, int]]:
+def since(name: str) -> tuple[int, int] | None:
     """The branch of Postfix that introduced the parameter; None if all that we support have it, or it is not listed."""
     parameter = find(name)
     return parameter.since if parameter else None
 
 
-def other_side(name: str) -> Optional[str]:
+def other_side(name: str) -> str | None:
     """The same parameter on the other side: smtpd_x for smtp_x and lmtp_x, smtp_x for smtpd_x; None without one."""
     for prefix, counterpart in (("smtpd_", "smtp_"), ("smtp_", "smtpd_"), ("lmtp_", "smtpd_")):
         if name.startswith(prefix):
@@ -310,7 +310,7 @@ def other_side(name: str) -> Optional[str]:
     return None
 
 
-def nearest(name: str, known: Iterable[str]) -> Optional[str]:
+def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant, or None if nothing comes close."""
     candidates = sorted(set(known))
     for candidate in candidates:

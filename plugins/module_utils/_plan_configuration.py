@@ -238,7 +238,8 @@ def _check_files(name: str, value: str, where: str, made: FrozenSet[str]) -> Non
 def _requires(instance: Instance, future: Instance) -> str:
     """What the running Postfix needs: nothing where no effective value changes."""
     needs = [
-        _parameters.requires(name)
+        # A CA directory is copied into the chroot at a restart; one that is no longer used needs no copy.
+        "reload" if name.endswith("_CApath") and not future.parameters.get(name) else _parameters.requires(name)
         for name in {**instance.parameters, **future.parameters}
         if instance.parameters.get(name) != future.parameters.get(name) and name != "config_directory"
     ]

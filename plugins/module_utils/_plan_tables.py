@@ -21,7 +21,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_tab
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import SETTLED, Attributes, Change, Plan, strongest
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Attributes, Change, Plan, strongest
 
 _ATTRIBUTES: Mapping[str, Any] = {
     "owner": {"type": "str"},
@@ -39,8 +39,9 @@ LOOKUP_TABLE: Mapping[str, Any] = {
         "type": {"type": "str", "default": "auto", "choices": ["auto", *_lookup_table.TYPES]},
         "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
         **_ATTRIBUTES,
-        # The action plugin's: what the file on the controller is, before it travels.
+        # Of the action plugin, for a file on the controller: its SHA-256 before it travels, and its name there.
         "_checksum": {"type": "str"},
+        "_origin": {"type": "str"},
     },
     "mutually_exclusive": [["entries", "src"]],
 }
@@ -78,8 +79,8 @@ TLS_POLICY: Mapping[str, Any] = {
     },
 }
 
-_NEW_MODE = 0o644
 _OTHERS = 0o077
+_PACKAGED = ("cdb", "lmdb", "pcre")
 
 Edit = Callable[[bytes, str, bool, str], bytes]
 """A text, the type of its table, whether Postfix wants UTF-8, and its path, to the text that it shall be."""
@@ -94,6 +95,10 @@ def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
     map_type = _map_type(instance, options.get("type") or "auto")
     if options.get("state") == "absent":
         return _absent(instance, path, map_type, options.get("type") or "auto")
+    if options.get("exclusive") and options.get("entries") is None and options.get("src") is None:
+        raise DeclarationError(
+            "declaring the table", path, "exclusive without entries would empty it", "Give entries; entries: {} empties the table"
+        )
     checksum = options.get("_checksum")
     if checksum and hashlib.sha256(instance.read(path) or b"").hexdigest() != checksum:
         # The plan for a file that is still on the controller: ask for it.
@@ -145,12 +150,13 @@ def _present(instance: Instance, path: str, map_type: str, options: Mapping[str,
     attributes = _attributes(options, path)
     secret = _is_secret(status, attributes.mode)
     after = edit(before or b"", map_type, utf8, path)
-    _lookup_table.check(after, map_type, utf8, path if after == before else f"{path} (new)")
+    origin = options.get("_origin") or options.get("src") or path
+    _lookup_table.check(after, map_type, utf8, origin)
     changes = [Change(path, after, before, attributes=attributes, secret=secret)]
     if map_type in _lookup_table.COMPILED:
         changes.append(_compiled(instance, path, map_type, before, after, attributes, utf8, secret))
     elif map_type in _lookup_table.ORDERED:
-        _let_postfix_read(instance, path, map_type, after, secret)
+        _let_postfix_read(instance, origin, map_type, after, secret)
     return Plan(changes, {"map": f"{map_type}:{path}"}, _requires(map_type))
 
 
@@ -172,17 +178,16 @@ def _map_type(instance: Instance, declared: str) -> str:
                 return candidate
     elif declared in available:
         return declared
-    has = ", ".join(name for name in _lookup_table.TYPES if name in available) or "none that can be managed"
+    has = ", ".join(name for name in _lookup_table.TYPES if name in available)
+    remedy = "Choose one of these"
+    if declared in _PACKAGED:
+        remedy += f", or install the package that brings it (Debian: postfix-{declared})"
     raise HostError(
         "choosing",
         f"the table type {declared}",
-        f"this Postfix does not have {'any that postmap compiles' if declared == 'auto' else 'it'}; it has {has}",
-        f"Choose one of these, or install the package that brings {'one' if declared == 'auto' else 'it'} (Debian: postfix-{_package(declared)})",
+        f"this Postfix does not have {'any type that postmap compiles' if declared == 'auto' else 'it'}; it has {has}",
+        remedy,
     )
-
-
-def _package(declared: str) -> str:
-    return declared if declared in ("lmdb", "cdb", "pcre") else "lmdb"
 
 
 def _expanded(name: str, parameters: Mapping[str, str]) -> str:
@@ -245,14 +250,9 @@ def _compiled(
     target = path + _lookup_table.COMPILED[map_type]
     stale = _stale(instance, path, target, map_type, before, after, utf8)
     text_status, status = _status(path), _status(target)
-    not_before = text_status.st_mtime if text_status is not None and before == after else 0.0
 
     def build(temporary: str) -> None:
         _build(instance, path, map_type, after, temporary, secret)
-        if not_before:
-            # As old as its text at most, even if that was written a moment ago.
-            moment = max(not_before, os.stat(temporary).st_mtime - SETTLED)
-            os.utime(temporary, (moment, moment))
 
     return Change(
         target,
@@ -333,7 +333,7 @@ def _build(instance: Instance, path: str, map_type: str, text: bytes, temporary:
         os.rename(source + _lookup_table.COMPILED[map_type], temporary)
 
 
-def _let_postfix_read(instance: Instance, path: str, map_type: str, text: bytes, secret: bool) -> None:
+def _let_postfix_read(instance: Instance, origin: str, map_type: str, text: bytes, secret: bool) -> None:
     """Have Postfix read the rules of a table that is not compiled: it skips what it does not understand with a warning."""
     done = instance.run("postmap", "-c", instance.config_directory, "-q", "probe", f"{map_type}:/dev/stdin", stdin=text, check=False)
     complaints = _complaints(done.stderr, "/dev/stdin")
@@ -342,7 +342,7 @@ def _let_postfix_read(instance: Instance, path: str, map_type: str, text: bytes,
         cause = re.sub(r".*?/dev/stdin(?:, line \d+)?: ", "", complaints[0])
         raise GrammarError(
             "reading",
-            f"{path} (new):{found.group(1)}" if found else path,
+            f"{origin}:{found.group(1)}" if found else origin,
             "Postfix warns about this line" if secret else f"Postfix warns: {cause}",
             "Correct or remove it",
         )

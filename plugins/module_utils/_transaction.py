@@ -219,7 +219,7 @@ def _install(plan: Plan, backup: bool) -> List[str]:
         for change in plan.changes:
             target = os.path.realpath(change.path)
             if change.rewrites:
-                made += _make_directories(os.path.dirname(target), change.directory_mode)
+                _make_directories(os.path.dirname(target), change.directory_mode, made)
                 staged.append(_Staged(change, target, None if change.after is None else _stage(change, target, settled)))
             elif _attribute_changes(change):
                 staged.append(_Staged(change, target, _stage(change, target, None)))
@@ -235,44 +235,45 @@ def _install(plan: Plan, backup: bool) -> List[str]:
         for directory in {os.path.dirname(item.target) for item in staged}:
             _sync_directory(directory)
         return backups
-    except OSError as error:
-        _undo(done, made)
+    except BaseException as error:
+        _undo(done)
+        _remove_leftovers(staged)
+        for directory in reversed(made):
+            with suppress(OSError):
+                os.rmdir(directory)
+        if not isinstance(error, OSError):
+            raise
         where = error.filename2 or error.filename or "the configuration"
         raise HostError("writing", str(where), error.strerror or str(error), "Nothing has been changed") from error
-    except BaseException:
-        _undo(done, made)
-        raise
     finally:
-        for item in staged:
-            for leftover in (item.new, item.old):
-                if leftover is not None:
-                    with suppress(OSError):
-                        os.unlink(leftover)
+        _remove_leftovers(staged)
 
 
-def _undo(done: List[_Staged], made: List[str]) -> None:
+def _undo(done: List[_Staged]) -> None:
     for item in reversed(done):
+        if item.new is not None and os.path.exists(item.new):
+            continue  # the rename itself has failed
         if item.old is not None:
             os.rename(item.old, item.target)
-            item.old = None
-        elif item.new is not None and not os.path.exists(item.new):
-            with suppress(OSError):
-                os.unlink(item.target)
-    for directory in reversed(made):
-        with suppress(OSError):
-            os.rmdir(directory)
+        else:
+            os.unlink(item.target)
 
 
-def _make_directories(path: str, mode: int) -> List[str]:
-    missing = []
-    while path and not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    made = list(reversed(missing))
-    for directory in made:
-        os.mkdir(directory)
-        os.chmod(directory, mode)
-    return made
+def _remove_leftovers(staged: List[_Staged]) -> None:
+    for item in staged:
+        for leftover in (item.new, item.old):
+            if leftover is not None:
+                with suppress(OSError):
+                    os.unlink(leftover)
+
+
+def _make_directories(path: str, mode: int, made: List[str]) -> None:
+    if os.path.isdir(path):
+        return
+    _make_directories(os.path.dirname(path), mode, made)
+    os.mkdir(path)
+    made.append(path)
+    os.chmod(path, mode)
 
 
 def _stage(change: Change, target: str, settled: Optional[float]) -> str:

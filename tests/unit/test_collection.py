@@ -137,7 +137,8 @@ def broken_walls(name: str, source: str) -> list[str]:
             walls.append(f"{target}: {name} is pure")
     if name != READS_THE_HOST and RUNS_PROGRAMS.search(source):
         walls.append(f"runs programs: only {READS_THE_HOST} does")
-    if name != WRITES_THE_HOST and CHANGES_FILES.search(source):
+    # A plan may hold a function that makes a file with a program; it works at the temporary path that it is given.
+    if name != WRITES_THE_HOST and not PLANS.fullmatch(name) and CHANGES_FILES.search(source):
         walls.append(f"changes files: only {WRITES_THE_HOST} does")
     return walls
 
@@ -222,7 +223,7 @@ def test_role_leaves_editing_to_the_modules(role):
     assert [(path.name, line) for path in files for line in edits_lines(path.read_text(encoding="utf-8"))] == []
 
 
-@pytest.mark.parametrize("path", [*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")],
+@pytest.mark.parametrize("path", sorted([*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]),
                          ids=lambda path: str(path.relative_to(ROOT)))
 def test_filters_bear_their_full_names(path):
     assert unprefixed_filters(path.read_text(encoding="utf-8"), names(FILTERS)) == []
@@ -326,7 +327,8 @@ PRIVATE = "from ansible_collections.mailops.postfix.plugins.module_utils"
     ("_main_cf", "import subprocess", 1),
     ("_main_cf", "import os\nos.system('postconf')", 1),
     ("_instance", "import subprocess", 0),
-    ("_plan_tables", "import os\nos.chmod('x', 0o600)", 1),
+    ("_lookup_table", "import os\nos.chmod('x', 0o600)", 1),
+    ("_plan_tables", "import os\nos.chmod('x', 0o600)", 0),
     ("_transaction", "import os\nos.rename('x', 'y')", 0),
     ("_transaction", f"import subprocess\n{PRIVATE}._instance import Instance", 1),
     ("_plan_tables", f"{PRIVATE}._instance import Instance\n{PRIVATE}._transaction import Plan", 0),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mailops.postfix.plugins.filter.from_master_cf import FilterModule
 
 from_master_cf = FilterModule().filters()["from_master_cf"]

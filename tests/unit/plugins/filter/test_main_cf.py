@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mailops.postfix.plugins.filter.from_main_cf import FilterModule as FromMainCf
 from ansible_collections.mailops.postfix.plugins.filter.to_main_cf import FilterModule as ToMainCf
 

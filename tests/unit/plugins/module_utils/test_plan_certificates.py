@@ -286,12 +286,12 @@ CLIENT_ONLY = issue("mx1.example.org", MIDDLE, usage=ExtendedKeyUsageOID.CLIENT_
 @pytest.mark.parametrize(("issued", "chain", "given", "problem"), [
     (LEAF, FULL_CHAIN, {}, ""),
     (LEAF, FULL_CHAIN, {"ca_file": "root.pem"}, ""),
-    (LEAF, FULL_CHAIN, {"ca_file": "other.pem"}, "unable to get issuer certificate"),
+    (LEAF, FULL_CHAIN, {"ca_file": "other.pem"}, "issuer certificate (at depth 1)"),
     (LEAF, LEAF.pem, {}, "unable to get local issuer certificate (at depth 0). The file must hold the whole chain up to a CA in"),
     (LEAF, LEAF.pem, {"verify": "consistent"}, ""),
     (CLIENT_ONLY, CLIENT_ONLY.pem + MIDDLE.pem, {}, "certificate purpose"),
     (CLIENT_ONLY, CLIENT_ONLY.pem + MIDDLE.pem, {"side": "client"}, ""),
-    (LEAF, FULL_CHAIN, {"side": "client", "ca_file": "other.pem"}, "unable to get issuer certificate"),
+    (LEAF, FULL_CHAIN, {"side": "client", "ca_file": "other.pem"}, "issuer certificate (at depth 1)"),
 ])
 def test_verify_chain(host, issued, chain, given, problem):
     write(host / "postfix/root.pem", ROOT.pem)
@@ -306,10 +306,9 @@ def test_verify_chain(host, issued, chain, given, problem):
         run(host, **given)
 
 
-def test_system_cas_do_not_count_beside_ca_file(host, monkeypatch):
+def test_system_cas_do_not_count_beside_ca_file(host):
     """Also where the system's CAs are where openssl looks for them itself."""
     write(host / "postfix/other.pem", OTHER_ROOT.pem)
-    monkeypatch.setenv("SSL_CERT_FILE", str(host / "system.pem"))
 
     def with_environment(argv, stdin):
         return run_program(["env", f"SSL_CERT_FILE={host}/system.pem", *argv] if argv[0] in ("openssl", "env") else argv, stdin)
@@ -386,7 +385,7 @@ def test_key_replaced_while_it_is_copied(host):
 
     with pytest.raises(HostError, match="was replaced meanwhile"):
         run(host, spy=meanwhile, chain_file="chain.pem")
-    assert os.listdir(host / "postfix") == ["main.cf", "master.cf"] or sorted(os.listdir(host / "postfix")) == ["main.cf", "master.cf"]
+    assert sorted(os.listdir(host / "postfix")) == ["main.cf", "master.cf"]
 
 
 def test_private_key_never_comes_in(host):

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lookup_table
+short_description: Manage one of Postfix's lookup tables, text and compiled file
+version_added: 0.1.0
+author:
+  - mailops.postfix contributors (@mailops)
+description:
+  - Sets and removes entries of a table such as C(transport), C(relay_clientcerts) or C(sasl_passwd), or installs a whole table from a file.
+    In a text that is edited every byte that does not belong to a declared entry stays, comments and order included.
+  - The compiled file beside the text is made anew when, and only when, it is missing, older than the text, of another type, or holds other
+    content. It is built aside and renamed, so that Postfix never finds a half-built table, and it is never more readable than its text.
+  - What C(postmap) only warns about, ignoring the line and reporting success, is an error here, found before anything is written, for example
+    lines without a value and duplicate keys. The message names file and line.
+  - Running daemons notice a new compiled table by themselves. Types that they read once need a reload; RV(requires) tells.
+extends_documentation_fragment:
+  - mailops.postfix.attributes
+  - mailops.postfix.instance
+options:
+  path:
+    description:
+      - The text file. The compiled file stands beside it.
+      - A relative path is taken from the configuration directory.
+    type: path
+    required: true
+  entries:
+    description:
+      - Keys and their values. V(null) removes the entry; entries that are not listed stay, unless O(exclusive=true).
+      - Lists are joined by V(", "). Write values that YAML would take for booleans or fractions in quotes; they are refused otherwise, since YAML
+        does not keep them as they were typed.
+      - Keys are compared as Postfix compares them, which for all types except V(cidr), V(regexp) and V(pcre) ignores case. Of several entries with
+        one key in the text Postfix uses the first; where such a key is declared one entry is left.
+      - A key with blanks is written in double quotes, which become part of it, see postmap(1).
+      - For V(regexp) and V(pcre) the key is the whole expression with its delimiters and flags, for V(cidr) the network. New rules are added at the
+        end in the order in which they are declared; rules inside C(if) blocks are left alone.
+      - For more than some thousand entries use O(src).
+    type: dict
+  src:
+    description:
+      - A file that is the whole table, on the controller (looked for in C(files) as well), or with O(remote_src=true) on the managed host.
+      - A file on the controller is compared by checksum before it travels.
+    type: path
+  remote_src:
+    description:
+      - Whether O(src) is on the managed host.
+    type: bool
+    default: false
+  exclusive:
+    description:
+      - Whether to remove all entries that are not in O(entries). Comments stay.
+      - For V(cidr), V(regexp) and V(pcre) the rules are also put in the declared order.
+    type: bool
+    default: false
+  type:
+    description:
+      - The type of the table.
+      - V(auto) takes Postfix's C(default_database_type) if this Postfix has it, else the first it has of V(lmdb), V(cdb), V(hash) and V(btree).
+      - V(texthash), V(cidr), V(regexp) and V(pcre) are not compiled.
+    type: str
+    choices: [auto, hash, btree, lmdb, cdb, texthash, cidr, regexp, pcre]
+    default: auto
+  owner:
+    description:
+      - The owner of both files. An existing file keeps its own by default, a new one belongs to C(root).
+    type: str
+  group:
+    description:
+      - The group of both files, otherwise as O(owner).
+    type: str
+  mode:
+    description:
+      - The mode of both files, octal and in quotes, such as V("0600").
+      - An existing file keeps its own by default, a new one gets V("0644"), and a new compiled file that of its text.
+      - The content of a table that only its owner may read is never shown in a diff or in a message.
+    type: raw
+  state:
+    description:
+      - V(absent) removes the text and the compiled file, with O(type=auto) those of all types.
+    type: str
+    choices: [present, absent]
+    default: present
+seealso:
+  - module: mailops.postfix.tls_policy
+  - module: mailops.postfix.main_cf
+  - module: mailops.postfix.configuration
+  - name: postmap(1)
+    description: The format of the text.
+    link: https://www.postfix.org/postmap.1.html
+  - name: DATABASE_README
+    description: All types of tables.
+    link: https://www.postfix.org/DATABASE_README.html
+"""
+
+EXAMPLES = r"""
+- name: Send the mail for one domain through the hub
+  mailops.postfix.lookup_table:
+    path: /etc/postfix/transport
+    entries:
+      example.com: "smtp:[hub.example.org]:587"
+      old.example: null
+  register: transport
+
+- name: Use the table
+  mailops.postfix.main_cf:
+    parameters:
+      transport_maps: "{{ transport.map }}"
+  notify: Reload Postfix
+
+- name: The passwords of this host's relay, shown to nobody
+  mailops.postfix.lookup_table:
+    path: sasl_passwd
+    mode: "0600"
+    exclusive: true
+    entries:
+      "[hub.example.org]:587": "{{ user }}:{{ password }}"
+  no_log: true
+
+- name: A large table from a file
+  mailops.postfix.lookup_table:
+    path: /etc/postfix/relay_recipients
+    src: relay_recipients
+
+- name: Rules in their order
+  mailops.postfix.lookup_table:
+    path: /etc/postfix/header_checks
+    type: pcre
+    exclusive: true
+    entries:
+      /^Subject:.*viagra/i: REJECT
+      /^X-Mailer:/: IGNORE
+  notify: Reload Postfix
+"""
+
+RETURN = r"""
+map:
+  description: The table as a parameter such as C(transport_maps) names it.
+  type: str
+  returned: success
+  sample: hash:/etc/postfix/transport
+requires:
+  description: What the running Postfix needs for the change to take effect, V(none) or V(reload).
+  type: str
+  returned: success
+  sample: none
+backup_files:
+  description: The copies that were made.
+  type: list
+  elements: str
+  returned: when O(backup=true) and something changed
+  sample: [/etc/postfix/transport.4711.2026-11-23@12:00:00~]
+"""
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_tables
+
+
+def main():
+    _module.run(build=_plan_tables.lookup_table, **_plan_tables.LOOKUP_TABLE)
+
+
+if __name__ == "__main__":
+    main()

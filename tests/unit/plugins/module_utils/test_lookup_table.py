@@ -1,0 +1,314 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table as tables
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import physical_lines
+
+TEXT = b"""\
+# what goes where
+example.com    smtp:[hub.example.org]:587
+
+Example.NET\tsmtp:[a]:25
+# inside
+\t, smtp:[b]:25
+# behind
+"john doe"@example.org x
+"""
+
+
+@pytest.fixture(name="postmap", scope="module")
+def fixture_postmap(tmp_path_factory):
+    """Postfix's own word on a table: standard output, standard error and exit status of postmap(1)."""
+    program = shutil.which("postmap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    assert program, "Postfix is not installed: run the set-up of the tests"
+    directory = tmp_path_factory.mktemp("postfix")
+    (directory / "main.cf").write_text("compatibility_level = 3.6\nsmtputf8_enable = yes\n")
+    os.utime(directory / "main.cf", (1, 1))
+
+    def run(*arguments, stdin=b""):
+        return subprocess.run([program, "-c", str(directory), *arguments], input=stdin, capture_output=True, check=False)
+
+    return run
+
+
+def edited(text, declared, map_type="hash", **options):
+    return tables.edit(text, tables.declaration(declared, map_type), map_type, **options)
+
+
+@pytest.mark.parametrize(
+    ("declared", "old", "new"),
+    [
+        ({}, b"", b""),
+        ({"example.com": "smtp:[hub.example.org]:587"}, b"", b""),
+        ({"EXAMPLE.com": "smtp:[hub.example.org]:587"}, b"", b""),
+        ({"example.com": "relay:"}, b"example.com    smtp:[hub.example.org]:587\n", b"example.com    relay:\n"),
+        ({"example.com": None}, b"example.com    smtp:[hub.example.org]:587\n", b""),
+        ({"absent.example": None}, b"", b""),
+        ({"example.net": "smtp:[a]:25\t, smtp:[b]:25"}, b"", b""),
+        ({"example.net": "x"}, b"Example.NET\tsmtp:[a]:25\n# inside\n\t, smtp:[b]:25\n", b"Example.NET\tx\n# inside\n"),
+        ({"example.net": None}, b"Example.NET\tsmtp:[a]:25\n# inside\n\t, smtp:[b]:25\n", b"# inside\n"),
+        ({'"john doe"@example.org': "y"}, b'"john doe"@example.org x\n', b'"john doe"@example.org y\n'),
+        ({"new.example": ["a", "b"], "n2": 4}, b'"john doe"@example.org x\n', b'"john doe"@example.org x\nnew.example a, b\nn2 4\n'),
+    ],
+)
+def test_an_edit_touches_what_it_owns_and_nothing_else(declared, old, new):
+    assert TEXT.count(old) == 1 or not old
+    assert edited(TEXT, declared) == TEXT.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "expected"),
+    [
+        (b"", {"a": "b"}, b"a b\n"),
+        (b"x y", {"a": "b"}, b"x y\na b"),
+        (b"x y", {"x": "z"}, b"x z"),
+        (b"x y\r\n", {"x": "z"}, b"x z\r\n"),
+        (b"x  y  \n", {"x": "z"}, b"x  z  \n"),
+        (b"x y", {"x": None}, b""),
+        (b"a 1\nA 2\nb 3\na 4\n", {"a": "2"}, b"a 2\nb 3\n"),
+        (b"a 1\nA 2\n", {"a": "1"}, b"a 1\n"),
+        (b"a 1\nA 2\n", {"a": None}, b""),
+        (b"a\nb 2\n", {"a": "1"}, b"a 1\nb 2\n"),
+        (b"a\nb 2\n", {"a": None}, b"b 2\n"),
+        (b"a\n 1\n", {"a": "2"}, b"a 2\n"),
+        (b'"x\n  y" 1\n', {'"x  y"': "2"}, b'"x  y" 2\n'),
+        (b"\xc3\x89 1\n", {"é": "2"}, b"\xc3\x89 2\n"),
+        (b"a 1\nb 2\n", {"b": "2", "a": "1"}, b"a 1\nb 2\n"),
+    ],
+)
+def test_edits(text, declared, expected):
+    assert edited(text, declared) == expected
+
+
+@pytest.mark.parametrize(
+    ("map_type", "text", "declared", "expected"),
+    [
+        ("hash", b"# c\na 1\nbad\nb 2\na 3\n", {"b": "2", "c": "4"}, b"# c\nb 2\nc 4\n"),
+        ("hash", b" indented\na 1\n", {}, b""),
+        ("hash", b"# c\na 1\n", {}, b"# c\n"),
+        ("pcre", b"# c\n/a/ 1\n/b/ 2\n", {"/b/": "2", "/a/": "1"}, b"# c\n/b/ 2\n/a/ 1\n"),
+        ("pcre", b"# c\n/a/   1\n/b/ 2\n", {"/a/": "1", "/b/": "3"}, b"# c\n/a/   1\n/b/ 3\n"),
+        ("pcre", b"/a/ 1\nif /x/\n/b/ 2\nendif\n", {"/a/": "1"}, b"/a/ 1\n"),
+        ("pcre", b"/b/ 1\n", {"/a/": "1", "/b/": "1"}, b"/a/ 1\n/b/ 1\n"),
+        ("cidr", b"10.0.0.0/8 OK\n", {"10.0.0.0/8": "REJECT"}, b"10.0.0.0/8 REJECT\n"),
+    ],
+)
+def test_exclusive(map_type, text, declared, expected):
+    assert edited(text, declared, map_type, exclusive=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("map_type", "text", "declared", "expected"),
+    [
+        ("regexp", b"/^a b$/  OK\n", {"/^a b$/": "REJECT no"}, b"/^a b$/  REJECT no\n"),
+        ("regexp", b"/a/ 1\n/A/ 2\n", {"/A/": "3"}, b"/a/ 1\n/A/ 3\n"),
+        ("regexp", b"/a\\/b/i 1\n", {"/a\\/b/i": None}, b""),
+        ("regexp", b"if /x/\n/a/ 1\nendif\n", {"/a/": "2"}, b"if /x/\n/a/ 1\nendif\n/a/ 2\n"),
+        ("pcre", b"! /a/ 1\n", {"!/a/": "2"}, b"! /a/ 2\n"),
+        ("pcre", b"/a/ 1\n/b/ 2\n/a/ 3\n", {"/a/": "4"}, b"/a/ 4\n/b/ 2\n"),
+        ("cidr", b"!10.0.0.0/8 OK\n::1/128 x\n", {"::1/128": None}, b"!10.0.0.0/8 OK\n"),
+        ("texthash", b"a 1\n", {"A": "2"}, b"a 2\n"),
+    ],
+)
+def test_tables_that_are_not_compiled(map_type, text, declared, expected):
+    assert edited(text, declared, map_type) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "cause"),
+    [
+        ("a", "", "its value is empty"),
+        ("a", [], "its value is empty"),
+        ("", "x", "its key is empty"),
+        ("a", "x\ny", "its value holds a line end"),
+        ("a\n", "x", "its key holds a line end"),
+        ("a", "x\0", "its value holds a NUL byte"),
+        ("a", " x", "starts or ends with white space"),
+        ("a", "x\r", "starts or ends with white space"),
+        ("\ta", "x", "starts or ends with white space"),
+        ("a b", "x", "there is a blank in its key. Double quotes in the key"),
+        ("#a", "x", "for a comment"),
+        ("a:", "x", "as in an alias file"),
+        ('"a', "x", "unbalanced double quote"),
+        ("a\\", "x", "no value"),
+        ("a\udcff", "x", "not valid UTF-8"),
+        ("a", True, "a boolean"),
+        ("a", 1.5, "a fraction"),
+        ("a", {"x": "y"}, "a dictionary"),
+        ("a", ["x", False], "a boolean"),
+    ],
+)
+def test_what_the_format_can_not_hold_is_refused(key, value, cause):
+    with pytest.raises(DeclarationError, match=cause):
+        tables.declaration({key: value}, "hash")
+
+
+@pytest.mark.parametrize(
+    ("map_type", "key", "cause"),
+    [
+        ("pcre", "abc", "no expression"),
+        ("pcre", "/abc", "lacks the closing"),
+        ("pcre", "if /x/", "src"),
+        ("regexp", "ENDIF", "src"),
+        ("regexp", "/a/ b", "another key"),
+        ("cidr", "10.0.0.0/8 b", "another key"),
+    ],
+)
+def test_rules_that_the_format_can_not_hold_are_refused(map_type, key, cause):
+    with pytest.raises(DeclarationError, match=cause):
+        tables.declaration({key: "x"}, map_type)
+
+
+def test_two_keys_that_are_one_to_postfix_are_refused():
+    with pytest.raises(DeclarationError, match="'A' to Postfix|'a' to Postfix"):
+        tables.declaration({"A": "x", "a": "x"}, "hash")
+    assert len(tables.declaration({"/A/": "x", "/a/": "x"}, "pcre")) == 2
+
+
+@pytest.mark.parametrize(
+    ("map_type", "text", "message"),
+    [
+        ("hash", b"# c\nalone\n", "reading /x:2: .*no value"),
+        ("hash", b"a 1\n\nA 2\n", "reading /x:3: the key 'A' is already on line 1"),
+        ("hash", b"a 1\nb: 2\n", "/x:2: .*alias file"),
+        ("hash", b' indented 1\na "b\n', "/x:1: .*white space"),
+        ("hash", b'a 1\n"b 2\n', "/x:2: .*double quote"),
+        ("hash", b"a 1\0\n", "/x:1: .*NUL"),
+        ("hash", b"a \xff\n", "/x:1: .*UTF-8"),
+        ("pcre", b"/a/ 1\nb 2\n", "/x:2: .*no expression"),
+        ("pcre", b"/a/ 1\n/b 2\n", "/x:2: .*closing"),
+        ("pcre", b"/a/\n", "/x:1: .*no value"),
+        ("pcre", b"/a/ 1\nif /b/\n", "/x:2: .*if without endif"),
+        ("pcre", b"/a/ 1\nendif\n", "/x:2: .*endif without if"),
+        ("cidr", b"10.0.0.0/8\n", "/x:1: .*no value"),
+    ],
+)
+def test_lines_that_postfix_only_warns_about(map_type, text, message):
+    with pytest.raises(GrammarError, match=message):
+        tables.check(text, map_type, path="/x")
+    with pytest.raises(GrammarError, match=message):
+        edited(text, {}, map_type, path="/x")
+
+
+# Postfix is the judge
+
+words = st.text(st.characters(codec="ascii", exclude_characters="\0\n"), min_size=1, max_size=6)
+values = st.one_of(words, st.text(max_size=8), st.text(" \t\n#\\\":ab", max_size=8))
+lines = st.lists(st.binary(max_size=12), max_size=6).map(b"\n".join)
+table_texts = st.one_of(
+    lines,
+    st.lists(st.sampled_from([b"a 1\n", b"A  2\n", b"# c\n", b"\n", b" go on\n", b'"x y" 3\n', b"b\n", b"c: 4\n", b"d 5\r\n", b"\xc3\x89 6\n", b"e"]),
+             max_size=8).map(b"".join),
+)
+declarations = st.dictionaries(values, st.one_of(st.none(), values, st.integers()), max_size=4)
+
+
+@given(text=st.one_of(st.binary(max_size=60), table_texts), map_type=st.sampled_from(tables.TYPES))
+@settings(max_examples=400, deadline=None)
+def test_any_bytes_can_be_read(text, map_type):
+    found = tables.entries(text, map_type)
+    owned = [index for entry in found for index in range(entry.line.start, entry.line.end)]
+    assert sorted(set(owned)) == owned
+    assert b"".join(physical_lines(text)) == text
+
+
+@given(text=table_texts, declared=declarations, exclusive=st.booleans(), map_type=st.sampled_from(tables.TYPES))
+@settings(max_examples=500, deadline=None)
+def test_an_edit_holds_what_is_declared_and_is_done_once(text, declared, exclusive, map_type):
+    try:
+        wanted = tables.declaration(declared, map_type)
+        after = tables.edit(text, wanted, map_type, exclusive)
+    except (DeclarationError, GrammarError):
+        return
+    assert tables.edit(after, wanted, map_type, exclusive) == after
+    held = {}
+    for entry in tables.entries(after, map_type):
+        if not entry.block and not entry.depth:
+            held.setdefault(tables.fold(entry.key, map_type), entry.value)
+    for key, value in wanted.items():
+        assert held.get(tables.fold(key, map_type)) == value
+    if exclusive:
+        assert len(held) == len([value for value in wanted.values() if value is not None])
+    comments = [line for line in physical_lines(text) if line.lstrip().startswith(b"#")]
+    assert [line for line in physical_lines(after) if line.lstrip().startswith(b"#")][: len(comments)] == comments or text[-1:] != b"\n"
+
+
+@given(text=table_texts, declared=declarations)
+@settings(max_examples=150, deadline=None)
+def test_postmap_agrees_with_what_we_write(postmap, tmp_path_factory, text, declared):
+    try:
+        wanted = tables.declaration(declared, "hash")
+        after = tables.edit(text, wanted, "hash")
+    except (DeclarationError, GrammarError):
+        return
+    directory = tmp_path_factory.mktemp("table")
+    (directory / "t").write_bytes(after)
+    built = postmap(f"hash:{directory}/t")
+    assert (built.returncode, built.stderr) == (0, b"")
+    assert tables.dumped(postmap("-s", f"hash:{directory}/t").stdout) == tables.contents(after)
+    for key, value in wanted.items():
+        answer = postmap("-q", key, f"hash:{directory}/t")
+        assert answer.stdout == (b"" if value is None else value + b"\n")
+
+
+@given(text=table_texts)
+@settings(max_examples=150, deadline=None)
+def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
+    directory = tmp_path_factory.mktemp("table")
+    (directory / "t").write_bytes(text)
+    built = postmap(f"hash:{directory}/t")
+    try:
+        tables.check(text)
+        refused = False
+    except GrammarError:
+        refused = True
+    if b"\0" not in text:  # 3.9 and later warn about it
+        assert refused == (b"warning" in built.stderr), built.stderr
+
+
+@pytest.mark.parametrize("map_type", ["regexp", "pcre", "cidr"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"/a/ x\n", b"/a x\n", b"a x\n", b"/a/\n", b"if /a/\n/b/ x\nendif\n", b"if /a/\n", b"endif\n", b"!/a/ x\n", b"/a\\/ x\n", b"|a b|i x\n",
+        b"10.0.0.0/8 x\n", b"10.0.0.0/8\n", b"!10.0.0.0/8 x\n", b"::1 x\n", b"IF 10.0.0.0/8\n10.1.1.1 x\nENDIF\n", b" /a/ x\n",
+    ],
+)  # fmt: skip
+def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
+    try:
+        tables.check(text, map_type)
+    except GrammarError:
+        assert b"warning" in postmap("-q", "probe", f"{map_type}:/dev/stdin", stdin=text).stderr
+
+
+@pytest.mark.parametrize("map_type", sorted(tables.COMPILED))
+@pytest.mark.parametrize("text", [b"", b"a 1\n", b'Key value of it\n"x y" 2\n\\ a 3\n', b"".join(b"k%d v%d\n" % (n, n * n) for n in range(3000))])
+def test_compiled_tables_hold_what_the_text_says(postmap, tmp_path, map_type, text):
+    (tmp_path / "t").write_bytes(text)
+    built = postmap(f"{map_type}:{tmp_path}/t")
+    assert built.returncode == 0, built.stderr
+    if map_type == "cdb":
+        held = tables.cdb_contents((tmp_path / "t.cdb").read_bytes())
+    else:
+        held = tables.dumped(postmap("-s", f"{map_type}:{tmp_path}/t").stdout)
+        assert map_type == "lmdb" or tables.berkeley_type((tmp_path / "t.db").read_bytes()[:16]) == map_type
+    assert held == tables.contents(text)
+
+
+@given(data=st.one_of(st.binary(max_size=100), st.binary(min_size=2048, max_size=2200)))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_may_stand_in_a_cdb_file(data):
+    held = tables.cdb_contents(data)
+    assert held is None or isinstance(held, dict)

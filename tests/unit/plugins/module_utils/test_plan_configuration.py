@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans for main.cf, master.cf and whole configurations, on a copy of the distribution's files, with the installed Postfix as judge."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _plan_configuration, _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+
+STOCK = "/usr/share/postfix"
+PIN = ":".join(["AB"] * 32)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    shutil.copy(f"{STOCK}/main.cf.debian", tmp_path / "main.cf")
+    shutil.copy(f"{STOCK}/master.cf.dist", tmp_path / "master.cf")
+    with open(tmp_path / "main.cf", "a", encoding="utf-8") as file:
+        file.write("compatibility_level = 3.6\n")
+    for name in ("main.cf", "master.cf"):
+        os.utime(tmp_path / name, (1, 1))
+    return tmp_path
+
+
+def apply(directory, build, check_mode=False):
+    return _transaction.apply(build, lambda: Instance(str(directory)), check_mode=check_mode)
+
+
+def main_cf(directory, **parameters):
+    return apply(directory, lambda instance: _plan_configuration.main_cf(instance, {"parameters": parameters}))
+
+
+def master_cf(directory, *services):
+    return apply(directory, lambda instance: _plan_configuration.master_cf(instance, {"services": services}))
+
+
+def content(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+
+
+REFUSED = [
+    ({"smtp_tls_received_header": True}, ["smtp_tls_received_header", "smtpd_tls_received_header"]),
+    ({"smtpd_tls_note_starttls_offer": True}, ["server side", "smtp_tls_note_starttls_offer"]),
+    ({"smtp_tls_securty_level": "may"}, ["Did you mean smtp_tls_security_level?"]),
+    ({"smtp_tlsrpt_enable": True}, ["Postfix 3.7", "came with Postfix 3.10"]),
+    ({"smtpd_tls_security_level": "dane"}, ["smtpd_tls_security_level = dane", "smtp_tls_security_level has it", "none, may, encrypt"]),
+    ({"smtp_tls_security_level": "bogus"}, ["smtp_tls_security_level = bogus", "fingerprint"]),
+    ({"smtpd_tls_auth_only": "True"}, ["smtpd_tls_auth_only = True", "boolean"]),
+    ({"smtpd_tls_loglevel": "verbose"}, ["smtpd_tls_loglevel = verbose", "number"]),
+    ({"smtpd_starttls_timeout": "soon"}, ["smtpd_starttls_timeout = soon", "30s"]),
+    ({"smtpd_tls_protocols": "TLSv9"}, ["smtpd_tls_protocols = TLSv9", "names no protocol"]),
+    ({"smtp_tls_mandatory_ciphers": "strong"}, ["smtp_tls_mandatory_ciphers = strong", "high"]),
+    ({"smtp_tls_fingerprint_digest": "sha265"}, ["smtp_tls_fingerprint_digest = sha265", "sha256"]),
+    ({"smtp_tls_fingerprint_digest": "sha256", "smtp_tls_fingerprint_cert_match": "AA:BB"}, ["2 bytes", "sha256", "32"]),
+    ({"smtp_tls_fingerprint_digest": "sha1", "smtp_tls_fingerprint_cert_match": [PIN]}, ["32 bytes", "sha1", "20"]),
+    ({"smtpd_tls_cert_file": "/nowhere/cert.pem"}, ["smtpd_tls_cert_file", "there is no file /nowhere/cert.pem"]),
+    ({"smtpd_tls_chain_files": ["/nowhere/a.pem", "/nowhere/b.pem"]}, ["there is no file /nowhere/a.pem"]),
+    ({"mua_restrictions": "permit"}, ["mua_restrictions", "$mua_restrictions"]),
+    ({"myhostname": "${broken"}, ["postconf can't read it", "truncated macro reference"]),
+]
+
+
+@pytest.mark.parametrize(("parameters", "words"), REFUSED, ids=[" ".join(item[0]) for item in REFUSED])
+def test_parameters_that_postfix_would_trip_over(directory, parameters, words):
+    before = content(directory)
+    with pytest.raises(PostfixError) as error:
+        main_cf(directory, biff=True, **parameters)
+    assert [word for word in words if word not in str(error.value)] == [], str(error.value)
+    assert content(directory) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"smtp_tls_received_header": True}, ["submission/inet", "smtpd_tls_received_header"]),
+        ({"smtpd_tls_security_level": "verify"}, ["smtpd_tls_security_level = verify"]),
+        ({"smtpd_tls_wrappermode": "on"}, ["boolean"]),
+    ],
+)
+def test_options_that_postfix_would_trip_over(directory, options, words):
+    before = content(directory)
+    with pytest.raises(PostfixError) as error:
+        master_cf(directory, {"service": "submission/inet", "command": "smtpd", "options": options})
+    assert [word for word in words if word not in str(error.value)] == [], str(error.value)
+    assert content(directory) == before
+
+
+def test_the_result_names_what_changed(directory):
+    outcome = main_cf(directory, smtp_tls_security_level="may", biff=False, readme_directory=None)
+    assert outcome.plan.result["parameters"] == {
+        "smtp_tls_security_level": {"before": None, "after": "may"},
+        "readme_directory": {"before": "no", "after": None},
+    }
+    assert outcome.plan.requires == "reload"
+    assert not main_cf(directory, smtp_tls_security_level="may", biff=False, readme_directory=None).changed
+
+
+@pytest.mark.parametrize(
+    ("parameters", "requires"),
+    [
+        ({"smtp_tls_loglevel": 1}, "reload"),
+        ({"inet_interfaces": "loopback-only"}, "restart"),
+        ({"inet_interfaces": "all"}, "none"),
+        ({"smtp_tls_loglevel": 0}, "none"),
+        ({"inet_interfaces": "loopback-only", "smtp_tls_loglevel": 1}, "restart"),
+    ],
+)
+def test_what_a_change_requires(directory, parameters, requires):
+    """A parameter that is made explicit with the value it had is a change of the file, but not of Postfix."""
+    assert main_cf(directory, **parameters).plan.requires == requires
+
+
+def test_check_mode_predicts_what_the_real_run_does(directory):
+    def build(instance):
+        return _plan_configuration.main_cf(instance, {"parameters": {"biff": True, "smtp_tls_loglevel": 2}})
+
+    before = content(directory)
+    predicted = apply(directory, build, check_mode=True)
+    assert content(directory) == before
+    real = apply(directory, build)
+    assert (predicted.diff, predicted.plan.result, predicted.plan.requires) == (real.diff, real.plan.result, real.plan.requires)
+
+
+def test_a_parameter_of_ones_own_may_be_declared_with_what_refers_to_it(directory):
+    outcome = configuration(
+        directory,
+        main_cf={"mua_restrictions": "permit_sasl_authenticated, reject"},
+        master_cf=[{"service": "submission/inet", "command": "smtpd", "options": {"smtpd_relay_restrictions": "$mua_restrictions"}}],
+    )
+    assert outcome.plan.warnings == []
+    assert outcome.plan.requires == "reload"
+
+
+def test_a_reference_to_nothing_is_said(directory):
+    outcome = master_cf(
+        directory, {"service": "submission/inet", "command": "smtpd", "options": {"smtpd_relay_restrictions": "$mua_restrictions"}}
+    )
+    assert outcome.plan.warnings == ["nothing defines $mua_restrictions: Postfix takes it for empty"]
+
+
+def configuration(directory, **options):
+    options = {"validate": True, **options}
+    return apply(directory, lambda instance: _plan_configuration.configuration(instance, options))
+
+
+CERTIFICATE = {
+    "name": "hub.example.org", "provider": "self_signed", "certificate": None, "private_key": None, "hostnames": None, "verify": "auto",
+    "ca_file": None, "chain_file": None, "side": "server", "key_type": None, "key_bits": None, "days": 30,
+}
+
+
+def test_a_whole_configuration(directory):
+    declared = {
+        "certificates": [CERTIFICATE, dict(CERTIFICATE, name="hub-rsa", key_type="rsa", hostnames=["hub.example.org"])],
+        "ca_bundle": {"extra": [], "system": True, "path": None},
+        "lookup_tables": [{"path": "clients", "parameter": "relay_clientcerts", "entries": {PIN: "laptop"}, "type": "hash"}],
+        "tls_policy": {"policies": [{"nexthop": "[hub.example.org]:587", "level": "secure"}], "exclusive": True, "type": "hash"},
+        "main_cf": {"smtpd_tls_security_level": "may", "smtp_tls_CAfile": None},
+        "master_cf": [{"service": "tlsproxy/unix", "command": "tlsproxy"}],
+    }
+    outcome = configuration(directory, **declared)
+    instance = Instance(str(directory))
+    assert instance.explicit["smtpd_tls_chain_files"] == f"{directory}/tls/hub.example.org.pem, {directory}/tls/hub-rsa.pem"
+    assert instance.explicit["relay_clientcerts"] == f"hash:{directory}/clients"
+    assert instance.explicit["smtp_tls_policy_maps"] == f"hash:{directory}/tls_policy"
+    assert "smtp_tls_CAfile" not in instance.explicit, "what is declared in main_cf comes last"
+    assert instance.unused == frozenset()
+    fingerprints = [item["certificate"]["public_key_fingerprint"]["sha256"] for item in outcome.plan.result["certificates"]]
+    assert all(fingerprints) and len(set(fingerprints)) == 2
+
+    again = configuration(directory, **declared)
+    assert (again.changed, again.diff) == (False, [])
+
+
+def test_files_come_before_what_refers_to_them(directory):
+    outcome = configuration(
+        directory,
+        certificates=[CERTIFICATE],
+        lookup_tables=[{"path": "clients", "parameter": "relay_clientcerts", "entries": {PIN: "laptop"}, "type": "hash"}],
+        master_cf=[{"service": "tlsproxy/unix", "command": "tlsproxy"}],
+    )
+    names = [os.path.basename(change.path) for change in outcome.plan.changes]
+    assert names == ["hub.example.org.pem", "clients", "clients.db", "master.cf", "main.cf"]
+
+
+def test_nothing_is_written_if_one_part_is_wrong(directory):
+    before = content(directory)
+    with pytest.raises(PostfixError, match="smtp_tls_securty_level"):
+        configuration(directory, certificates=[CERTIFICATE], main_cf={"smtp_tls_securty_level": "may"})
+    assert content(directory) == before and not (directory / "tls").exists()
+
+
+def test_without_validation_only_what_postfix_cannot_read_is_refused(directory):
+    assert configuration(directory, main_cf={"smtpd_tls_auth_only": "True"}, validate=False).changed
+    (directory / "master.cf").write_text("smtp inet n\n")
+    with pytest.raises(PostfixError, match="8 columns"):
+        configuration(directory, master_cf=[{"service": "x/unix", "command": "x"}], validate=False)
