@@ -12,9 +12,11 @@ short_description: Fingerprint of a certificate in Postfix's notation
 version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
-  - Computes the fingerprint of a certificate as Postfix compares it, for C(smtp_tls_fingerprint_cert_match), policy tables and
+  - Computes the fingerprint of a certificate as Postfix compares it, for C(smtp_tls_fingerprint_cert_match), policy
+    tables and
     C(relay_clientcerts).
-  - It changes whenever the certificate is renewed. P(mailops.postfix.public_key_fingerprint#filter) gives one that lasts as long as the key.
+  - It changes whenever the certificate is renewed. P(mailops.postfix.public_key_fingerprint#filter) gives one that
+    lasts as long as the key.
 requirements:
   - Python package C(cryptography) on the controller
 options:
@@ -57,7 +59,6 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _certificate
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes
 
@@ -73,11 +74,15 @@ def certificate_fingerprint(text: Any, digest: Any = "sha256") -> str:
     """Fingerprint of the first certificate in a PEM text."""
     name = "mailops.postfix.certificate_fingerprint"
     if CRYPTOGRAPHY_ERROR is not None:
-        raise AnsibleFilterError(f"{name}: the Python package cryptography is needed on the controller") from CRYPTOGRAPHY_ERROR
+        raise AnsibleFilterError(
+            f"{name}: the Python package cryptography is needed on the controller"
+        ) from CRYPTOGRAPHY_ERROR
     if not isinstance(text, str):
         raise AnsibleFilterError(f"{name}: the PEM text of a certificate is needed, not a {type(text).__name__}")
     if digest not in _certificate.DIGESTS:
-        raise AnsibleFilterError(f"{name}: no digest is called {digest!r}. Use one of {', '.join(_certificate.DIGESTS)}")
+        raise AnsibleFilterError(
+            f"{name}: no digest is called {digest!r}. Use one of {', '.join(_certificate.DIGESTS)}"
+        )
     try:
         der = _certificate.certificates(to_bytes(text))[0]
         x509.load_der_x509_certificate(der)

@@ -12,7 +12,8 @@ short_description: Fingerprint of a public key in Postfix's notation
 version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
-  - Computes the fingerprint of the public key of a certificate as Postfix compares it, for C(smtp_tls_fingerprint_cert_match), policy tables
+  - Computes the fingerprint of the public key of a certificate as Postfix compares it, for
+    C(smtp_tls_fingerprint_cert_match), policy tables
     and C(relay_clientcerts).
   - It stays the same when the certificate is renewed with the same key.
 requirements:
@@ -56,7 +57,6 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _certificate
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes
 
@@ -74,17 +74,25 @@ def public_key_fingerprint(text: Any, digest: Any = "sha256") -> str:
     """Fingerprint of the public key of the first certificate, or of the public key, in a PEM text."""
     name = "mailops.postfix.public_key_fingerprint"
     if CRYPTOGRAPHY_ERROR is not None:
-        raise AnsibleFilterError(f"{name}: the Python package cryptography is needed on the controller") from CRYPTOGRAPHY_ERROR
+        raise AnsibleFilterError(
+            f"{name}: the Python package cryptography is needed on the controller"
+        ) from CRYPTOGRAPHY_ERROR
     if not isinstance(text, str):
-        raise AnsibleFilterError(f"{name}: the PEM text of a certificate or public key is needed, not a {type(text).__name__}")
+        raise AnsibleFilterError(
+            f"{name}: the PEM text of a certificate or public key is needed, not a {type(text).__name__}"
+        )
     if digest not in _certificate.DIGESTS:
-        raise AnsibleFilterError(f"{name}: no digest is called {digest!r}. Use one of {', '.join(_certificate.DIGESTS)}")
+        raise AnsibleFilterError(
+            f"{name}: no digest is called {digest!r}. Use one of {', '.join(_certificate.DIGESTS)}"
+        )
     try:
         return _certificate.fingerprint(_public_key(to_bytes(text)), digest)
     except _certificate.PemError as error:
         raise AnsibleFilterError(f"{name}: {error}") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise AnsibleFilterError(f"{name}: the certificate or public key is damaged, or of an unknown kind: {error}") from error
+        raise AnsibleFilterError(
+            f"{name}: the certificate or public key is damaged, or of an unknown kind: {error}"
+        ) from error
 
 
 def _public_key(text: bytes) -> bytes:

@@ -4,8 +4,9 @@
 
 """PEM, fingerprints in Postfix's notation, and what openssl says about a certificate. Private to mailops.postfix. Pure.
 
-Nothing here needs a cryptography library: a PEM block is base64 round DER, a fingerprint is a hash of that DER, and the fields of a
-certificate are read from the output of ``openssl x509`` (1.1.1 and later). Private keys are recognised, never decoded.
+Nothing here needs a cryptography library: a PEM block is base64 round DER, a fingerprint is a hash of that DER, and the
+fields of a certificate are read from the output of ``openssl x509`` (1.1.1 and later). Private keys are recognised, never
+decoded.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, Sequence
 
 DIGESTS = ("md5", "sha1", "sha256", "sha512")
 
@@ -30,7 +31,7 @@ OUTLINE_SCRIPT = (
     *("-e", "/^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/,/^-----END /{", "-e", "p", "-e", "b", "-e", "}"),
     *("-e", "/^-----BEGIN /p", "-e", "/^Proc-Type:/p"),
 )
-"""The sed -n script whose output is what a PEM file shows the world: its certificates, and the labels of everything else."""
+"""The sed -n script that prints what a PEM file may show: its certificates, and the labels of everything else."""
 
 
 class PemError(ValueError):
@@ -47,7 +48,7 @@ class Block:
     """One PEM block. A block without its END line goes on until the next BEGIN, so that an outline can be read too."""
 
     label: str
-    body: Tuple[bytes, ...]
+    body: tuple[bytes, ...]
     complete: bool
     number: int
 
@@ -81,11 +82,11 @@ class Block:
         return der
 
 
-def blocks(text: bytes) -> List[Block]:
+def blocks(text: bytes) -> list[Block]:
     """All PEM blocks of a text, in order; what stands between them is comment."""
-    found: List[Block] = []
-    label: Optional[str] = None
-    body: List[bytes] = []
+    found: list[Block] = []
+    label: str | None = None
+    body: list[bytes] = []
 
     def close(complete: bool) -> None:
         if label is not None:
@@ -106,12 +107,12 @@ def blocks(text: bytes) -> List[Block]:
     return found
 
 
-def certificates(text: bytes) -> List[bytes]:
+def certificates(text: bytes) -> list[bytes]:
     """The DER of all certificates in a PEM text; an error if there is none."""
     return certificates_of(blocks(text))
 
 
-def certificates_of(found: Sequence[Block]) -> List[bytes]:
+def certificates_of(found: Sequence[Block]) -> list[bytes]:
     """The DER of all certificates among blocks; an error if there is none."""
     ders = [block.der for block in found if block.is_certificate]
     if not ders:
@@ -119,7 +120,7 @@ def certificates_of(found: Sequence[Block]) -> List[bytes]:
     return ders
 
 
-def public_key(text: bytes) -> Optional[bytes]:
+def public_key(text: bytes) -> bytes | None:
     """The DER (SubjectPublicKeyInfo) of the first PUBLIC KEY block, if there is one."""
     return next((block.der for block in blocks(text) if block.label == "PUBLIC KEY"), None)
 
@@ -150,7 +151,7 @@ def to_pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
     )
 
 
-# ---------------------------------------------------------------------------------------------------------- fingerprints
+# Fingerprints
 
 
 def fingerprint(der: bytes, digest: str = "sha256") -> str:
@@ -166,18 +167,19 @@ def fingerprint(der: bytes, digest: str = "sha256") -> str:
     return ":".join(hashed[start : start + 2] for start in range(0, len(hashed), 2))
 
 
-def fingerprints(der: bytes) -> Dict[str, Optional[str]]:
+def fingerprints(der: bytes) -> dict[str, str | None]:
     """The fingerprint in every digest that Postfix is used with; null where this machine refuses the digest."""
-    result: Dict[str, Optional[str]] = {}
-    for digest in DIGESTS:
-        try:
-            result[digest] = fingerprint(der, digest)
-        except PemError:
-            result[digest] = None
-    return result
+    return {digest: _fingerprint_or_none(der, digest) for digest in DIGESTS}
 
 
-# ------------------------------------------------------------------------------------------------------------------- DER
+def _fingerprint_or_none(der: bytes, digest: str) -> str | None:
+    try:
+        return fingerprint(der, digest)
+    except PemError:
+        return None
+
+
+# DER
 
 _INTEGER, _BIT_STRING, _OID, _SEQUENCE = 0x02, 0x03, 0x06, 0x30
 
@@ -200,7 +202,7 @@ _CURVES = {
 }
 
 
-def _tlv(der: bytes) -> Tuple[int, bytes, bytes]:
+def _tlv(der: bytes) -> tuple[int, bytes, bytes]:
     """The first ASN.1 value: its tag, its content, and what follows; tag -1 if there is no whole value."""
     if len(der) < 2:
         return -1, b"", b""
@@ -213,7 +215,7 @@ def _tlv(der: bytes) -> Tuple[int, bytes, bytes]:
     return der[0], der[start : start + length], der[start + length :]
 
 
-def key_type(spki: bytes) -> Tuple[Optional[str], Optional[int]]:
+def key_type(spki: bytes) -> tuple[str | None, int | None]:
     """Algorithm (rsa, ecdsa, ed25519 ...) and size in bits of a public key; null where they are not known."""
     algorithm, rest = _tlv(_tlv(spki)[1])[1:]
     tag, oid, parameters = _tlv(algorithm)
@@ -227,7 +229,7 @@ def key_type(spki: bytes) -> Tuple[Optional[str], Optional[int]]:
     return kind, {"ed25519": 256, "ed448": 456}.get(kind or "")
 
 
-# ---------------------------------------------------------------------------------------------------------- certificates
+# Certificates
 
 
 @dataclass(frozen=True)
@@ -237,13 +239,13 @@ class Certificate:
     der: bytes
     subject: str
     issuer: str
-    names: Tuple[str, ...]
+    names: tuple[str, ...]
     """DNS names: those of subjectAltName, or the common name where it has none (as Postfix does)."""
     not_before: datetime
     not_after: datetime
     serial: str
     public_key: bytes
-    authority: Optional[bool]
+    authority: bool | None
     """What basicConstraints says: a CA or not; null if it says nothing."""
     subject_key_id: str
     authority_key_id: str
@@ -263,7 +265,7 @@ def read_certificate(der: bytes, output: bytes) -> Certificate:
     """A certificate from its DER and from what ``openssl x509`` said when asked with X509_ARGUMENTS."""
     text = output.decode("utf-8", "surrogateescape")
     lines = [line.rstrip() for line in text.split("\n")]
-    fields: Dict[str, str] = {}
+    fields: dict[str, str] = {}
     for line in lines:
         key, equals, value = line.partition("=")
         if equals and key in ("subject", "issuer", "serial", "notBefore", "notAfter"):
@@ -314,7 +316,7 @@ def iso8601(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def facts(certificate: Certificate) -> Dict[str, Any]:
+def facts(certificate: Certificate) -> dict[str, Any]:
     """What the certificate module returns."""
     kind, bits = key_type(certificate.public_key)
     return {
@@ -332,10 +334,10 @@ def facts(certificate: Certificate) -> Dict[str, Any]:
 
 
 def facts_to_come(
-    subject: str, names: Sequence[str], kind: Optional[str], bits: Optional[int], spki: Optional[bytes]
-) -> Dict[str, Any]:
+    subject: str, names: Sequence[str], kind: str | None, bits: int | None, spki: bytes | None
+) -> dict[str, Any]:
     """The same for a self-signed certificate that is still to be made: what cannot be known yet is null."""
-    unknown: Dict[str, Optional[str]] = dict.fromkeys(DIGESTS)
+    unknown: dict[str, str | None] = dict.fromkeys(DIGESTS)
     return {
         "subject": subject,
         "issuer": subject,
@@ -350,7 +352,7 @@ def facts_to_come(
     }
 
 
-# ---------------------------------------------------------------------------------------------------------------- checks
+# Checks
 
 
 def to_ascii(hostname: str) -> str:
@@ -371,11 +373,11 @@ def covers(names: Iterable[str], hostname: str) -> bool:
     """RFC 6125: equal without regard to case; a wildcard stands for exactly one label, the left-most."""
     wanted = to_ascii(hostname)
     first, dot, rest = wanted.partition(".")
-    wildcard = f"*.{rest}" if dot and first and first != "*" else wanted
+    wildcard = f"*.{rest}" if dot and first else wanted
     return any(to_ascii(name) in (wanted, wildcard) for name in names)
 
 
-def uncovered(names: Sequence[str], hostnames: Iterable[str]) -> List[str]:
+def uncovered(names: Sequence[str], hostnames: Iterable[str]) -> list[str]:
     return [hostname for hostname in hostnames if not covers(names, hostname)]
 
 
@@ -403,10 +405,17 @@ def order_problem(chain: Sequence[Certificate]) -> str:
         if certificate.der == following.der:
             return f"certificate {position} is the same as the one before it"
         if any(issued_by(certificate, other) for other in chain):
-            return f"wrong order: certificate {position} ({following.subject}) did not issue the one before it ({certificate.subject})"
+            what = (
+                f"certificate {position} ({following.subject}) did not issue the one before it ({certificate.subject})"
+            )
+            return f"wrong order: {what}"
         if certificate.issuer == following.subject:
-            return f"certificate {position} is {following.subject}, but another one of this name issued the one before it"
-        return f"certificate {position} is {following.subject}, but the one before it was issued by {certificate.issuer}"
+            return (
+                f"certificate {position} is {following.subject}, but another one of this name issued the one before it"
+            )
+        return (
+            f"certificate {position} is {following.subject}, but the one before it was issued by {certificate.issuer}"
+        )
     return ""
 
 
@@ -419,7 +428,7 @@ def verify_problem(output: bytes) -> str:
     return " ".join(text.split()) or "openssl verify failed without a word"
 
 
-# --------------------------------------------------------------------------------------------------------------- writing
+# Writing
 
 
 def self_signed_configuration(common_name: str, names: Sequence[str]) -> bytes:

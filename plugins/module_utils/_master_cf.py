@@ -162,48 +162,44 @@ def declared(service: Mapping[str, Any]) -> Declaration:
 
     :raises DeclarationError: for a column, an option or a name that master.cf can't hold.
     """
-    key = service.get("service")
-    name, slash, kind = str(key or "").rpartition("/")
-    if not name or not slash or kind not in TYPES:
-        raise DeclarationError(
-            "declaring service", repr(key), f"not NAME/TYPE with a type of {', '.join(TYPES)}", "Write for example submission/inet"
-        )
+    key = str(service.get("service") or "")
+    name, _slash, kind = key.rpartition("/")
+    if not name or kind not in TYPES:
+        raise _wrong(repr(key), f"not NAME/TYPE with a type of {', '.join(TYPES)}", "Write for example submission/inet")
+    if re.search(r"[\s#{}=]", name):
+        raise _wrong(key, "the name has white space or one of # { } =", "Write a name or host:port")
     unknown = set(service) - {"service", "options", "purge_options", "state"} - set(COLUMNS[2:])
     if unknown:
-        raise DeclarationError(
-            "declaring service", key, f"unknown column {', '.join(sorted(unknown))}", f"The columns are {', '.join(COLUMNS[2:])}"
-        )
-    if re.search(r"[\s#{}=]", name):
-        raise DeclarationError("declaring service", key, "the name has white space or one of # { } =", "Write a name or host:port")
+        raise _wrong(key, f"unknown column {', '.join(sorted(unknown))}", f"The columns are {', '.join(COLUMNS[2:])}")
     state = service.get("state") or "present"
     if state not in ("present", "absent", "disabled"):
-        raise DeclarationError("declaring service", key, f"unknown state {state!r}", "The states are present, absent, disabled")
+        raise _wrong(key, f"unknown state {state!r}", "The states are present, absent, disabled")
     columns = {
-        column: _column(key, column, service[column])
-        for column in COLUMNS[2:7]
-        if service.get(column, KEEP) != KEEP
+        column: _column(key, column, service[column]) for column in COLUMNS[2:7] if service.get(column, KEEP) != KEEP
     }
     if kind == "inet" and columns.get("private", "n") != "n":
-        raise DeclarationError(
-            "declaring service", key, "an inet service can't be private: master(8) stops on it", "Write private: false"
-        )
+        raise _wrong(key, "an inet service can't be private: master(8) stops on it", "Write private: false")
     arguments: Optional[tuple[str, ...]] = None
     options: dict[str, Optional[str]] = {}
     command = service.get("command")
     if command is not None and command != KEEP:
         words = _words_of(str(command), key)
         if not words:
-            raise DeclarationError("declaring service", key, "empty command", "Write the name of a daemon such as smtpd")
+            raise _wrong(key, "empty command", "Write the name of a daemon such as smtpd")
         columns["command"] = words[0]
         given_options, given_arguments = _split_options([Word(word, ()) for word in words[1:]], key)
         options.update((option.name, option.value) for option in given_options)
         arguments = tuple(word.text for word in given_arguments) if len(words) > 1 else None
     given = service.get("options") or {}
     if not isinstance(given, Mapping):
-        raise DeclarationError("declaring service", key, "options is not a dictionary", "Write options: {parameter: value}")
+        raise _wrong(key, "options is not a dictionary", "Write options: {parameter: value}")
     for option, value in given.items():
         options[option] = _option_value(key, option, value)
     return Declaration(name, kind, columns, arguments, options, bool(service.get("purge_options")), state)
+
+
+def _wrong(key: str, cause: str, remedy: str) -> DeclarationError:
+    return DeclarationError("declaring service", key, cause, remedy)
 
 
 def merged(declarations: Sequence[Declaration]) -> list[Declaration]:
@@ -218,9 +214,7 @@ def merged(declarations: Sequence[Declaration]) -> list[Declaration]:
         if earlier is None:
             result[same] = declaration
         elif earlier.name != declaration.name:
-            raise DeclarationError(
-                "declaring service", declaration.key, f"master(8) takes it for the same service as {earlier.key}", "Declare one of them"
-            )
+            raise _wrong(declaration.key, f"master(8) takes it for the same service as {earlier.key}", "Declare one of them")
         else:
             result[same] = replace(
                 declaration,
@@ -279,7 +273,7 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
 
 def _words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]:
     """The words of a logical line; places are offset and length of its kept physical lines in the file."""
-    result = []
+    result: list[Word] = []
     position = 0
     while position < len(text):
         if text[position:position + 1] in (b" ", b"\t", b"\r", b"\n"):
@@ -360,21 +354,23 @@ def _split_options(words: Sequence[Word], where: str) -> tuple[list[Option], lis
 # Declaring
 
 
-def _column(key: Any, column: str, value: Any) -> str:
+def _column(key: str, column: str, value: Any) -> str:
     if value is None or value == "-":
         return "-"
     if column in ("private", "unprivileged", "chroot"):
-        text = {True: "y", False: "n"}.get(value) if isinstance(value, bool) else {"y": "y", "n": "n"}.get(str(value))
+        text = {True: "y", False: "n", "y": "y", "n": "n"}.get(value if isinstance(value, (bool, str)) else "")
         if text is None:
-            raise DeclarationError("declaring service", key, f"{column} is {value!r}", "Write true, false, or null for '-'")
+            raise _wrong(key, f"{column} is {value!r}", "Write true, false, or null for '-'")
         return text
-    pattern, what = (r"\d+\??", "seconds, with ? behind them to wake up only if it is used") if column == "wakeup" else (r"\d+", "a number of processes, 0 for no limit")
+    pattern, meaning = r"\d+", "a number of processes, 0 for no limit"
+    if column == "wakeup":
+        pattern, meaning = r"\d+\??", "seconds, with ? behind them to wake up only if it is used"
     if isinstance(value, bool) or not re.fullmatch(pattern, str(value)):
-        raise DeclarationError("declaring service", key, f"{column} is {value!r}", f"Write {what}, or null for '-'")
+        raise _wrong(key, f"{column} is {value!r}", f"Write {meaning}, or null for '-'")
     return str(value)
 
 
-def _option_value(key: Any, option: Any, value: Any) -> Optional[str]:
+def _option_value(key: str, option: Any, value: Any) -> Optional[str]:
     if isinstance(value, (list, tuple)) and not any(re.search(r"\s", str(item)) for item in value):
         value = ",".join(str(_main_cf.declared({option: item})[option]) for item in value)
     text = _main_cf.declared({option: value})[option]
@@ -387,16 +383,18 @@ def _option_value(key: Any, option: Any, value: Any) -> Optional[str]:
         if depth < 0:
             break
     if depth or re.search(r"[{}]", option):
-        raise DeclarationError(
-            "declaring service", key, f"unbalanced brace in option {option}", "master.cf can't hold it: set the parameter in main.cf and refer to it as $name"
+        raise _wrong(
+            key,
+            f"unbalanced brace in option {option}",
+            "master.cf can't hold it: set the parameter in main.cf and refer to it as $name",
         )
     return text
 
 
-def _words_of(command: str, key: Any) -> list[str]:
+def _words_of(command: str, key: str) -> list[str]:
     text = to_bytes(command.strip())
     if b"\n" in text or b"\0" in text:
-        raise DeclarationError("declaring service", key, "the command goes over several lines", "Write it in one")
+        raise _wrong(key, "the command goes over several lines", "Write it in one")
     program, _blank, rest = text.partition(b" ")
     columns = b"- " * (len(COLUMNS) - 1) + program + b" " + rest
     return [word.text for word in _words(columns, [(0, len(columns))], f"the command of {key}")[len(COLUMNS) - 1:]]
@@ -429,8 +427,7 @@ def _edit_one(text: bytes, declaration: Declaration, path: str) -> bytes:
     else:
         for service in reversed(same[:-1]):
             text = _on_lines(text, service.line, lambda line: b"")
-    service = find(text, declaration.name, declaration.type, path)
-    assert service is not None, "the service was there, or has just been created"
+    service = next(item for item in reversed(services(text, path)) if _identity(item) == endpoint(declaration.name, declaration.type))
     return _change_words(text, service, declaration)
 
 
@@ -485,9 +482,7 @@ def _create(text: bytes, declaration: Declaration) -> bytes:
             lines[last] += b"\n"
         return b"".join(lines)
     if "command" not in declaration.columns:
-        raise DeclarationError(
-            "declaring service", declaration.key, "it does not exist yet and has no command", "Write command: with the daemon it runs"
-        )
+        raise _wrong(declaration.key, "it does not exist yet and has no command", "Write command: with the daemon it runs")
     values = [declaration.name, declaration.type]
     defaults = {"private": "n" if declaration.type == "inet" else "-"}
     values += [declaration.columns.get(column, defaults.get(column, "-")) for column in COLUMNS[2:7]]

@@ -9,7 +9,7 @@ The only module_utils file that knows Ansible: options that all modules share, a
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, NoReturn, Optional
+from typing import Any, Callable, Dict, Mapping, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -24,7 +24,7 @@ def run(
     build: Callable[[Instance, Mapping[str, Any]], Plan],
     parts: Optional[Mapping[str, Mapping[str, Any]]] = None,
     **arguments: Any,
-) -> NoReturn:
+) -> None:
     """Run a module that writes.
 
     :param argument_spec: its own options; ``config_directory`` and ``backup`` are added.
@@ -66,7 +66,7 @@ def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
     return result.validated_parameters
 
 
-def run_read_only(argument_spec: Dict[str, Any], read: Callable[[Mapping[str, Any]], Dict[str, Any]]) -> NoReturn:
+def run_read_only(argument_spec: Dict[str, Any], read: Callable[[Mapping[str, Any]], Dict[str, Any]]) -> None:
     """Run a module that reports and never changes anything.
 
     :param argument_spec: its own options; ``config_directory`` is added.

@@ -4,7 +4,7 @@
 
 """Plans for certificates and CA files. Private to mailops.postfix.
 
-A private key is handled by openssl alone: it is never read into this process, and all that is compared is its public half.
+A private key is handled by openssl alone: it is never read into this process, and only its public half is compared.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import stat
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Mapping, NoReturn, Sequence
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _certificate
 from ansible_collections.mailops.postfix.plugins.module_utils._certificate import Block, Certificate, PemError
@@ -86,7 +86,7 @@ def certificate(instance: Instance, options: Mapping[str, Any]) -> Plan:
     return _provided(instance, _PROVIDERS[options["provider"]](instance, name, options), options)
 
 
-# ------------------------------------------------------------------------------------- certificates that come from elsewhere
+# Certificates that come from elsewhere
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _certbot(instance: Instance, name: str, options: Mapping[str, Any]) -> Sourc
     return Source(
         private_key=os.path.join(LETSENCRYPT, name, "privkey.pem"),
         certificate=os.path.join(LETSENCRYPT, name, "fullchain.pem"),
-        remedy=f"Obtain it first (certbot certonly --cert-name {name} ...); 'certbot certificates' lists the lineages of this host",
+        remedy=f"Obtain it first (certbot certonly --cert-name {name} ...); 'certbot certificates' lists what is there",
         verify="chain",
     )
 
@@ -124,7 +124,7 @@ def _files(instance: Instance, name: str, options: Mapping[str, Any]) -> Source:
     )
 
 
-_PROVIDERS: Dict[str, Callable[[Instance, str, Mapping[str, Any]], Source]] = {"certbot": _certbot, "files": _files}
+_PROVIDERS: dict[str, Callable[[Instance, str, Mapping[str, Any]], Source]] = {"certbot": _certbot, "files": _files}
 
 
 def _refuse_file_options(name: str, options: Mapping[str, Any]) -> None:
@@ -243,7 +243,7 @@ def _group_name(gid: int) -> str:
 
 def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
     """openssl's own judgement on the chain in a file."""
-    command: List[str] = ["openssl", "verify"]
+    command: list[str] = ["openssl", "verify"]
     if options["side"] != "client":
         # A client certificate without the clientAuth purpose still relays by fingerprint; a server's must be one.
         command += ["-purpose", "sslserver"]
@@ -256,7 +256,7 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
                 "ca_file: there is no such file",
                 "Name a PEM file with the CA's certificate, or leave ca_file out",
             )
-        # Only these CAs: neither -no-CApath (all versions) nor -no-CAstore (3.0 and later) switches the system's off in every version.
+        # Only these CAs. No option says so in every version: 3.0 and later need -no-CAstore, which 1.1.1 does not know.
         command = ["env", "SSL_CERT_DIR=/nonexistent", "SSL_CERT_FILE=/nonexistent", *command]
     trusted = ca_file or _system_bundle(instance)
     if trusted:
@@ -271,7 +271,7 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
         )
 
 
-# ------------------------------------------------------------------------------------------------ self-signed certificates
+# Self-signed certificates
 
 
 def _self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> Plan:
@@ -291,7 +291,9 @@ def _self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> P
             "Use a short name, and list the long one in hostnames",
         )
     if options["days"] < 1:
-        raise DeclarationError("managing certificate", name, "days: it would have expired at once", "Set days to 1 or more")
+        raise DeclarationError(
+            "managing certificate", name, "days: it would have expired at once", "Set days to 1 or more"
+        )
     names = [_certificate.to_ascii(hostname) for hostname in options["hostnames"] or [name]]
     for hostname in names:
         if not _certificate.is_hostname(hostname):
@@ -308,11 +310,8 @@ def _self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> P
         if kind not in (None, has_kind) or bits not in (None, has_bits):
             key, stale = None, f"its key is {has_kind} {has_bits}"
     if not stale and current is not None:
-        missing = _certificate.uncovered(current.names, names)
-        if missing:
-            stale = "does not cover " + ", ".join(missing)
-        else:
-            stale = _certificate.validity_problem(current, _now())
+        missing = ", ".join(_certificate.uncovered(current.names, names))
+        stale = f"does not cover {missing}" if missing else _certificate.validity_problem(current, _now())
 
     if not stale and current is not None:
         facts = _certificate.facts(current)
@@ -358,7 +357,7 @@ def _self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> P
     )
 
 
-def _wanted_key(name: str, options: Mapping[str, Any]) -> Tuple[Optional[str], Optional[int]]:
+def _wanted_key(name: str, options: Mapping[str, Any]) -> tuple[str | None, int | None]:
     kind, bits = options["key_type"], options["key_bits"]
     if bits is None:
         return kind, None
@@ -385,14 +384,14 @@ class _Existing:
     """What stands where a self-signed certificate is wanted."""
 
     stale: str
-    key: Optional[bytes] = None
+    key: bytes | None = None
     """Public half of a key that can go on being used."""
-    certificate: Optional[Certificate] = None
+    certificate: Certificate | None = None
     """A certificate that belongs to this key."""
 
 
 def _existing(instance: Instance, path: str) -> _Existing:
-    """Look at the file. Only what this module can have made is taken over or replaced; anything else is left to its owner."""
+    """Look at the file. Only what this module can have made is taken over or replaced; nothing else is touched."""
     blocks = _outline(instance, path)
     if blocks is None:
         return _Existing("missing")
@@ -428,7 +427,7 @@ def _existing(instance: Instance, path: str) -> _Existing:
     return _Existing("", key, current)
 
 
-# ---------------------------------------------------------------------------------------------------------------- CA bundle
+# CA bundle
 
 
 def ca_bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
@@ -439,8 +438,8 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
             "managing CAs", "ca_bundle", "system: false and no extra: nothing would be trusted", "List CAs in extra"
         )
     plan = Plan()
-    ders: Dict[bytes, None] = {}
-    system: Optional[str] = None
+    ders: dict[bytes, None] = {}
+    system: str | None = None
     if options["system"]:
         system = _system_bundle(instance)
         if system is None:
@@ -459,7 +458,9 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
     else:
         path = instance.path(options["path"] or os.path.join("tls", "ca-certificates.pem"))
         if os.path.realpath(path) in [os.path.realpath(other) for other in (*SYSTEM_BUNDLES, *extra)]:
-            _refuse(path, "path is the system's own file, or one of extra", "Give path a name of its own, or leave it out")
+            _refuse(
+                path, "path is the system's own file, or one of extra", "Give path a name of its own, or leave it out"
+            )
         text = _certificate.bundle("Written by Ansible (mailops.postfix.ca_bundle); changes made here are lost.", ders)
         plan.changes.append(Change(path, text, instance.read(path), attributes=_attributes(0o644)))
         plan.requires = "reload" if plan.changes[0].rewrites else "none"
@@ -472,7 +473,7 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def _extra_cas(instance: Instance, path: str, plan: Plan) -> List[bytes]:
+def _extra_cas(instance: Instance, path: str, plan: Plan) -> list[bytes]:
     blocks = _outline(instance, path)
     if blocks is None:
         _refuse(path, "there is no such file", "Copy the CA's certificate to this host first, or correct extra")
@@ -495,11 +496,11 @@ def _extra_cas(instance: Instance, path: str, plan: Plan) -> List[bytes]:
     return ders
 
 
-def _system_bundle(instance: Instance) -> Optional[str]:
+def _system_bundle(instance: Instance) -> str | None:
     return next((path for path in SYSTEM_BUNDLES if os.path.isfile(path)), None)
 
 
-# ------------------------------------------------------------------------------------------------------------------- tools
+# Tools
 
 
 def _now() -> datetime:
@@ -510,7 +511,7 @@ def _refuse(path: str, cause: str, remedy: str) -> NoReturn:
     raise DeclarationError("checking", path, cause, remedy)
 
 
-def _status(path: str) -> Optional[os.stat_result]:
+def _status(path: str) -> os.stat_result | None:
     """The file behind symbolic links, or None."""
     try:
         return os.stat(path)
@@ -520,7 +521,7 @@ def _status(path: str) -> Optional[os.stat_result]:
         raise HostError("reading", path, error.strerror or str(error), "Run as root (become: true)") from error
 
 
-def _outline(instance: Instance, path: str) -> Optional[List[Block]]:
+def _outline(instance: Instance, path: str) -> list[Block] | None:
     """The PEM blocks of a file, without the content of its private keys; None if there is no file."""
     status = _status(path)
     if status is None:
@@ -530,11 +531,11 @@ def _outline(instance: Instance, path: str) -> Optional[List[Block]]:
     return _certificate.blocks(instance.run("sed", "-n", *_certificate.OUTLINE_SCRIPT, path).stdout)
 
 
-def _read_certificates(text: bytes, path: str) -> List[bytes]:
+def _read_certificates(text: bytes, path: str) -> list[bytes]:
     return _certificates_of(_certificate.blocks(text), path)
 
 
-def _certificates_of(blocks: Sequence[Block], path: str) -> List[bytes]:
+def _certificates_of(blocks: Sequence[Block], path: str) -> list[bytes]:
     try:
         return _certificate.certificates_of(blocks)
     except PemError as error:
@@ -553,7 +554,7 @@ def _examine(instance: Instance, der: bytes, path: str = "") -> Certificate:
     return _certificate.read_certificate(der, done.stdout)
 
 
-def _read_chain(instance: Instance, path: str, remedy: str) -> List[Certificate]:
+def _read_chain(instance: Instance, path: str, remedy: str) -> list[Certificate]:
     blocks = _outline(instance, path)
     if blocks is None:
         _refuse(path, "there is no such file", remedy)
@@ -583,7 +584,7 @@ def _read_key(instance: Instance, path: str, remedy: str) -> bytes:
     return key
 
 
-def _public_half(instance: Instance, path: str) -> Optional[bytes]:
+def _public_half(instance: Instance, path: str) -> bytes | None:
     done = instance.run("openssl", "pkey", "-in", path, *_NO_PASSPHRASE, "-pubout", check=False)
     return _certificate.public_key(done.stdout) if done.returncode == 0 else None
 
@@ -598,7 +599,7 @@ def _check_names(path: str, leaf: Certificate, hostnames: Sequence[str]) -> None
         )
 
 
-def _chain_file(instance: Instance, options: Mapping[str, Any]) -> Optional[str]:
+def _chain_file(instance: Instance, options: Mapping[str, Any]) -> str | None:
     return instance.path(options["chain_file"]) if options["chain_file"] else None
 
 
@@ -622,10 +623,10 @@ def _as_parameter(path: str) -> str:
     return path
 
 
-def _parameters(side: str, files: Sequence[str]) -> Dict[str, Optional[str]]:
-    """What makes Postfix serve these files, key first. It ignores the older parameters then, with a warning: they go."""
+def _parameters(side: str, files: Sequence[str]) -> dict[str, str | None]:
+    """What makes Postfix serve these files, key first. It warns of the older parameters and ignores them: they go."""
     value = ", ".join(_as_parameter(path) for path in files)
-    result: Dict[str, Optional[str]] = {}
+    result: dict[str, str | None] = {}
     for prefix in SIDES[side]:
         result[f"{prefix}_tls_chain_files"] = value
         for old in ("cert_file", "key_file", "eccert_file", "eckey_file", "dcert_file", "dkey_file"):

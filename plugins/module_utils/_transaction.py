@@ -59,6 +59,10 @@ class Change:
     attributes: Attributes = Attributes()
     secret: bool = False
     """Whether its content must never be shown."""
+    shown: Optional[Tuple[str, str]] = None
+    """What a diff shows as before and after in place of a content that nobody wants to read."""
+    not_before: float = 0.0
+    """A modification time that the new file must not be older than: that of the text, for a database."""
     directory_mode: int = 0o755
     """Mode of directories that must be made for it."""
 
@@ -147,6 +151,8 @@ def _content_diff(change: Change) -> Dict[str, Any]:
     entry: Dict[str, Any] = {"before_header": change.path, "after_header": change.path}
     if callable(change.after):
         entry.update(before=f"({change.stale})\n", after="(made by its program)\n")
+    elif change.shown is not None:
+        entry.update(before=change.shown[0], after=change.shown[1])
     elif change.secret:
         entry.update(
             before="" if change.before is None else "(content not shown)\n",
@@ -220,7 +226,8 @@ def _install(plan: Plan, backup: bool) -> List[str]:
             target = os.path.realpath(change.path)
             if change.rewrites:
                 _make_directories(os.path.dirname(target), change.directory_mode, made)
-                staged.append(_Staged(change, target, None if change.after is None else _stage(change, target, settled)))
+                moment = max(settled, change.not_before)
+                staged.append(_Staged(change, target, None if change.after is None else _stage(change, target, moment)))
             elif _attribute_changes(change):
                 staged.append(_Staged(change, target, _stage(change, target, None)))
         for item in staged:

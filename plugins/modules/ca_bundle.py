@@ -12,11 +12,14 @@ version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Finds the file with all CAs of the system (Debian, Ubuntu, Red Hat, SUSE, Alpine and FreeBSD each have their own place for it) and, if CAs
+  - Finds the file with all CAs of the system (Debian, Ubuntu, Red Hat, SUSE, Alpine and FreeBSD each have their own
+    place for it) and, if CAs
     are added in O(extra), writes one file with all of them, each once.
-  - Returns the main.cf parameters that make smtp(8) trust them. It does not edit C(main.cf) itself; hand RV(parameters) to
+  - Returns the main.cf parameters that make smtp(8) trust them. It does not edit C(main.cf) itself; hand
+    RV(parameters) to
     M(mailops.postfix.main_cf) or use M(mailops.postfix.configuration).
-  - A single file (C(smtp_tls_CAfile)) is used and not a directory (C(smtp_tls_CApath)), since the file is read before smtp(8) enters its chroot
+  - A single file (C(smtp_tls_CAfile)) is used and not a directory (C(smtp_tls_CApath)), since the file is read before
+    smtp(8) enters its chroot
     and so needs no copy in there, while the directory is read inside.
 extends_documentation_fragment:
   - mailops.postfix.attributes
@@ -40,7 +43,8 @@ options:
   path:
     description:
       - The file to write.
-      - The default is C(tls/ca-certificates.pem) in the configuration directory, or, if nothing is added, the system's own file, and then
+      - The default is C(tls/ca-certificates.pem) in the configuration directory, or, if nothing is added, the
+        system's own file, and then
         nothing is written.
       - A relative path is taken from the configuration directory.
     type: path
@@ -83,7 +87,8 @@ certificates:
   returned: success
   sample: 142
 requires:
-  description: What the running Postfix needs for the change to take effect, V(reload) if the file changed and V(none) if not.
+  description:
+    - What the running Postfix needs for the change to take effect, V(reload) if the file changed and V(none) if not.
   type: str
   returned: success
   sample: reload

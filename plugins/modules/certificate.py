@@ -12,11 +12,14 @@ version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Finds the files of a certificate where its provider keeps them, or makes a self-signed one, and checks everything that would make
+  - Finds the files of a certificate where its provider keeps them, or makes a self-signed one, and checks everything
+    that would make
     Postfix or its peers stumble, before it is served.
-    The files must be PEM, the private key must not be encrypted, must belong to the first certificate, and must be readable to root alone,
+    The files must be PEM, the private key must not be encrypted, must belong to the first certificate, and must be
+    readable to root alone,
     the chain must be in order, the certificate must be valid now and cover O(hostnames).
-  - Returns the main.cf parameters that make Postfix serve it, and its fingerprints in Postfix's notation. It does not edit C(main.cf)
+  - Returns the main.cf parameters that make Postfix serve it, and its fingerprints in Postfix's notation. It does not
+    edit C(main.cf)
     itself; hand RV(parameters) to M(mailops.postfix.main_cf) or use M(mailops.postfix.configuration).
   - The private key itself is handled by C(openssl) alone. It is in no result, no diff and no log.
 extends_documentation_fragment:
@@ -37,20 +40,24 @@ options:
       - Where the certificate comes from.
       - V(certbot) serves the current certificate of an existing lineage.
       - V(files) serves O(certificate) and O(private_key).
-      - V(self_signed) makes a self-signed one, in O(chain_file), for peers that know its fingerprint. It is kept as long as its private key
-        can be read, it covers O(hostnames) and has not expired. When one of the latter two fails, a new certificate is made with
+      - V(self_signed) makes a self-signed one, in O(chain_file), for peers that know its fingerprint. It is kept as
+        long as its private key
+        can be read, it covers O(hostnames) and has not expired. When one of the latter two fails, a new certificate
+        is made with
         the same key, so that public key fingerprints stay.
     type: str
     choices: [certbot, files, self_signed]
     default: certbot
   certificate:
     description:
-      - For O(provider=files) the file of the certificate, followed by the intermediate certificates of its chain in their order.
+      - For O(provider=files) the file of the certificate, followed by the intermediate certificates of its chain in
+        their order.
     type: path
   private_key:
     description:
       - For O(provider=files) the file of the private key.
-      - It must belong to root and must not be accessible to others. A key that only the group C(ssl-cert) can read as well is accepted with a
+      - It must belong to root and must not be accessible to others. A key that only the group C(ssl-cert) can read as
+        well is accepted with a
         warning.
     type: path
   hostnames:
@@ -62,7 +69,8 @@ options:
   verify:
     description:
       - How much of the chain is checked.
-      - V(chain) asks C(openssl verify) whether the chain leads to one of the system's CAs, or one in O(ca_file), and, unless
+      - V(chain) asks C(openssl verify) whether the chain leads to one of the system's CAs, or one in O(ca_file), and,
+        unless
         O(side=client), whether the certificate is good for a server.
       - V(consistent) checks that the key, the certificate and the order of the chain fit together.
       - V(auto) is V(chain) for O(provider=certbot) and V(consistent) for O(provider=files) and O(provider=self_signed).
@@ -75,7 +83,8 @@ options:
     type: path
   chain_file:
     description:
-      - Put key and chain together into this one file, which only root can read and which is replaced in one rename, so that no
+      - Put key and chain together into this one file, which only root can read and which is replaced in one rename,
+        so that no
         process ever sees a new key with an old certificate.
       - Without it RV(parameters) refer to the provider's own files.
       - For O(provider=self_signed) the default is C(tls/<name>.pem) in the configuration directory.
@@ -91,13 +100,16 @@ options:
   key_type:
     description:
       - For O(provider=self_signed) the type of its key.
-      - V(ecdsa) is taken for a new key. If O(key_type) is set, an existing key of the other type is replaced, which breaks the pins on it.
+      - V(ecdsa) is taken for a new key. If O(key_type) is set, an existing key of the other type is replaced, which
+        breaks the pins on it.
     type: str
     choices: [ecdsa, rsa]
   key_bits:
     description:
-      - For O(provider=self_signed) the size of its key, V(256), V(384) or V(521) for O(key_type=ecdsa) and at least V(2048) for O(key_type=rsa).
-      - V(256) or V(2048) is taken for a new key. If O(key_bits) is set, an existing key of another size is replaced, which breaks the pins
+      - For O(provider=self_signed) the size of its key, V(256), V(384) or V(521) for O(key_type=ecdsa) and at least
+        V(2048) for O(key_type=rsa).
+      - V(256) or V(2048) is taken for a new key. If O(key_bits) is set, an existing key of another size is replaced,
+        which breaks the pins
         on it.
     type: int
   days:
@@ -153,7 +165,8 @@ RETURN = r"""
 certificate:
   description:
     - What the certificate says.
-    - In check mode a self-signed certificate that is still to be made has V(null) for everything that is not known beforehand.
+    - In check mode a self-signed certificate that is still to be made has V(null) for everything that is not known
+      beforehand.
   type: dict
   returned: success
   contains:
@@ -211,7 +224,8 @@ certificate:
         sha512: CF:83:E1:35:7E:EF:B8:BD:F1:54:28:50:D6:6D:80:07:(and so on)
     public_key_fingerprint:
       description:
-        - Fingerprint of its public key in each digest. It stays the same when the certificate is renewed with the same key.
+        - Fingerprint of its public key in each digest. It stays the same when the certificate is renewed with the
+          same key.
       type: dict
       returned: success
       sample:
@@ -226,7 +240,8 @@ parameters:
   type: dict
   returned: success
   sample:
-    smtpd_tls_chain_files: /etc/letsencrypt/live/mx1.example.org/privkey.pem, /etc/letsencrypt/live/mx1.example.org/fullchain.pem
+    smtpd_tls_chain_files: >-
+      /etc/letsencrypt/live/mx1.example.org/privkey.pem, /etc/letsencrypt/live/mx1.example.org/fullchain.pem
     smtpd_tls_cert_file: null
     smtpd_tls_key_file: null
     smtpd_tls_eccert_file: null
@@ -236,7 +251,8 @@ parameters:
 files:
   description:
     - The files of the certificate.
-    - C(chain_file) holds key and chain, V(null) if there is none. C(certificate) and C(private_key) are the provider's, V(null) for
+    - C(chain_file) holds key and chain, V(null) if there is none. C(certificate) and C(private_key) are the
+      provider's, V(null) for
       O(provider=self_signed).
   type: dict
   returned: success
@@ -245,7 +261,9 @@ files:
     certificate: /etc/letsencrypt/live/mx1.example.org/fullchain.pem
     private_key: /etc/letsencrypt/live/mx1.example.org/privkey.pem
 requires:
-  description: What the running Postfix needs for the change to take effect, V(reload) if the chain file changed and V(none) if not.
+  description:
+    - What the running Postfix needs for the change to take effect, V(reload) if the chain file changed and V(none) if
+      not.
   type: str
   returned: success
   sample: reload

@@ -24,6 +24,7 @@ from ansible.playbook.play import Play
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "plugins/modules").glob("[!_]*.py"))
 FILTERS = sorted((ROOT / "plugins/filter").glob("[!_]*.py"))
+ACTIONS = sorted((ROOT / "plugins/action").glob("[!_]*.py"))
 UTILS = sorted((ROOT / "plugins/module_utils").glob("*.py"))
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 UNIT_TESTS = sorted((ROOT / "tests/unit").rglob("test_*.py"))
@@ -175,6 +176,10 @@ def test_every_module_is_in_the_action_group():
     assert load(ROOT / "meta/runtime.yml")["action_groups"]["postfix"] == names(MODULES)
 
 
+def test_every_action_belongs_to_a_module():
+    assert set(names(ACTIONS)) <= set(names(MODULES))
+
+
 @pytest.mark.parametrize("path", [*MODULES, *FILTERS], ids=names([*MODULES, *FILTERS]))
 def test_plugin_is_documented(path):
     assert undocumented(path.read_text(encoding="utf-8")) == []
@@ -203,7 +208,9 @@ def test_module_utils_are_private(path):
     assert "Private to mailops.postfix" in (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
 
 
-@pytest.mark.parametrize("path", [*MODULES, *FILTERS, *UTILS], ids=lambda path: f"{path.parent.name}.{path.stem}")
+@pytest.mark.parametrize(
+    "path", [*MODULES, *ACTIONS, *FILTERS, *UTILS], ids=lambda path: f"{path.parent.name}.{path.stem}"
+)
 def test_file_has_a_unit_test(path):
     wanted = f"plugins.{path.parent.name}.{path.stem}"
     for test in UNIT_TESTS:

@@ -24,14 +24,13 @@ class Log:
     """A file of lines: time, client, port, event, text."""
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "a", encoding="utf-8", errors="backslashreplace")
+        self._path = path
         self._lock = threading.Lock()
 
     def __call__(self, session: str, event: str, text: str = "") -> None:
-        with self._lock:
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
-            self._file.write(f"{stamp} {session} {event} {text}".rstrip() + "\n")
-            self._file.flush()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
+        with self._lock, open(self._path, "a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{stamp} {session} {event} {text}".rstrip() + "\n")
 
 
 class Session(socketserver.BaseRequestHandler):
@@ -69,7 +68,7 @@ class Session(socketserver.BaseRequestHandler):
 
     def line(self) -> str | None:
         """The next line from the client, as it came; None at the end."""
-        data = self.reader.readline(65536)
+        data: bytes = self.reader.readline(65536)
         if not data:
             return None
         text = data.rstrip(b"\r\n").decode(errors="backslashreplace")
@@ -95,7 +94,7 @@ class Session(socketserver.BaseRequestHandler):
             elif verb == "AUTH":
                 words = line.split()
                 if words[1:2] == ["LOGIN"]:
-                    for prompt in ("VXNlcm5hbWU6", "UGFzc3dvcmQ6")[len(words) - 2:]:
+                    for prompt in ("VXNlcm5hbWU6", "UGFzc3dvcmQ6")[len(words) - 2 :]:
                         self.reply(f"334 {prompt}")
                         self.line()
                 elif len(words) == 2:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filters certificate_fingerprint and public_key_fingerprint: they, the pure functions and openssl itself must agree."""
+"""The filters certificate_fingerprint and public_key_fingerprint: they, the pure functions and openssl must agree."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import subprocess
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mailops.postfix.plugins.filter import certificate_fingerprint as certificate_module
 from ansible_collections.mailops.postfix.plugins.filter import public_key_fingerprint as public_key_module
-from ansible_collections.mailops.postfix.plugins.filter.certificate_fingerprint import FilterModule as CertificateFingerprint
-from ansible_collections.mailops.postfix.plugins.filter.public_key_fingerprint import FilterModule as PublicKeyFingerprint
+from ansible_collections.mailops.postfix.plugins.filter.certificate_fingerprint import (
+    FilterModule as CertificateFingerprint,
+)
+from ansible_collections.mailops.postfix.plugins.filter.public_key_fingerprint import (
+    FilterModule as PublicKeyFingerprint,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils import _certificate
 
 certificate_fingerprint = CertificateFingerprint().filters()["certificate_fingerprint"]
@@ -28,7 +31,7 @@ KEYS = {
 
 
 def openssl(*argv: str, stdin: str = "") -> str:
-    return subprocess.run(["openssl", *argv], input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True).stdout.decode()
+    return subprocess.run(["openssl", *argv], input=stdin, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,9 @@ def test_public_key_as_openssl_says(made, kind, digest, tmp_path):
     assert public_key_fingerprint(certificate, digest) == expected
     assert public_key_fingerprint(key, digest) == expected
     output = openssl("x509", *_certificate.X509_ARGUMENTS, stdin=certificate).encode()
-    facts = _certificate.facts(_certificate.read_certificate(_certificate.certificates(certificate.encode())[0], output))
+    facts = _certificate.facts(
+        _certificate.read_certificate(_certificate.certificates(certificate.encode())[0], output)
+    )
     assert facts["public_key_fingerprint"][digest] == expected
     assert facts["key_type"] == kind
 
@@ -80,35 +85,53 @@ def test_default_and_first_certificate(made, function):
 DAMAGED = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n"
 
 
-@pytest.mark.parametrize(("function", "text", "digest", "message"), [
-    (certificate_fingerprint, "", "sha256", "mailops.postfix.certificate_fingerprint: it holds no certificate"),
-    (certificate_fingerprint, "/etc/ssl/cert.pem", "sha256", "there is no PEM block in it"),
-    (certificate_fingerprint, None, "sha256", "the PEM text of a certificate is needed, not a NoneType"),
-    (certificate_fingerprint, b"x", "sha256", "not a bytes"),
-    (certificate_fingerprint, "private", "sha256", "it holds no certificate but PRIVATE KEY. Give the certificate's file"),
-    (certificate_fingerprint, "public", "sha256", "it holds no certificate but PUBLIC KEY"),
-    (certificate_fingerprint, "certificate", "sha-1", "no digest is called 'sha-1'. Use one of md5, sha1, sha256, sha512"),
-    (certificate_fingerprint, "certificate", None, "no digest is called None"),
-    (certificate_fingerprint, DAMAGED, "sha256", "the certificate is damaged"),
-    (certificate_fingerprint, DAMAGED[:40], "sha256", "the file is cut off"),
-    (public_key_fingerprint, "", "sha256", "mailops.postfix.public_key_fingerprint: it holds no certificate"),
-    (public_key_fingerprint, 5, "sha256", "the PEM text of a certificate or public key is needed, not a int"),
-    (public_key_fingerprint, "private", "sha256", "it holds no certificate but PRIVATE KEY"),
-    (public_key_fingerprint, "certificate", "sha3", "no digest is called 'sha3'"),
-    (public_key_fingerprint, DAMAGED, "sha256", "is damaged"),
-    (public_key_fingerprint, DAMAGED.replace("CERTIFICATE", "PUBLIC KEY"), "sha256", "is damaged"),
-])
+@pytest.mark.parametrize(
+    ("function", "text", "digest", "message"),
+    [
+        (certificate_fingerprint, "", "sha256", "mailops.postfix.certificate_fingerprint: it holds no certificate"),
+        (certificate_fingerprint, "/etc/ssl/cert.pem", "sha256", "there is no PEM block in it"),
+        (certificate_fingerprint, None, "sha256", "the PEM text of a certificate is needed, not a NoneType"),
+        (certificate_fingerprint, b"x", "sha256", "not a bytes"),
+        (
+            certificate_fingerprint,
+            "private",
+            "sha256",
+            "it holds no certificate but PRIVATE KEY. Give the certificate's file",
+        ),
+        (certificate_fingerprint, "public", "sha256", "it holds no certificate but PUBLIC KEY"),
+        (
+            certificate_fingerprint,
+            "certificate",
+            "sha-1",
+            "no digest is called 'sha-1'. Use one of md5, sha1, sha256, sha512",
+        ),
+        (certificate_fingerprint, "certificate", None, "no digest is called None"),
+        (certificate_fingerprint, DAMAGED, "sha256", "the certificate is damaged"),
+        (certificate_fingerprint, DAMAGED[:40], "sha256", "the file is cut off"),
+        (public_key_fingerprint, "", "sha256", "mailops.postfix.public_key_fingerprint: it holds no certificate"),
+        (public_key_fingerprint, 5, "sha256", "the PEM text of a certificate or public key is needed, not a int"),
+        (public_key_fingerprint, "private", "sha256", "it holds no certificate but PRIVATE KEY"),
+        (public_key_fingerprint, "certificate", "sha3", "no digest is called 'sha3'"),
+        (public_key_fingerprint, DAMAGED, "sha256", "is damaged"),
+        (public_key_fingerprint, DAMAGED.replace("CERTIFICATE", "PUBLIC KEY"), "sha256", "is damaged"),
+    ],
+)
 def test_errors(made, function, text, digest, message):
     certificate, public, private = made["rsa"]
-    text = {"private": private, "public": public, "certificate": certificate}.get(text, text) if isinstance(text, str) else text
+    text = (
+        {"private": private, "public": public, "certificate": certificate}.get(text, text)
+        if isinstance(text, str)
+        else text
+    )
     with pytest.raises(AnsibleFilterError) as caught:
         function(text, digest)
     assert message in str(caught.value)
     assert private.split("\n")[1] not in str(caught.value)
 
 
-@pytest.mark.parametrize(("module", "function"), [
-    (certificate_module, certificate_fingerprint), (public_key_module, public_key_fingerprint)])
+@pytest.mark.parametrize(
+    ("module", "function"), [(certificate_module, certificate_fingerprint), (public_key_module, public_key_fingerprint)]
+)
 def test_without_cryptography(made, monkeypatch, module, function):
     monkeypatch.setattr(module, "CRYPTOGRAPHY_ERROR", ImportError("No module named 'cryptography'"))
     with pytest.raises(AnsibleFilterError, match="the Python package cryptography is needed on the controller"):

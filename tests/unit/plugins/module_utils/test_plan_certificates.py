@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat, PublicFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _certificate, _plan_certificates
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Outcome, apply
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 UNENCRYPTED = NoEncryption()
@@ -50,14 +55,29 @@ class Issued:
         return self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def issue(name, issuer=None, *, names=(), ca=False, start=-1, end=90, key=None, usage=ExtendedKeyUsageOID.SERVER_AUTH, constraints=True):
+def issue(
+    name,
+    issuer=None,
+    *,
+    names=(),
+    ca=False,
+    start=-1,
+    end=90,
+    key=None,
+    usage=ExtendedKeyUsageOID.SERVER_AUTH,
+    constraints=True,
+):
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signer = issuer.key if issuer else key
     builder = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.certificate.subject if issuer else subject)
-        .public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(NOW + timedelta(days=start)).not_valid_after(NOW + timedelta(days=end))
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW + timedelta(days=start))
+        .not_valid_after(NOW + timedelta(days=end))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False)
     )
@@ -73,7 +93,9 @@ def issue(name, issuer=None, *, names=(), ca=False, start=-1, end=90, key=None, 
 ROOT = issue("Test root", ca=True)
 OTHER_ROOT = issue("Other root", ca=True)
 MIDDLE = issue("Test CA", ROOT, ca=True)
-LEAF = issue("mx1.example.org", MIDDLE, names=["mx1.example.org", "*.mx.example.org"], key=rsa.generate_private_key(65537, 2048))
+LEAF = issue(
+    "mx1.example.org", MIDDLE, names=["mx1.example.org", "*.mx.example.org"], key=rsa.generate_private_key(65537, 2048)
+)
 FULL_CHAIN = LEAF.pem + MIDDLE.pem
 
 
@@ -84,7 +106,9 @@ def fixture_host(tmp_path, monkeypatch):
     (tmp_path / "postfix/main.cf").write_text("compatibility_level = 3.6\n")
     (tmp_path / "postfix/master.cf").write_text("smtp unix - - y - - smtp\n")
     monkeypatch.setattr(_plan_certificates, "LETSENCRYPT", str(tmp_path / "live"))
-    monkeypatch.setattr(_plan_certificates, "SYSTEM_BUNDLES", (str(tmp_path / "none.pem"), str(tmp_path / "system.pem")))
+    monkeypatch.setattr(
+        _plan_certificates, "SYSTEM_BUNDLES", (str(tmp_path / "none.pem"), str(tmp_path / "system.pem"))
+    )
     (tmp_path / "system.pem").write_bytes(b"# Root\n" + ROOT.pem + OTHER_ROOT.pem)
     write(tmp_path / "live/mx1.example.org/privkey.pem", LEAF.key_pem)
     write(tmp_path / "live/mx1.example.org/fullchain.pem", FULL_CHAIN, 0o644)
@@ -100,14 +124,33 @@ def write(path: Path, content: bytes, mode: int = 0o600) -> str:
 
 def options(**given: Any) -> dict[str, Any]:
     return {
-        "name": "mx1.example.org", "provider": "certbot", "certificate": None, "private_key": None, "hostnames": None, "verify": "auto",
-        "ca_file": None, "chain_file": None, "side": "server", "key_type": None, "key_bits": None, "days": 3650, **given,
+        "name": "mx1.example.org",
+        "provider": "certbot",
+        "certificate": None,
+        "private_key": None,
+        "hostnames": None,
+        "verify": "auto",
+        "ca_file": None,
+        "chain_file": None,
+        "side": "server",
+        "key_type": None,
+        "key_bits": None,
+        "days": 3650,
+        **given,
     }
 
 
-def run(host: Path, check_mode: bool = False, spy: Any = run_program, plan: Any = _plan_certificates.certificate, **given: Any) -> Outcome:
+def run(
+    host: Path,
+    check_mode: bool = False,
+    spy: Any = run_program,
+    plan: Any = _plan_certificates.certificate,
+    **given: Any,
+) -> Outcome:
     wanted = given if plan is _plan_certificates.ca_bundle else options(**given)
-    return apply(lambda instance: plan(instance, wanted), lambda: Instance(str(host / "postfix"), spy), check_mode=check_mode)
+    return apply(
+        lambda instance: plan(instance, wanted), lambda: Instance(str(host / "postfix"), spy), check_mode=check_mode
+    )
 
 
 def self_signed(host: Path, **given: Any) -> Outcome:
@@ -120,38 +163,52 @@ def mode(path: Path) -> int:
 
 # Certificates that come from elsewhere
 
+
 def test_certbot(host):
     outcome = run(host, hostnames=["mx1.example.org", "a.mx.example.org"])
     live = host / "live/mx1.example.org"
     assert not outcome.changed and outcome.plan.requires == "none" and outcome.plan.warnings == []
     assert outcome.plan.result["parameters"] == {
         "smtpd_tls_chain_files": f"{live}/privkey.pem, {live}/fullchain.pem",
-        **dict.fromkeys((f"smtpd_tls_{old}" for old in ("cert_file", "key_file", "eccert_file", "eckey_file", "dcert_file", "dkey_file"))),
+        **dict.fromkeys(
+            f"smtpd_tls_{old}"
+            for old in ("cert_file", "key_file", "eccert_file", "eckey_file", "dcert_file", "dkey_file")
+        ),
     }
     assert outcome.plan.result["files"] == {
-        "chain_file": None, "certificate": f"{live}/fullchain.pem", "private_key": f"{live}/privkey.pem"}
+        "chain_file": None,
+        "certificate": f"{live}/fullchain.pem",
+        "private_key": f"{live}/privkey.pem",
+    }
     facts = outcome.plan.result["certificate"]
     assert facts["subject"] == "CN=mx1.example.org" and facts["issuer"] == "CN=Test CA"
     assert facts["names"] == ["mx1.example.org", "*.mx.example.org"]
     assert (facts["key_type"], facts["key_bits"]) == ("rsa", 2048)
     assert facts["serial"] == f"{LEAF.certificate.serial_number:X}".zfill(len(facts["serial"]))
     assert facts["not_after"] == (NOW + timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert facts["fingerprint"]["sha256"].replace(":", "").lower() == LEAF.certificate.fingerprint(hashes.SHA256()).hex()
+    assert (
+        facts["fingerprint"]["sha256"].replace(":", "").lower() == LEAF.certificate.fingerprint(hashes.SHA256()).hex()
+    )
     assert facts["public_key_fingerprint"] == _certificate.fingerprints(LEAF.spki)
 
 
-@pytest.mark.parametrize(("side", "set_parameters"), [
-    ("server", ["smtpd_tls_chain_files"]),
-    ("client", ["smtp_tls_chain_files"]),
-    ("both", ["smtpd_tls_chain_files", "smtp_tls_chain_files"]),
-])
+@pytest.mark.parametrize(
+    ("side", "set_parameters"),
+    [
+        ("server", ["smtpd_tls_chain_files"]),
+        ("client", ["smtp_tls_chain_files"]),
+        ("both", ["smtpd_tls_chain_files", "smtp_tls_chain_files"]),
+    ],
+)
 def test_sides(host, side, set_parameters):
     parameters = run(host, side=side).plan.result["parameters"]
     assert [name for name, value in parameters.items() if value] == set_parameters
     assert len(parameters) == 7 * len(set_parameters)
 
 
-def provide(host: Path, certificate: bytes = FULL_CHAIN, key: bytes | None = None, key_mode: int = 0o600) -> dict[str, str]:
+def provide(
+    host: Path, certificate: bytes = FULL_CHAIN, key: bytes | None = None, key_mode: int = 0o600
+) -> dict[str, str]:
     return {
         "provider": "files",
         "certificate": write(host / "in/cert.pem", certificate, 0o644),
@@ -159,14 +216,18 @@ def provide(host: Path, certificate: bytes = FULL_CHAIN, key: bytes | None = Non
     }
 
 
-@pytest.mark.parametrize(("certificate", "key"), [
-    (FULL_CHAIN, LEAF.key_pem),
-    (FULL_CHAIN, LEAF.private(PrivateFormat.TraditionalOpenSSL)),
-    (FULL_CHAIN, b"a comment\n" + LEAF.key_pem),
-    (FULL_CHAIN.replace(b"\n", b"\r\n"), LEAF.key_pem.replace(b"\n", b"\r\n")),
-    (LEAF.pem, LEAF.key_pem),
-    (FULL_CHAIN + ROOT.pem, LEAF.key_pem),
-], ids=["pkcs8", "traditional", "comment", "crlf", "leaf", "with-root"])
+@pytest.mark.parametrize(
+    ("certificate", "key"),
+    [
+        (FULL_CHAIN, LEAF.key_pem),
+        (FULL_CHAIN, LEAF.private(PrivateFormat.TraditionalOpenSSL)),
+        (FULL_CHAIN, b"a comment\n" + LEAF.key_pem),
+        (FULL_CHAIN.replace(b"\n", b"\r\n"), LEAF.key_pem.replace(b"\n", b"\r\n")),
+        (LEAF.pem, LEAF.key_pem),
+        (FULL_CHAIN + ROOT.pem, LEAF.key_pem),
+    ],
+    ids=["pkcs8", "traditional", "comment", "crlf", "leaf", "with-root"],
+)
 def test_files(host, certificate, key):
     given = provide(host, certificate, key)
     result = run(host, **given).plan.result
@@ -182,21 +243,33 @@ def test_key_and_certificate_in_one_file(host):
 REFUSALS = {
     "not a key": ({"key": b"hello\n"}, "key.pem: it holds no private key in PEM form but no PEM block at all"),
     "certificate for key": ({"key": FULL_CHAIN}, "key.pem: it holds no private key in PEM form but CERTIFICATE"),
-    "encrypted": ({"key": LEAF.private(encryption=BestAvailableEncryption(b"x"))},
-                  "key.pem: the private key is encrypted, and Postfix has no way to ask for its pass phrase. Decrypt it: openssl pkey"),
-    "encrypted, old form": ({"key": LEAF.private(PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x"))},
-                            "key.pem: the private key is encrypted"),
+    "encrypted": (
+        {"key": LEAF.private(encryption=BestAvailableEncryption(b"none"))},
+        "key.pem: the private key is encrypted, and Postfix has no way to ask for its pass phrase. Decrypt it: openssl",
+    ),
+    "encrypted, old form": (
+        {"key": LEAF.private(PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"none"))},
+        "key.pem: the private key is encrypted",
+    ),
     "cut off": ({"key": LEAF.key_pem[:400]}, "key.pem: openssl cannot read the private key: it is damaged, or cut off"),
     "other key": ({"key": MIDDLE.key_pem}, "key.pem: this private key does not belong to the first certificate in"),
     "key for certificate": ({"certificate": LEAF.key_pem}, "cert.pem: it holds no certificate but PRIVATE KEY"),
     "empty": ({"certificate": b""}, "cert.pem: it holds no certificate: there is no PEM block in it"),
     "DER": ({"certificate": LEAF.certificate.public_bytes(Encoding.DER)}, "cert.pem: it holds no certificate"),
-    "truncated chain": ({"certificate": FULL_CHAIN[:-40]}, "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is cut off"),
+    "truncated chain": (
+        {"certificate": FULL_CHAIN[:-40]},
+        "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is cut off",
+    ),
     "damaged": ({"certificate": _certificate.to_pem(b"\x30\x03\x02\x01\x01")}, "cert.pem: openssl cannot read it"),
     "CA first": ({"certificate": MIDDLE.pem + LEAF.pem}, "does not belong to the first certificate in"),
-    "order": ({"certificate": LEAF.pem + ROOT.pem + MIDDLE.pem}, "cert.pem: wrong order: certificate 2 (CN=Test root) did not issue"),
-    "other chain": ({"certificate": LEAF.pem + ROOT.pem},
-                    "cert.pem: certificate 2 is CN=Test root, but the one before it was issued by CN=Test CA. Write the leaf first"),
+    "order": (
+        {"certificate": LEAF.pem + ROOT.pem + MIDDLE.pem},
+        "cert.pem: wrong order: certificate 2 (CN=Test root) did not issue",
+    ),
+    "other chain": (
+        {"certificate": LEAF.pem + ROOT.pem},
+        "cert.pem: certificate 2 is CN=Test root, but the one before it was issued by CN=Test CA. Write the leaf first",
+    ),
 }
 
 
@@ -209,31 +282,49 @@ def test_files_that_are_refused(host, files, message):
     assert not (host / "postfix/chain.pem").exists()
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ({"name": "mx2.example.org"}, "live/mx2.example.org/fullchain.pem: there is no such file. Obtain it first (certbot certonly"),
-    ({"name": "../x"}, "'../x': this is no certificate name"),
-    ({"name": "a b"}, "'a b': this is no certificate name"),
-    ({"certificate": "/x"}, "provider certbot does not take certificate"),
-    ({"provider": "files", "certificate": "/x"}, "provider files needs private_key"),
-    ({"provider": "files", "certificate": "/x", "private_key": "/y"}, "/x: there is no such file. Put the file there first"),
-    ({"provider": "files", "certificate": "/", "private_key": "/y"}, "/: it is not a file"),
-    ({"hostnames": ["mx1.example.org", "mx2.example.org"]},
-     "the certificate does not cover mx2.example.org; its names are mx1.example.org, *.mx.example.org"),
-    ({"hostnames": ["a.b.mx.example.org"]}, "the certificate does not cover a.b.mx.example.org"),
-    ({"ca_file": "/nonexistent.pem"}, "/nonexistent.pem: ca_file: there is no such file"),
-    ({"chain_file": "a b.pem"}, "Postfix cannot have white space, ',' or '$' in this path"),
-    ({"chain_file": "../live/mx1.example.org/privkey.pem"}, "chain_file is one of the files that it is made from"),
-])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"name": "mx2.example.org"},
+            "live/mx2.example.org/fullchain.pem: there is no such file. Obtain it first (certbot certonly",
+        ),
+        ({"name": "../x"}, "'../x': this is no certificate name"),
+        ({"name": "a b"}, "'a b': this is no certificate name"),
+        ({"certificate": "/x"}, "provider certbot does not take certificate"),
+        ({"provider": "files", "certificate": "/x"}, "provider files needs private_key"),
+        (
+            {"provider": "files", "certificate": "/x", "private_key": "/y"},
+            "/x: there is no such file. Put the file there first",
+        ),
+        ({"provider": "files", "certificate": "/", "private_key": "/y"}, "/: it is not a file"),
+        (
+            {"hostnames": ["mx1.example.org", "mx2.example.org"]},
+            "the certificate does not cover mx2.example.org; its names are mx1.example.org, *.mx.example.org",
+        ),
+        ({"hostnames": ["a.b.mx.example.org"]}, "the certificate does not cover a.b.mx.example.org"),
+        ({"ca_file": "/nonexistent.pem"}, "/nonexistent.pem: ca_file: there is no such file"),
+        ({"chain_file": "a b.pem"}, "Postfix cannot have white space, ',' or '$' in this path"),
+        ({"chain_file": "../live/mx1.example.org/privkey.pem"}, "chain_file is one of the files that it is made from"),
+    ],
+)
 def test_declarations_that_are_refused(host, given, message):
     with pytest.raises(DeclarationError) as caught:
         run(host, **given)
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("leaf", "message"), [
-    (issue("mx1", MIDDLE, start=-20, end=-10), f"it expired on {(NOW - timedelta(days=10)).strftime('%Y-%m-%dT%H:%M:%SZ')}. Renew it"),
-    (issue("mx1", MIDDLE, start=10, end=20), "it is not valid before"),
-], ids=["expired", "too-early"])
+@pytest.mark.parametrize(
+    ("leaf", "message"),
+    [
+        (
+            issue("mx1", MIDDLE, start=-20, end=-10),
+            f"it expired on {(NOW - timedelta(days=10)).strftime('%Y-%m-%dT%H:%M:%SZ')}. Renew it",
+        ),
+        (issue("mx1", MIDDLE, start=10, end=20), "it is not valid before"),
+    ],
+    ids=["expired", "too-early"],
+)
 def test_not_valid_now(host, leaf, message):
     with pytest.raises(DeclarationError) as caught:
         run(host, **provide(host, leaf.pem + MIDDLE.pem, leaf.key_pem))
@@ -247,15 +338,18 @@ def test_expired_intermediate_is_named(host):
     assert len(warnings) == 1 and "CN=Old CA, which stands in the chain: it expired on" in warnings[0]
 
 
-@pytest.mark.parametrize(("key_mode", "group", "outcome"), [
-    (0o600, "root", ""),
-    (0o400, "root", ""),
-    (0o640, "root", "(mode 0640). chmod 0600 "),
-    (0o604, "root", "(mode 0604). chmod 0600 "),
-    (0o644, "ssl-cert", "(mode 0644). chmod 0600 "),
-    (0o660, "ssl-cert", "(mode 0660). chmod 0600 "),
-    (0o640, "ssl-cert", "warning"),
-])
+@pytest.mark.parametrize(
+    ("key_mode", "group", "outcome"),
+    [
+        (0o600, "root", ""),
+        (0o400, "root", ""),
+        (0o640, "root", "(mode 0640). chmod 0600 "),
+        (0o604, "root", "(mode 0604). chmod 0600 "),
+        (0o644, "ssl-cert", "(mode 0644). chmod 0600 "),
+        (0o660, "ssl-cert", "(mode 0660). chmod 0600 "),
+        (0o640, "ssl-cert", "warning"),
+    ],
+)
 def test_key_access(host, monkeypatch, key_mode, group, outcome):
     monkeypatch.setattr(_plan_certificates, "_group_name", lambda gid: group)
     given = provide(host, key_mode=key_mode)
@@ -283,16 +377,24 @@ def test_key_of_another_user(host, monkeypatch):
 CLIENT_ONLY = issue("mx1.example.org", MIDDLE, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
-@pytest.mark.parametrize(("issued", "chain", "given", "problem"), [
-    (LEAF, FULL_CHAIN, {}, ""),
-    (LEAF, FULL_CHAIN, {"ca_file": "root.pem"}, ""),
-    (LEAF, FULL_CHAIN, {"ca_file": "other.pem"}, "issuer certificate (at depth 1)"),
-    (LEAF, LEAF.pem, {}, "unable to get local issuer certificate (at depth 0). The file must hold the whole chain up to a CA in"),
-    (LEAF, LEAF.pem, {"verify": "consistent"}, ""),
-    (CLIENT_ONLY, CLIENT_ONLY.pem + MIDDLE.pem, {}, "certificate purpose"),
-    (CLIENT_ONLY, CLIENT_ONLY.pem + MIDDLE.pem, {"side": "client"}, ""),
-    (LEAF, FULL_CHAIN, {"side": "client", "ca_file": "other.pem"}, "issuer certificate (at depth 1)"),
-])
+@pytest.mark.parametrize(
+    ("issued", "chain", "given", "problem"),
+    [
+        (LEAF, FULL_CHAIN, {}, ""),
+        (LEAF, FULL_CHAIN, {"ca_file": "root.pem"}, ""),
+        (LEAF, FULL_CHAIN, {"ca_file": "other.pem"}, "issuer certificate (at depth 1)"),
+        (
+            LEAF,
+            LEAF.pem,
+            {},
+            "unable to get local issuer certificate (at depth 0). The file must hold the whole chain up to a CA in",
+        ),
+        (LEAF, LEAF.pem, {"verify": "consistent"}, ""),
+        (CLIENT_ONLY, CLIENT_ONLY.pem + MIDDLE.pem, {}, "certificate purpose"),
+        (CLIENT_ONLY, CLIENT_ONLY.pem + MIDDLE.pem, {"side": "client"}, ""),
+        (LEAF, FULL_CHAIN, {"side": "client", "ca_file": "other.pem"}, "issuer certificate (at depth 1)"),
+    ],
+)
 def test_verify_chain(host, issued, chain, given, problem):
     write(host / "postfix/root.pem", ROOT.pem)
     write(host / "postfix/other.pem", OTHER_ROOT.pem)
@@ -307,12 +409,18 @@ def test_verify_chain(host, issued, chain, given, problem):
 
 
 def test_system_cas_do_not_count_beside_ca_file(host):
-    """Also where the system's CAs are where openssl looks for them itself."""
+    """Also where the system's CAs are where openssl looks for them itself: in a directory with hash links."""
     write(host / "postfix/other.pem", OTHER_ROOT.pem)
+    root = write(host / "hashed/root.pem", ROOT.pem)
+    name = run_program(["openssl", "x509", "-noout", "-hash", "-in", root]).stdout.decode().strip()
+    os.symlink(root, host / f"hashed/{name}.0")
 
     def with_environment(argv, stdin):
-        return run_program(["env", f"SSL_CERT_FILE={host}/system.pem", *argv] if argv[0] in ("openssl", "env") else argv, stdin)
+        return run_program(
+            ["env", f"SSL_CERT_DIR={host}/hashed", *argv] if argv[0] in ("openssl", "env") else argv, stdin
+        )
 
+    (host / "system.pem").unlink()
     run(host, spy=with_environment)
     with pytest.raises(DeclarationError, match="openssl does not verify it"):
         run(host, spy=with_environment, ca_file="other.pem")
@@ -326,6 +434,7 @@ def test_files_are_not_verified_unless_asked(host):
 
 
 # One file with key and chain
+
 
 def test_chain_file(host):
     chain_file = host / "postfix/tls/mx1.pem"
@@ -345,20 +454,23 @@ def test_chain_file(host):
 RENEWED = issue("mx1.example.org", MIDDLE, names=["mx1.example.org"])
 
 
-@pytest.mark.parametrize(("content", "reason"), [
-    (b"", "not a key followed by its certificates"),
-    (FULL_CHAIN, "not a key followed by its certificates"),
-    (FULL_CHAIN + LEAF.key_pem, "not a key followed by its certificates"),
-    (LEAF.key_pem + FULL_CHAIN + LEAF.key_pem, "not a key followed by its certificates"),
-    (LEAF.key_pem + LEAF.pem, "other certificates"),
-    (LEAF.key_pem + FULL_CHAIN[:-40], "other certificates"),
-    (RENEWED.key_pem + RENEWED.pem + MIDDLE.pem, "other certificates"),
-    (RENEWED.key_pem + FULL_CHAIN, "another private key"),
-    (LEAF.key_pem[:600] + b"\n" + FULL_CHAIN, "another private key"),
-    (LEAF.private(encryption=BestAvailableEncryption(b"x")) + FULL_CHAIN, "another private key"),
-    (LEAF.private(PrivateFormat.TraditionalOpenSSL) + FULL_CHAIN, ""),
-    (b"a comment\n" + LEAF.key_pem + b"another\n" + FULL_CHAIN, ""),
-])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not a key followed by its certificates"),
+        (FULL_CHAIN, "not a key followed by its certificates"),
+        (FULL_CHAIN + LEAF.key_pem, "not a key followed by its certificates"),
+        (LEAF.key_pem + FULL_CHAIN + LEAF.key_pem, "not a key followed by its certificates"),
+        (LEAF.key_pem + LEAF.pem, "other certificates"),
+        (LEAF.key_pem + FULL_CHAIN[:-40], "other certificates"),
+        (RENEWED.key_pem + RENEWED.pem + MIDDLE.pem, "other certificates"),
+        (RENEWED.key_pem + FULL_CHAIN, "another private key"),
+        (LEAF.key_pem[:600] + b"\n" + FULL_CHAIN, "another private key"),
+        (LEAF.private(encryption=BestAvailableEncryption(b"none")) + FULL_CHAIN, "another private key"),
+        (LEAF.private(PrivateFormat.TraditionalOpenSSL) + FULL_CHAIN, ""),
+        (b"a comment\n" + LEAF.key_pem + b"another\n" + FULL_CHAIN, ""),
+    ],
+)
 def test_existing_chain_file(host, content, reason):
     path = host / "postfix/chain.pem"
     write(path, content)
@@ -389,7 +501,7 @@ def test_key_replaced_while_it_is_copied(host):
 
 
 def test_private_key_never_comes_in(host):
-    """No program that is run prints a private key or is given one on its command line, and no result or diff holds one."""
+    """No program that is run prints a private key or is given one as an argument, and no result or diff holds one."""
     seen = []
 
     def spy(argv, stdin):
@@ -397,9 +509,17 @@ def test_private_key_never_comes_in(host):
         seen.append(repr((argv, stdin, done)))
         return done
 
-    outcomes = [run(host, spy=spy, chain_file="chain.pem"), run(host, spy=spy, chain_file="chain.pem"), self_signed(host, spy=spy),
-                self_signed(host, spy=spy), self_signed(host, spy=spy, hostnames=["other.example.org"])]
-    keys = [LEAF.key_pem, (host / "postfix/tls/hub.example.org.pem").read_bytes().partition(b"-----BEGIN CERTIFICATE")[0]]
+    outcomes = [
+        run(host, spy=spy, chain_file="chain.pem"),
+        run(host, spy=spy, chain_file="chain.pem"),
+        self_signed(host, spy=spy),
+        self_signed(host, spy=spy),
+        self_signed(host, spy=spy, hostnames=["other.example.org"]),
+    ]
+    keys = [
+        LEAF.key_pem,
+        (host / "postfix/tls/hub.example.org.pem").read_bytes().partition(b"-----BEGIN CERTIFICATE")[0],
+    ]
     text = "".join(seen) + repr([(outcome.diff, outcome.plan.result, outcome.plan.warnings) for outcome in outcomes])
     for key in keys:
         for line in key.decode().split("\n")[1:-2]:
@@ -408,6 +528,7 @@ def test_private_key_never_comes_in(host):
 
 
 # Self-signed certificates
+
 
 def parts(path: Path) -> tuple[bytes, x509.Certificate]:
     key, begin, certificate = path.read_bytes().partition(b"-----BEGIN CERTIFICATE-----")
@@ -418,15 +539,21 @@ def extension(certificate: x509.Certificate, kind: Any) -> Any:
     return certificate.extensions.get_extension_for_class(kind).value
 
 
-@pytest.mark.parametrize(("given", "names", "key"), [
-    ({}, ["hub.example.org"], ("ecdsa", 256)),
-    ({"hostnames": ["Hub.Example.org.", "*.example.net", "müller.example"]}, ["hub.example.org", "*.example.net", "xn--mller-kva.example"],
-     ("ecdsa", 256)),
-    ({"key_type": "ecdsa", "key_bits": 384}, ["hub.example.org"], ("ecdsa", 384)),
-    ({"key_bits": 521}, ["hub.example.org"], ("ecdsa", 521)),
-    ({"key_type": "rsa"}, ["hub.example.org"], ("rsa", 2048)),
-    ({"key_bits": 3072, "days": 30}, ["hub.example.org"], ("rsa", 3072)),
-])
+@pytest.mark.parametrize(
+    ("given", "names", "key"),
+    [
+        ({}, ["hub.example.org"], ("ecdsa", 256)),
+        (
+            {"hostnames": ["Hub.Example.org.", "*.example.net", "müller.example"]},
+            ["hub.example.org", "*.example.net", "xn--mller-kva.example"],
+            ("ecdsa", 256),
+        ),
+        ({"key_type": "ecdsa", "key_bits": 384}, ["hub.example.org"], ("ecdsa", 384)),
+        ({"key_bits": 521}, ["hub.example.org"], ("ecdsa", 521)),
+        ({"key_type": "rsa"}, ["hub.example.org"], ("rsa", 2048)),
+        ({"key_bits": 3072, "days": 30}, ["hub.example.org"], ("rsa", 3072)),
+    ],
+)
 def test_self_signed(host, given, names, key):
     path = host / "postfix/tls/hub.example.org.pem"
     predicted = self_signed(host, check_mode=True, **given)
@@ -437,10 +564,15 @@ def test_self_signed(host, given, names, key):
     _key, certificate = parts(path)
     facts = outcome.plan.result["certificate"]
     assert (facts["key_type"], facts["key_bits"]) == key
-    assert facts["names"] == names == extension(certificate, x509.SubjectAlternativeName).get_values_for_type(x509.DNSName)
+    assert (
+        facts["names"] == names == extension(certificate, x509.SubjectAlternativeName).get_values_for_type(x509.DNSName)
+    )
     assert facts["subject"] == facts["issuer"] == "CN=hub.example.org"
     assert extension(certificate, x509.BasicConstraints).ca is False
-    assert set(extension(certificate, x509.ExtendedKeyUsage)) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+    assert set(extension(certificate, x509.ExtendedKeyUsage)) == {
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+    }
     assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == given.get("days", 3650)
     assert facts["fingerprint"]["sha256"].replace(":", "").lower() == certificate.fingerprint(hashes.SHA256()).hex()
     for name, value in predicted.plan.result["certificate"].items():
@@ -451,14 +583,17 @@ def test_self_signed(host, given, names, key):
     assert run_program(["openssl", "verify", "-purpose", "sslserver", "-CAfile", str(path), str(path)]).returncode == 0
 
 
-@pytest.mark.parametrize(("given", "reason", "same_key"), [
-    ({"hostnames": ["hub.example.org"]}, "", True),
-    ({"days": 1}, "", True),
-    ({"key_type": "ecdsa"}, "", True),
-    ({"hostnames": ["hub.example.org", "b.example.org"]}, "does not cover b.example.org", True),
-    ({"key_type": "rsa"}, "its key is ecdsa 256", False),
-    ({"key_bits": 384}, "its key is ecdsa 256", False),
-])
+@pytest.mark.parametrize(
+    ("given", "reason", "same_key"),
+    [
+        ({"hostnames": ["hub.example.org"]}, "", True),
+        ({"days": 1}, "", True),
+        ({"key_type": "ecdsa"}, "", True),
+        ({"hostnames": ["hub.example.org", "b.example.org"]}, "does not cover b.example.org", True),
+        ({"key_type": "rsa"}, "its key is ecdsa 256", False),
+        ({"key_bits": 384}, "its key is ecdsa 256", False),
+    ],
+)
 def test_self_signed_once_more(host, given, reason, same_key):
     path = host / "postfix/tls/hub.example.org.pem"
     first = self_signed(host)
@@ -479,34 +614,52 @@ OLD = issue("hub.example.org", names=["hub.example.org"], start=-20, end=-10, ke
 EARLY = issue("hub.example.org", names=["hub.example.org"], start=10, end=20, key=HUB.key)
 
 
-@pytest.mark.parametrize(("content", "reason", "same_key"), [
-    (HUB.key_pem + HUB.pem, "", True),
-    (HUB.private(PrivateFormat.TraditionalOpenSSL) + HUB.pem, "", True),
-    (b"", "empty", False),
-    (HUB.key_pem, "it has no certificate", True),
-    (HUB.pem + HUB.key_pem, "its key does not come first", True),
-    (HUB.key_pem + HUB.pem[:-40], "its certificate is damaged", True),
-    (HUB.key_pem + _certificate.to_pem(b"\x30\x03\x02\x01\x01"), "its certificate is damaged", True),
-    (HUB.key_pem + ROOT.pem, "its certificate is another key's", True),
-    (HUB.key_pem[:90] + b"\n", "its private key cannot be read", False),
-    (HUB.key_pem + OLD.pem, "it expired on", True),
-    (HUB.key_pem + EARLY.pem, "it is not valid before", True),
-], ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("content", "reason", "same_key"),
+    [
+        (HUB.key_pem + HUB.pem, "", True),
+        (HUB.private(PrivateFormat.TraditionalOpenSSL) + HUB.pem, "", True),
+        (b"", "empty", False),
+        (HUB.key_pem, "it has no certificate", True),
+        (HUB.pem + HUB.key_pem, "its key does not come first", True),
+        (HUB.key_pem + HUB.pem[:-40], "its certificate is damaged", True),
+        (HUB.key_pem + _certificate.to_pem(b"\x30\x03\x02\x01\x01"), "its certificate is damaged", True),
+        (HUB.key_pem + ROOT.pem, "its certificate is another key's", True),
+        (HUB.key_pem[:90] + b"\n", "its private key cannot be read", False),
+        (HUB.key_pem + OLD.pem, "it expired on", True),
+        (HUB.key_pem + EARLY.pem, "it is not valid before", True),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
 def test_existing_self_signed(host, content, reason, same_key):
     path = host / "postfix/tls/hub.example.org.pem"
     write(path, content)
     outcome = self_signed(host)
     assert outcome.plan.changes[0].stale.startswith(reason) and outcome.changed is bool(reason)
-    assert (outcome.plan.result["certificate"]["public_key_fingerprint"] == _certificate.fingerprints(HUB.spki)) is same_key
+    assert (
+        outcome.plan.result["certificate"]["public_key_fingerprint"] == _certificate.fingerprints(HUB.spki)
+    ) is same_key
     assert not self_signed(host).changed
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"something of value\n", "there is a file already, without a private key: provider self_signed would replace it"),
-    (HUB.pem, "there is a file already, without a private key"),
-    (HUB.private(encryption=BestAvailableEncryption(b"x")) + HUB.pem, "there is a file already, its private key is encrypted"),
-    (LEAF.key_pem + FULL_CHAIN, "there is a certificate already that CN=Test CA issued: provider self_signed would replace it. Set chain_file"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"something of value\n",
+            "there is a file already, without a private key: provider self_signed would replace it",
+        ),
+        (HUB.pem, "there is a file already, without a private key"),
+        (
+            HUB.private(encryption=BestAvailableEncryption(b"none")) + HUB.pem,
+            "there is a file already, its private key is encrypted",
+        ),
+        (
+            LEAF.key_pem + FULL_CHAIN,
+            "there is a certificate already that CN=Test CA issued: provider self_signed would replace it. Set",
+        ),
+    ],
+)
 def test_what_self_signed_leaves_alone(host, content, message):
     path = host / "postfix/tls/hub.example.org.pem"
     write(path, content)
@@ -516,18 +669,21 @@ def test_what_self_signed_leaves_alone(host, content, message):
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ({"verify": "chain"}, "verify: chain cannot pass"),
-    ({"certificate": "/x"}, "provider self_signed does not take certificate"),
-    ({"private_key": "/x"}, "provider self_signed does not take private_key"),
-    ({"name": "a" * 65}, "a common name has at most 64 characters"),
-    ({"hostnames": ["a,DNS:b"]}, "'a,dns:b' is not a host name"),
-    ({"hostnames": [""]}, "'' is not a host name"),
-    ({"key_type": "ecdsa", "key_bits": 2048}, "there is no ecdsa key of 2048 bits"),
-    ({"key_type": "rsa", "key_bits": 1024}, "peers refuse RSA keys of 1024 bits"),
-    ({"key_bits": 255}, "peers refuse RSA keys of 255 bits"),
-    ({"days": 0}, "it would have expired at once"),
-])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"verify": "chain"}, "verify: chain cannot pass"),
+        ({"certificate": "/x"}, "provider self_signed does not take certificate"),
+        ({"private_key": "/x"}, "provider self_signed does not take private_key"),
+        ({"name": "a" * 65}, "a common name has at most 64 characters"),
+        ({"hostnames": ["a,DNS:b"]}, "'a,dns:b' is not a host name"),
+        ({"hostnames": [""]}, "'' is not a host name"),
+        ({"key_type": "ecdsa", "key_bits": 2048}, "there is no ecdsa key of 2048 bits"),
+        ({"key_type": "rsa", "key_bits": 1024}, "peers refuse RSA keys of 1024 bits"),
+        ({"key_bits": 255}, "peers refuse RSA keys of 255 bits"),
+        ({"days": 0}, "it would have expired at once"),
+    ],
+)
 def test_self_signed_declarations_that_are_refused(host, given, message):
     with pytest.raises(DeclarationError) as caught:
         self_signed(host, **given)
@@ -535,6 +691,7 @@ def test_self_signed_declarations_that_are_refused(host, given, message):
 
 
 # CAs
+
 
 def bundle(host: Path, **given: Any) -> Outcome:
     return run(host, plan=_plan_certificates.ca_bundle, **{"extra": [], "system": True, "path": None, **given})
@@ -544,7 +701,10 @@ def test_the_system_bundle_is_used_as_it_is(host):
     outcome = bundle(host)
     assert not outcome.changed and outcome.plan.changes == []
     assert outcome.plan.result == {
-        "parameters": {"smtp_tls_CAfile": str(host / "system.pem"), "smtp_tls_CApath": None}, "chrooted": True, "certificates": 2}
+        "parameters": {"smtp_tls_CAfile": str(host / "system.pem"), "smtp_tls_CApath": None},
+        "chrooted": True,
+        "certificates": 2,
+    }
 
 
 def test_no_program_is_run_for_the_system_bundle(host):
@@ -554,13 +714,16 @@ def test_no_program_is_run_for_the_system_bundle(host):
     bundle(host, spy=never)
 
 
-@pytest.mark.parametrize(("given", "path", "cas"), [
-    ({"extra": ["site.pem"]}, "tls/ca-certificates.pem", [ROOT, OTHER_ROOT, MIDDLE]),
-    ({"extra": ["site.pem"], "system": False}, "tls/ca-certificates.pem", [MIDDLE]),
-    ({"extra": ["site.pem", "site.pem"], "path": "cas.pem"}, "cas.pem", [ROOT, OTHER_ROOT, MIDDLE]),
-    ({"path": "cas.pem"}, "cas.pem", [ROOT, OTHER_ROOT]),
-    ({"extra": ["two.pem"]}, "tls/ca-certificates.pem", [ROOT, OTHER_ROOT]),
-])
+@pytest.mark.parametrize(
+    ("given", "path", "cas"),
+    [
+        ({"extra": ["site.pem"]}, "tls/ca-certificates.pem", [ROOT, OTHER_ROOT, MIDDLE]),
+        ({"extra": ["site.pem"], "system": False}, "tls/ca-certificates.pem", [MIDDLE]),
+        ({"extra": ["site.pem", "site.pem"], "path": "cas.pem"}, "cas.pem", [ROOT, OTHER_ROOT, MIDDLE]),
+        ({"path": "cas.pem"}, "cas.pem", [ROOT, OTHER_ROOT]),
+        ({"extra": ["two.pem"]}, "tls/ca-certificates.pem", [ROOT, OTHER_ROOT]),
+    ],
+)
 def test_bundle(host, given, path, cas):
     write(host / "postfix/site.pem", MIDDLE.pem)
     write(host / "postfix/two.pem", b"once more\n" + OTHER_ROOT.pem.replace(b"\n", b"\r\n") + ROOT.pem)
@@ -585,7 +748,8 @@ def test_bundle_follows_the_system(host):
     (host / "system.pem").write_bytes(ROOT.pem)
     assert bundle(host, extra=["site.pem"]).changed
     assert _certificate.certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
-        ca.certificate.public_bytes(Encoding.DER) for ca in (ROOT, MIDDLE)]
+        ca.certificate.public_bytes(Encoding.DER) for ca in (ROOT, MIDDLE)
+    ]
 
 
 def test_mode_of_bundle_is_put_right(host):
@@ -596,15 +760,19 @@ def test_mode_of_bundle_is_put_right(host):
     assert mode(path) == 0o644
 
 
-@pytest.mark.parametrize(("ca", "warning"), [
-    (ROOT, ""),
-    (MIDDLE, ""),
-    (HUB, ""),
-    (issue("v1 root", constraints=False, usage=None), ""),
-    (LEAF, "CN=mx1.example.org is neither a CA's certificate nor self-signed: it makes no peer trusted"),
-    (issue("Old root", ca=True, start=-20, end=-10), "CN=Old root: it expired on"),
-    (issue("New root", ca=True, start=10, end=20), "CN=New root: it is not valid before"),
-], ids=["root", "intermediate", "self-signed", "v1", "leaf", "expired", "too-early"])
+@pytest.mark.parametrize(
+    ("ca", "warning"),
+    [
+        (ROOT, ""),
+        (MIDDLE, ""),
+        (HUB, ""),
+        (issue("v1 root", constraints=False, usage=None), ""),
+        (LEAF, "CN=mx1.example.org is neither a CA's certificate nor self-signed: it makes no peer trusted"),
+        (issue("Old root", ca=True, start=-20, end=-10), "CN=Old root: it expired on"),
+        (issue("New root", ca=True, start=10, end=20), "CN=New root: it is not valid before"),
+    ],
+    ids=["root", "intermediate", "self-signed", "v1", "leaf", "expired", "too-early"],
+)
 def test_doubtful_cas(host, ca, warning):
     write(host / "postfix/site.pem", ca.pem)
     warnings = bundle(host, extra=["site.pem"]).plan.warnings
@@ -612,15 +780,18 @@ def test_doubtful_cas(host, ca, warning):
     assert all(f"{host}/postfix/site.pem: {warning}" in text for text in warnings)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (None, "site.pem: there is no such file. Copy the CA's certificate to this host first"),
-    (b"", "site.pem: it holds no certificate"),
-    (LEAF.key_pem, "site.pem: it holds a private key"),
-    (ROOT.pem + ROOT.key_pem, "site.pem: it holds a private key"),
-    (ROOT.pem[:-40], "site.pem: PEM block 1 (CERTIFICATE) has no END line"),
-    (_certificate.to_pem(b"\x30\x03\x02\x01\x01"), "site.pem: openssl cannot read it"),
-    (ROOT.pem.replace(b"CERT", b"TRUSTED CERT"), "'openssl x509' rewrites a TRUSTED CERTIFICATE"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "site.pem: there is no such file. Copy the CA's certificate to this host first"),
+        (b"", "site.pem: it holds no certificate"),
+        (LEAF.key_pem, "site.pem: it holds a private key"),
+        (ROOT.pem + ROOT.key_pem, "site.pem: it holds a private key"),
+        (ROOT.pem[:-40], "site.pem: PEM block 1 (CERTIFICATE) has no END line"),
+        (_certificate.to_pem(b"\x30\x03\x02\x01\x01"), "site.pem: openssl cannot read it"),
+        (ROOT.pem.replace(b"CERT", b"TRUSTED CERT"), "'openssl x509' rewrites a TRUSTED CERTIFICATE"),
+    ],
+)
 def test_cas_that_are_refused(host, content, message):
     if content is not None:
         write(host / "postfix/site.pem", content)
@@ -630,13 +801,16 @@ def test_cas_that_are_refused(host, content, message):
     assert not (host / "postfix/tls").exists()
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ({"system": False}, "nothing would be trusted"),
-    ({"system": False, "extra": [], "path": "x.pem"}, "nothing would be trusted"),
-    ({"path": "../system.pem"}, "path is the system's own file, or one of extra"),
-    ({"extra": ["site.pem"], "path": "site.pem"}, "path is the system's own file, or one of extra"),
-    ({"path": "a,b.pem"}, "Postfix cannot have white space"),
-])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"system": False}, "nothing would be trusted"),
+        ({"system": False, "extra": [], "path": "x.pem"}, "nothing would be trusted"),
+        ({"path": "../system.pem"}, "path is the system's own file, or one of extra"),
+        ({"extra": ["site.pem"], "path": "site.pem"}, "path is the system's own file, or one of extra"),
+        ({"path": "a,b.pem"}, "Postfix cannot have white space"),
+    ],
+)
 def test_bundle_declarations_that_are_refused(host, given, message):
     write(host / "postfix/site.pem", MIDDLE.pem)
     with pytest.raises(DeclarationError) as caught:

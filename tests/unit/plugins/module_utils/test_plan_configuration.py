@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 import pytest
 
@@ -15,19 +14,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import _plan_confi
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 
-STOCK = "/usr/share/postfix"
 PIN = ":".join(["AB"] * 32)
-
-
-@pytest.fixture
-def directory(tmp_path):
-    shutil.copy(f"{STOCK}/main.cf.debian", tmp_path / "main.cf")
-    shutil.copy(f"{STOCK}/master.cf.dist", tmp_path / "master.cf")
-    with open(tmp_path / "main.cf", "a", encoding="utf-8") as file:
-        file.write("compatibility_level = 3.6\n")
-    for name in ("main.cf", "master.cf"):
-        os.utime(tmp_path / name, (1, 1))
-    return tmp_path
 
 
 def apply(directory, build, check_mode=False):

@@ -20,6 +20,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._transaction impor
 
 @pytest.fixture
 def directory(tmp_path):
+    """As small as a configuration can be."""
     (tmp_path / "main.cf").write_text("a = 1\n")
     (tmp_path / "master.cf").write_text("")
     return tmp_path
@@ -125,6 +126,17 @@ def test_content_that_a_program_makes(directory):
 def test_secrets_are_not_shown(directory):
     outcome = apply(directory, replaced("sasl_passwd", b"x user:hunter2\n", secret=True))
     assert outcome.changed and "hunter2" not in repr(outcome.diff)
+
+
+def test_what_is_shown_in_place_of_the_content(directory):
+    outcome = apply(directory, replaced("main.cf", b"a = 2\n", shown=("one", "two")))
+    assert (outcome.diff[0]["before"], outcome.diff[0]["after"]) == ("one", "two")
+
+
+def test_a_database_is_not_older_than_its_text(directory):
+    moment = time.time()
+    apply(directory, replaced("main.cf", b"a = 2\n", not_before=moment))
+    assert os.stat(directory / "main.cf").st_mtime == pytest.approx(moment, abs=0.01)
 
 
 def test_nothing_is_changed_if_one_file_fails(directory):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _plan_certificates
 from ansible_collections.mailops.postfix.plugins.modules import ca_bundle
 
@@ -37,7 +36,12 @@ def fixture_run(tmp_path, capsys, monkeypatch):
 
 def test_system(run, tmp_path):
     result = run()
-    assert (result["changed"], result["requires"], result["chrooted"], result["certificates"]) == (False, "none", False, 1)
+    assert (result["changed"], result["requires"], result["chrooted"], result["certificates"]) == (
+        False,
+        "none",
+        False,
+        1,
+    )
     assert result["parameters"] == {"smtp_tls_CAfile": str(tmp_path / "system.pem"), "smtp_tls_CApath": None}
 
 
@@ -52,11 +56,14 @@ def test_extra(run, tmp_path):
     assert (again["changed"], again["requires"]) == (False, "none")
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"system": False}, "nothing would be trusted"),
-    ({"extra": ["none.pem"]}, "none.pem: there is no such file"),
-    ({"system": "perhaps"}, "system"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"system": False}, "nothing would be trusted"),
+        ({"extra": ["none.pem"]}, "none.pem: there is no such file"),
+        ({"system": "perhaps"}, "system"),
+    ],
+)
 def test_errors(run, options, message):
     result = run(**options)
     assert result["failed"] and message in result["msg"]

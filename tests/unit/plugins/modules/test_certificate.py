@@ -10,7 +10,6 @@ import json
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-
 from ansible_collections.mailops.postfix.plugins.modules import certificate
 
 
@@ -51,14 +50,23 @@ def test_backup(run, tmp_path):
         assert file.read() == old
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({}, "missing required arguments: name"),
-    ({"name": "x", "provider": "none"}, "value of provider must be one of: certbot, files, self_signed"),
-    ({"name": "x", "provider": "files"}, "provider is files but all of the following are missing: certificate, private_key"),
-    ({"name": "x", "verify": "maybe"}, "value of verify must be one of: auto, chain, consistent"),
-    ({"name": "no.such.lineage"}, "no.such.lineage/fullchain.pem: there is no such file. Obtain it first"),
-    ({"name": "x", "provider": "self_signed", "config_directory": "/nonexistent"}, "/nonexistent/main.cf: there is no such file"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "missing required arguments: name"),
+        ({"name": "x", "provider": "none"}, "value of provider must be one of: certbot, files, self_signed"),
+        (
+            {"name": "x", "provider": "files"},
+            "provider is files but all of the following are missing: certificate, private_key",
+        ),
+        ({"name": "x", "verify": "maybe"}, "value of verify must be one of: auto, chain, consistent"),
+        ({"name": "no.such.lineage"}, "no.such.lineage/fullchain.pem: there is no such file. Obtain it first"),
+        (
+            {"name": "x", "provider": "self_signed", "config_directory": "/nonexistent"},
+            "/nonexistent/main.cf: there is no such file",
+        ),
+    ],
+)
 def test_errors(run, options, message):
     result = run(**options)
     assert result["failed"] and message in result["msg"]

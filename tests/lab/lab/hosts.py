@@ -21,14 +21,26 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Sequence, TypeVar
 
-import ca
-import dns
-import images
-from common import CACHE, LAB, PREFIX, Clock, LabError, load, locked, main, podman, podman_ok, run, say, settle_podman
+from lab import ca, images, name_server
+from lab.common import (
+    CACHE,
+    LAB,
+    PREFIX,
+    Clock,
+    LabError,
+    load,
+    locked,
+    main,
+    podman,
+    podman_ok,
+    run,
+    say,
+    settle_podman,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
-PATIENCE = 90
+PATIENCE = 90  # seconds that a host may take to come up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +114,13 @@ class Lab:
         pointed = {self.fqdn(name): addresses[other] for name, other in self.pointed().items()}
         exchangers = {self.fqdn(name): self.fqdn(name) for name in self.hosts}
         exchangers.update({domain: self.fqdn(host.name) for host in self.hosts.values() for domain in host.mail})
-        zones = [self.domain, dns.network_zone(subnet)]
+        zones = [self.domain, name_server.network_zone(subnet)]
         server, serial = self.fqdn(self.name_server), int(time.time() * 10) % 2**31
         files = {
-            "knot.conf": dns.knot(zones),
-            "unbound.conf": dns.unbound(zones),
-            f"{zones[0]}.zone": dns.forward(self.domain, server, serial, {**names, **pointed}, exchangers),
-            f"{zones[1]}.zone": dns.backward(subnet, server, serial, names),
+            "knot.conf": name_server.knot(zones),
+            "unbound.conf": name_server.unbound(zones),
+            f"{zones[0]}.zone": name_server.forward(self.domain, server, serial, {**names, **pointed}, exchangers),
+            f"{zones[1]}.zone": name_server.backward(subnet, server, serial, names),
         }
         for name, text in files.items():
             (directory / name).write_text(text, encoding="utf-8")
@@ -230,8 +242,10 @@ class Lab:
             for host in wanted:
                 self.write_host(host)
             self.write_zones()
-            new = fresh and (lambda name: not names or name in names) or (lambda name: False)
-            started = together(lambda host: self.create(host, new(host.name)), wanted)
+            started = together(
+                lambda host: self.create(host, fresh and (not names or host.name in names)),
+                wanted,
+            )
             lost = sum(together(self.settle, [host.name for host in wanted]))
         say(f"lab {self.name}: {len(wanted) - lost} hosts up, {sum(started) - lost} of them started now ({clock})")
 

@@ -17,7 +17,7 @@ from typing import Any, Iterator, Sequence
 
 import yaml
 
-LAB = Path(__file__).resolve().parent
+LAB = Path(__file__).resolve().parents[1]
 PROJECT = LAB.parents[1]
 CACHE = PROJECT / ".cache" / "lab"
 # The first part of the name of everything that the lab creates in podman.
@@ -30,7 +30,7 @@ class LabError(Exception):
 
 
 def load(name: str) -> Any:
-    """Data of the lab from a file beside this one."""
+    """Data of the lab from one of its YAML files."""
     return yaml.safe_load((LAB / name).read_text(encoding="utf-8"))
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The demonstration: real mail through real hosts that this collection has configured, and what each hop did with it."""
+"""The demonstration: real mail through real hosts that this collection has configured, and what each hop did."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-import mail_log
-from common import CACHE, LAB, PROJECT, Clock, LabError, main, podman, say
-from hosts import Lab
-from mail_log import Hop
+from lab import mail_log
+from lab.common import CACHE, LAB, PROJECT, Clock, LabError, main, podman, say
+from lab.hosts import Lab
+from lab.mail_log import Hop
 
 PATIENCE = 60
 
@@ -111,7 +111,9 @@ def table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
 
-def rows_of(number: int, mail: Expected, hops: list[Hop], names: dict[str, str], problems: list[str]) -> list[tuple[str, ...]]:
+def rows_of(
+    number: int, mail: Expected, hops: list[Hop], names: dict[str, str], problems: list[str]
+) -> list[tuple[str, ...]]:
     """The mail's rows in the table: one for each hop between hosts."""
     last = hops[-1] if hops else None
     if not last:
@@ -120,24 +122,21 @@ def rows_of(number: int, mail: Expected, hops: list[Hop], names: dict[str, str],
         status = "delivered"
     else:
         status = f"{last.status}: {_short(last.reason)}"
-    result = []
     between = [hop for hop in hops if not hop.local]
-    for hop in between or [None]:
-        first, final = hop is (between or [None])[0], hop is (between or [None])[-1]
-        result.append(
-            (
-                str(number) if first else "",
-                mail.sender if first else "",
-                mail.recipient if first else "",
-                f"{hop.source} -> {names.get(hop.target, hop.target or '?')}" if hop else "-",
-                (hop.protocol or "clear") if hop else "-",
-                (hop.cipher or "-") if hop else "-",
-                hop.verdict if hop else "-",
-                (status if final else ""),
-                ("WRONG" if problems else "ok") if final else "",
-            )
+    cells: list[tuple[str, ...]] = [
+        (
+            f"{hop.source} -> {names.get(hop.target, hop.target or '?')}",
+            hop.protocol or "clear",
+            hop.cipher or "-",
+            hop.verdict,
         )
-    return result
+        for hop in between
+    ] or [("-", "-", "-", "-")]
+    head, end = (str(number), mail.sender, mail.recipient), (status, "WRONG" if problems else "ok")
+    return [
+        (head if index == 0 else ("", "", "")) + cell + (end if index == len(cells) - 1 else ("", ""))
+        for index, cell in enumerate(cells)
+    ]
 
 
 def _short(reason: str) -> str:
@@ -259,11 +258,12 @@ class Demo:
             say("\nNOT as it must be:\n  " + "\n  ".join(problems))
         else:
             say(f"\nAll {len(MAILS)} mails went as they must ({clock}).")
+        playbook = ".venv/bin/ansible-playbook -i tests/lab/demo-inventory playbooks/site.yml"
         say(
-            "\nLook around:  make shell HOST=hub   (then: journalctl -u 'postfix*', postconf -n, mailq; hosts: make status)"
-            "\nThe last mail: make shell HOST=laptop, postqueue -f: the real hub is back, so now it leaves"
-            "\nOnce more:     ansible-playbook -i tests/lab/demo-inventory playbooks/site.yml   (changes nothing)"
-            "\nRemove it:     make demo-down"
+            "\nLook around:    make shell HOST=hub    (and there: mailq, postconf -n, journalctl -u 'postfix*')"
+            "\nThe last mail:  make shell HOST=laptop (and there: postqueue -f; the real hub is back, so now it leaves)"
+            f"\nRun it again:   {playbook}    (changes nothing)"
+            "\nRemove it all:  make demo-down"
         )
         return 1 if problems else 0
 

@@ -49,9 +49,7 @@ def _head(server: str, serial: int) -> str:
     return f"$TTL 0\n@ SOA {server}. hostmaster.{server}. {serial} 3600 600 86400 0\n@ NS {server}.\n"
 
 
-def forward(
-    domain: str, server: str, serial: int, addresses: Mapping[str, str], exchangers: Mapping[str, str]
-) -> str:
+def forward(domain: str, server: str, serial: int, addresses: Mapping[str, str], exchangers: Mapping[str, str]) -> str:
     """The domain's zone. addresses: full name -> address; exchangers: mail domain -> full name of its host."""
     lines = [f"{name}. A {address}" for name, address in addresses.items()]
     lines += [f"{name}. MX 10 {host}." for name, host in exchangers.items()]

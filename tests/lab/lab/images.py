@@ -17,7 +17,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Iterable
 
-from common import CACHE, IMAGES, LAB, Clock, LabError, load, locked, main, podman, podman_ok, run, say
+from lab.common import CACHE, IMAGES, LAB, Clock, LabError, load, locked, main, podman, podman_ok, run, say
 
 MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org/debian")
 
@@ -65,12 +65,12 @@ def build(name: str) -> None:
                 "mmdebstrap",
                 "--variant=minbase",
                 "--components=main",
-                "--aptopt=APT::Install-Recommends \"false\"",
-                "--aptopt=Acquire::Retries \"3\"",
+                '--aptopt=APT::Install-Recommends "false"',
+                '--aptopt=Acquire::Retries "3"',
                 # Testing's Release file may be past its date on a mirror that is not fresh; the stable ones bear none.
-                *(["--aptopt=Acquire::Check-Valid-Until \"false\""] if recipe["optional"] else []),
+                *(['--aptopt=Acquire::Check-Valid-Until "false"'] if recipe["optional"] else []),
                 f"--include={','.join(recipe['packages'])}",
-                f"--customize-hook={LAB / 'files' / 'build'} \"$1\"",
+                f'--customize-hook={LAB / "files" / "build"} "$1"',
                 recipe["suite"],
                 str(archive),
                 MIRROR,

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from lab import images, name_server
+from lab.common import LAB, load
+from lab.hosts import Host
+
+DATA = load("hosts.yml")
+HOSTS = [(lab, Host(name=name, **host)) for lab, hosts in DATA["labs"].items() for name, host in hosts.items()]
+
+
+@pytest.mark.parametrize(("lab", "host"), HOSTS, ids=lambda value: getattr(value, "name", value))
+def test_host_definition(lab, host):
+    """Where a typing error would only be noticed when the host does not come up, or never."""
+    assert host.image in images.recipes()
+    assert 2 <= host.address <= 254
+    assert [h.name for other, h in HOSTS if other == lab and h.address == host.address] == [host.name]
+    assert not host.peer or (LAB / "peers" / f"{host.peer}.sh").exists()
+    assert bool(host.peer) is not bool(host.groups), "ours to manage, or a peer"
+    assert all(name.endswith(f".{DATA['domain']}") for name in host.certificate)
+
+
+@pytest.mark.parametrize("lab", DATA["labs"])
+def test_a_lab_has_one_name_server(lab):
+    assert [host.name for name, host in HOSTS if name == lab and host.peer == "ns"] == ["ns"]
+
+
+def test_forward_zone():
+    text = name_server.forward("x.test", "ns.x.test", 7, {"a.x.test": "10.1.2.3"}, {"x.test": "a.x.test"})
+    assert text == (
+        "$ORIGIN x.test.\n$TTL 0\n@ SOA ns.x.test. hostmaster.ns.x.test. 7 3600 600 86400 0\n@ NS ns.x.test.\n"
+        "a.x.test. A 10.1.2.3\nx.test. MX 10 a.x.test.\n"
+    )
+
+
+def test_backward_zone():
+    text = name_server.backward("10.1.2.0/24", "ns.x.test", 7, {"a.x.test": "10.1.2.3"})
+    assert text.splitlines()[0] == "$ORIGIN 2.1.10.in-addr.arpa."
+    assert text.splitlines()[-1] == "3.2.1.10.in-addr.arpa. PTR a.x.test."
+
+
+@pytest.mark.parametrize(
+    ("subnet", "zone", "parent"),
+    [
+        ("10.89.0.0/24", "0.89.10.in-addr.arpa", "10.in-addr.arpa"),
+        ("192.168.7.0/24", "7.168.192.in-addr.arpa", "168.192.in-addr.arpa"),
+    ],
+)
+def test_unbound_asks_knot_for_private_addresses(subnet, zone, parent):
+    assert name_server.network_zone(subnet) == zone
+    text = name_server.unbound(["x.test", zone])
+    assert f'local-zone: "{parent}." nodefault' in text
+    assert text.count("stub-addr: 127.0.0.1@5300") == 2
+    assert f"domain: {zone}" in name_server.knot(["x.test", zone])
+
+
+def test_an_image_is_known_by_its_recipe(monkeypatch):
+    before = images.reference("trixie")
+    recipes = images.recipes()
+    recipes["trixie"]["packages"] = [*recipes["trixie"]["packages"], "vim"]
+    monkeypatch.setattr(images, "recipes", lambda: recipes)
+    assert images.reference("trixie") != before

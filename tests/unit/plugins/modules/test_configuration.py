@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module configuration as Ansible runs it: how the options of other modules are read. What it decides is tested with the plan."""
+
+from __future__ import annotations
+
+from ansible_collections.mailops.postfix.plugins.modules import configuration
+
+
+def test_the_options_of_other_modules_have_their_defaults(run_module, directory):
+    declared = {
+        "certificates": [{"name": "hub.example.org", "provider": "self_signed"}],
+        "ca_bundle": {},
+        "lookup_tables": [{"path": "transport", "entries": {"example.com": "smtp:[hub.example.org]"}, "parameter": "transport_maps"}],
+        "tls_policy": {"policies": [{"nexthop": "[hub.example.org]", "level": "encrypt"}]},
+        "master_cf": [{"service": "tlsproxy/unix", "command": "tlsproxy"}],
+        "main_cf": {"smtpd_tls_security_level": "may"},
+    }
+    result = run_module(configuration, **declared)
+    assert result["changed"], result
+    assert result["lookup_tables"][0]["map"].endswith(f":{directory}/transport")
+    assert result["tls_policy"]["policies"] == [{"nexthop": "[hub.example.org]", "level": "encrypt"}]
+    assert not run_module(configuration, **declared)["changed"]
+
+
+def test_a_wrong_option_is_named_with_its_place(run_module):
+    result = run_module(configuration, certificates=[{"name": "a", "provider": "self_signed"}, {"provider": "files"}])
+    assert result["failed"] and "certificates[1]" in result["msg"] and "name" in result["msg"]
+
+
+def test_nothing_declared_is_nothing_done(run_module):
+    result = run_module(configuration)
+    assert (result["changed"], result["requires"]) == (False, "none")
