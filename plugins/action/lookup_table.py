@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's half of the module lookup_table: a table that is a file here travels only if the host has another one."""
+"""The controller's half of lookup_table: a table that is a file here travels only if the host has another one."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from typing import Any, Dict, Optional
+from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -22,15 +21,17 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = True
 
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task."""
-        result: Dict[str, Any] = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = dict(self._task.args)
-        for name in ("_checksum", "_origin"):
-            arguments.pop(name, None)
         source = arguments.get("src")
-        here = source and arguments.get("state", "present") != "absent" and not boolean(arguments.get("remote_src", False), strict=False)
+        here = (
+            source
+            and arguments.get("state", "present") != "absent"
+            and not boolean(arguments.get("remote_src", False), strict=False)
+        )
         if not here:
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
             return result
@@ -40,7 +41,14 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=f"reading {source}: {error}")
             return result
         try:
-            arguments.update(_checksum=_checksum(path), _origin=source)
+            checksum = _checksum(path)
+            if str(arguments.get("checksum") or checksum).lower() != checksum:
+                result.update(
+                    failed=True,
+                    msg=f"reading {source}: its SHA-256 is {checksum}, not {arguments['checksum']}. Correct either",
+                )
+                return result
+            arguments["checksum"] = checksum
             answer = self._execute_module(module_args=arguments, task_vars=task_vars)
             if answer.pop("_transfer", False):
                 answer = self._with_file(path, arguments, task_vars)
@@ -50,22 +58,24 @@ class ActionModule(ActionBase):
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
-    def _with_file(self, path: str, arguments: Dict[str, Any], task_vars: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    def _with_file(self, path: str, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """Run the module with a copy of the file that only root and the connection's user can read."""
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
         remote = self._connection._shell.join_path(self._connection._shell.tmpdir, "table")
         self._transfer_file(path, remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))
-        arguments = dict(arguments, src=remote, remote_src=True)
-        del arguments["_checksum"]
-        answer: Dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
+        answer: dict[str, Any] = self._execute_module(
+            module_args=dict(arguments, src=remote, remote_src=True), task_vars=task_vars
+        )
+        if answer.get("failed") and "msg" in answer:
+            answer["msg"] = str(answer["msg"]).replace(remote, arguments["src"])
         return answer
 
 
 def _checksum(path: str) -> str:
     digest = hashlib.sha256()
-    with open(os.fspath(path), "rb") as file:
+    with open(path, "rb") as file:
         while True:
             block = file.read(_BLOCK)
             if not block:

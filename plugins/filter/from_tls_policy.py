@@ -12,12 +12,14 @@ short_description: Turn the text or the entries of a policy table into TLS polic
 version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
-  - Reads what a table for C(smtp_tls_policy_maps) holds, to look at it or to take it over into M(mailops.postfix.tls_policy).
+  - Reads what a table for C(smtp_tls_policy_maps) holds, to look at it or to take it over into
+    M(mailops.postfix.tls_policy).
   - An entry that Postfix would take for wrong is refused.
 options:
   _input:
     description:
-      - The values of the table by key, as P(mailops.postfix.to_tls_policy#filter) returns them, or the text of the table.
+      - The values of the table by key, as P(mailops.postfix.to_tls_policy#filter) returns them, or the text of the
+        table.
     type: raw
     required: true
 seealso:
@@ -43,7 +45,6 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
@@ -56,12 +57,16 @@ def from_tls_policy(table: Any) -> list[dict[str, Any]]:
             text = to_bytes(table)
             _lookup_table.check(text)
             return [
-                _tls_policy.to_declaration(_tls_policy.parse(to_text(entry.key), to_text(entry.value), f"line {entry.line.number}"))
+                _tls_policy.to_declaration(
+                    _tls_policy.parse(to_text(entry.key), to_text(entry.value), f"line {entry.line.number}")
+                )
                 for entry in _lookup_table.entries(text)
             ]
         if not isinstance(table, dict):
             raise AnsibleFilterError("mailops.postfix.from_tls_policy takes a dictionary or the text of a table")
-        return [_tls_policy.to_declaration(_tls_policy.parse(str(nexthop), str(value))) for nexthop, value in table.items()]
+        return [
+            _tls_policy.to_declaration(_tls_policy.parse(str(nexthop), str(value))) for nexthop, value in table.items()
+        ]
     except PostfixError as error:
         raise AnsibleFilterError(f"mailops.postfix.from_tls_policy: {error}") from error
 

@@ -12,9 +12,10 @@ short_description: Turn TLS policies into entries of a policy table
 version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
-  - Writes a list of policies as the keys and values of a table for C(smtp_tls_policy_maps), for M(mailops.postfix.lookup_table) or a template.
-  - Contradictions and unknown attributes are refused. What only the host can tell, such as the digest of fingerprints that is in use there, is checked
-    by M(mailops.postfix.tls_policy), which does all this by itself.
+  - Writes a list of policies as the keys and values of a table for C(smtp_tls_policy_maps), for
+    M(mailops.postfix.lookup_table) or a template.
+  - Contradictions and unknown attributes are refused. What only the host can tell, such as the digest of fingerprints
+    that is in use there, is checked by M(mailops.postfix.tls_policy), which does all this by itself.
 options:
   _input:
     description:
@@ -24,13 +25,14 @@ options:
     required: true
   version:
     description:
-      - The version of Postfix that will read the table, for example V(3.5). Attributes that it does not know are refused, and C(protocols) is written in
-        the syntax that it knows.
+      - The version of Postfix that will read the table, for example V(3.5). Attributes that it does not know are
+        refused, and C(protocols) is written in the syntax that it knows.
       - By default no version is assumed to be too old.
     type: str
   digest:
     description:
-      - The digest in C(smtp_tls_fingerprint_digest), to check the length of fingerprints. By default any digest may be in use.
+      - The digest in C(smtp_tls_fingerprint_digest), to check the length of fingerprints. By default any digest may be
+        in use.
     type: str
     choices: [md5, sha1, sha224, sha256, sha384, sha512]
 seealso:
@@ -61,7 +63,6 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 
@@ -75,7 +76,9 @@ def to_tls_policy(policies: Any, version: Any = None, digest: str = "") -> dict[
         try:
             installed = tuple(int(number) for number in str(version).split("."))
         except ValueError:
-            raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {version!r} is no version of Postfix, such as 3.7.11") from None
+            raise AnsibleFilterError(
+                f"mailops.postfix.to_tls_policy: {version!r} is no version of Postfix, such as 3.7.11"
+            ) from None
     result: dict[str, str] = {}
     try:
         for declared in policies:

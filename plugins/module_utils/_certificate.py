@@ -5,8 +5,8 @@
 """PEM, fingerprints in Postfix's notation, and what openssl says about a certificate. Private to mailops.postfix. Pure.
 
 Nothing here needs a cryptography library: a PEM block is base64 round DER, a fingerprint is a hash of that DER, and the
-fields of a certificate are read from the output of ``openssl x509`` (1.1.1 and later). Private keys are recognised, never
-decoded.
+fields of a certificate are read from the output of ``openssl x509`` (1.1.1 and later). Private keys are recognised, but
+never decoded.
 """
 
 from __future__ import annotations
@@ -458,3 +458,11 @@ def self_signed_configuration(common_name: str, names: Sequence[str]) -> bytes:
 def bundle(header: str, ders: Iterable[bytes]) -> bytes:
     """A CA file: a line that says whose it is, then the certificates."""
     return b"".join([f"# {header}\n".encode(), *(to_pem(der) for der in ders)])
+
+
+def listing(text: bytes) -> str:
+    """A CA file as a diff shows it: a line for each certificate instead of twenty."""
+    try:
+        return "".join(f"certificate with SHA-256 {fingerprint(block.der)}\n" for block in blocks(text) if block.is_certificate)
+    except PemError as error:
+        return f"(damaged: {error})\n"

@@ -6,9 +6,10 @@
 
 Three grammars stand on the same logical lines (:mod:`_logical_lines`):
 
-* keyed tables (hash, btree, lmdb, cdb, texthash; postmap(1)): a key up to the first blank outside double quotes, and a value. Keys fold
-  case, their order means nothing, and of two entries with one key Postfix uses the first;
-* expressions (regexp, pcre; regexp_table(5)): ``/pattern/flags value``. Rules are tried in order, and ``if`` … ``endif`` blocks hold others;
+* keyed tables (hash, btree, lmdb, cdb, texthash; postmap(1)): a key up to the first blank outside double quotes, and
+  a value. Keys fold case, their order means nothing, and of two entries with one key Postfix uses the first;
+* expressions (regexp, pcre; regexp_table(5)): ``/pattern/flags value``. Rules are tried in order, and ``if`` …
+  ``endif`` blocks hold others;
 * networks (cidr; cidr_table(5)): ``network/prefix value``, otherwise as expressions.
 """
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
@@ -43,7 +44,7 @@ TYPES = (*KEYED, *ORDERED)
 """All types that are managed here."""
 
 AUTOMATIC = ("lmdb", "cdb", "hash", "btree")
-"""What ``auto`` takes, in this order, where default_database_type is not to be had: first the types that outlive Berkeley DB."""
+"""What ``auto`` takes, in this order, where default_database_type is not to be had: first what outlives Berkeley DB."""
 
 READ_ONCE = ("texthash", *ORDERED)
 """Types that a process reads when it starts and never again: long-running daemons need a reload."""
@@ -80,7 +81,7 @@ def fold(key: bytes, map_type: str = "hash") -> bytes:
         return key.lower()
 
 
-def split_entry(text: bytes) -> Tuple[bytes, bytes, str]:
+def split_entry(text: bytes) -> tuple[bytes, bytes, str]:
     """Key, value and problem of a logical line of a keyed table (postmap(1), Postfix 3.2 and later)."""
     if _NUL in text:
         return b"", b"", "it holds a NUL byte"
@@ -95,8 +96,8 @@ def split_entry(text: bytes) -> Tuple[bytes, bytes, str]:
     return key, value, ""
 
 
-def _key_end(text: bytes) -> Optional[int]:
-    """Where the key ends: at the first blank that is neither in double quotes nor behind a backslash; None if a quote stays open."""
+def _key_end(text: bytes) -> int | None:
+    """Where the key ends: at the first blank that is neither quoted nor escaped; None if a quote stays open."""
     if b'"' not in text and b"\\" not in text:
         blank = _BLANKS.search(text)
         return blank.start() if blank else len(text)
@@ -169,13 +170,13 @@ def _rules(text: bytes, map_type: str) -> list[Entry]:
     return result
 
 
-def _split_network(rule: bytes) -> Tuple[bytes, bytes, str]:
+def _split_network(rule: bytes) -> tuple[bytes, bytes, str]:
     found = re.match(rb"((?:![! \t\n\v\f\r]*)?[^ \t\n\v\f\r]+)(.*)", rule, re.DOTALL)
     key, value = (found.group(1), found.group(2).strip(WHITESPACE)) if found else (b"", b"")
     return key, value, "" if value else "it has no value"
 
 
-def _split_expression(rule: bytes) -> Tuple[bytes, bytes, str]:
+def _split_expression(rule: bytes) -> tuple[bytes, bytes, str]:
     start = len(rule) - len(rule.lstrip(b"!" + WHITESPACE))
     delimiter = rule[start : start + 1]
     if not delimiter or delimiter.isalnum():
@@ -191,7 +192,7 @@ def _split_expression(rule: bytes) -> Tuple[bytes, bytes, str]:
     return key, value, "" if value else "it has no value"
 
 
-def value_of(value: Any, key: str) -> Optional[bytes]:
+def value_of(value: Any, key: str) -> bytes | None:
     """A value from YAML as it is written; None for ``null``.
 
     :raises DeclarationError: for what has no one obvious spelling in a table.
@@ -204,17 +205,20 @@ def value_of(value: Any, key: str) -> Optional[bytes]:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         kind = {bool: "a boolean", float: "a fraction"}.get(type(value), "a dictionary")
         raise DeclarationError(
-            "declaring the entry", repr(key), f"its value is {kind}, which YAML does not keep as it was typed", "Put the value in quotes"
+            "declaring the entry",
+            repr(key),
+            f"its value is {kind}, which YAML does not keep as it was typed",
+            "Put the value in quotes",
         )
     return to_bytes(str(value))
 
 
-def declaration(declared: Mapping[str, Any], map_type: str, utf8: bool = True) -> dict[bytes, Optional[bytes]]:
+def declaration(declared: Mapping[str, Any], map_type: str, utf8: bool = True) -> dict[bytes, bytes | None]:
     """The declared entries as bytes, once it is certain that the table can hold them.
 
     :raises DeclarationError: if a key or a value can't be written, or two keys are one to Postfix.
     """
-    result: dict[bytes, Optional[bytes]] = {}
+    result: dict[bytes, bytes | None] = {}
     folded: dict[bytes, str] = {}
     for name, value in declared.items():
         name = str(name)
@@ -226,13 +230,15 @@ def declaration(declared: Mapping[str, Any], map_type: str, utf8: bool = True) -
             raise DeclarationError("declaring the entry", repr(name), cause, remedy)
         other = folded.setdefault(fold(key, map_type), name)
         if other != name:
-            raise DeclarationError("declaring the entry", repr(name), f"it is the same key as {other!r} to Postfix", "Keep one of the two")
+            raise DeclarationError(
+                "declaring the entry", repr(name), f"it is the same key as {other!r} to Postfix", "Keep one of the two"
+            )
         result[key] = written
     return result
 
 
-def _cannot_hold(key: bytes, value: Optional[bytes], map_type: str, utf8: bool) -> str:
-    """Why the table can't hold an entry; empty if it can. What is to be removed may be something that Postfix ignores."""
+def _cannot_hold(key: bytes, value: bytes | None, map_type: str, utf8: bool) -> str:
+    """Why the table can't hold an entry; empty if it can. What is to be removed may be what Postfix ignores."""
     for what, text in (("key", key), ("value", b"x" if value is None else value)):
         if not text:
             return f"its {what} is empty"
@@ -254,7 +260,9 @@ def _cannot_hold(key: bytes, value: Optional[bytes], map_type: str, utf8: bool) 
     if found[0].block:
         return "if and endif belong to the table as a whole: give it with src"
     if (found[0].key, found[0].value) != (key, value):
-        return "there is a blank in its key" if map_type in KEYED else "Postfix would split it into another key and value"
+        return (
+            "there is a blank in its key" if map_type in KEYED else "Postfix would split it into another key and value"
+        )
     return ""
 
 
@@ -264,7 +272,7 @@ def _line(key: bytes, value: bytes) -> bytes:
 
 def edit(
     text: bytes,
-    declared: Mapping[bytes, Optional[bytes]],
+    declared: Mapping[bytes, bytes | None],
     map_type: str = "hash",
     exclusive: bool = False,
     utf8: bool = True,
@@ -306,10 +314,7 @@ def edit(
 
 def _replace(lines: list[bytes], entry: Entry, value: bytes) -> None:
     first = lines[entry.line.start]
-    if len(_kept(lines, entry)) == 1:
-        end = first[len(first.rstrip(WHITESPACE)) :]
-    else:
-        end = b"\n"
+    end = first[len(first.rstrip(WHITESPACE)) :] if len(_kept(lines, entry)) == 1 else b"\n"
     rest = first[len(entry.key) :]
     blank = _BLANKS.match(rest)
     separator = blank.group().rstrip(b"\r\n") if blank else b""
@@ -327,7 +332,7 @@ def _kept(lines: list[bytes], entry: Entry) -> list[int]:
     return [index for index in range(entry.line.start, entry.line.end) if not is_skipped(lines[index])]
 
 
-def _append(text: bytes, missing: list[Tuple[bytes, Optional[bytes]]]) -> bytes:
+def _append(text: bytes, missing: list[tuple[bytes, bytes | None]]) -> bytes:
     new = b"".join(_line(key, value) for key, value in missing if value is not None)
     if not new or not text or text.endswith(b"\n"):
         return text + new
@@ -362,7 +367,12 @@ def _refuse_duplicates(present: list[Entry], map_type: str, path: str) -> None:
 
 
 def _ignored(path: str, entry: Entry) -> GrammarError:
-    return GrammarError("reading", f"{path}:{entry.line.number}", f"Postfix only warns about this line: {entry.problem}", "Correct or remove it")
+    return GrammarError(
+        "reading",
+        f"{path}:{entry.line.number}",
+        f"Postfix only warns about this line: {entry.problem}",
+        "Correct or remove it",
+    )
 
 
 def contents(text: bytes, map_type: str = "hash", utf8: bool = True) -> dict[bytes, bytes]:
@@ -387,7 +397,7 @@ def dumped(output: bytes) -> dict[bytes, bytes]:
     return result
 
 
-def cdb_contents(data: bytes) -> Optional[dict[bytes, bytes]]:
+def cdb_contents(data: bytes) -> dict[bytes, bytes] | None:
     """The contents of a cdb file (``postmap -s`` can't list one); None if it is none."""
     header = 2048
     if len(data) < header:
@@ -410,7 +420,7 @@ def cdb_contents(data: bytes) -> Optional[dict[bytes, bytes]]:
 
 
 def berkeley_type(head: bytes) -> str:
-    """hash, btree or neither, from the first bytes of an ``.db`` file: the two share the name and are not interchangeable."""
+    """hash, btree or neither, from the first bytes of a ``.db`` file: the two share that name, and nothing else."""
     magics = {0x061561: "hash", 0x053162: "btree"}
     for order in "<>":
         if len(head) >= 16:

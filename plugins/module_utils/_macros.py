@@ -2,21 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The value of a parameter with its ``$name`` and ``${condition ? {this} : {that}}`` replaced. Private to mailops.postfix. Pure.
+"""The value of a parameter with its ``$name`` and ``${condition ? {this} : {that}}`` replaced. Private to
+mailops.postfix. Pure.
 
-postconf(1) prints values as they are written, also the defaults that depend on compatibility_level (postconf(5), src/global/mac_expand.c).
+postconf(1) prints values as they are written, also the defaults that depend on compatibility_level (postconf(5),
+src/global/mac_expand.c).
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Mapping
 
 _DEPTH = 50
 _NAME = re.compile(r"\w+")
 _OPERATOR = re.compile(r"\s*(==|!=|<=level|>=level|<level|>level|==level|!=level|<=|>=|<|>)\s*")
-_COMPARE: Dict[str, Callable[[Any, Any], bool]] = {
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -41,7 +43,7 @@ def expand(value: str, parameters: Mapping[str, str]) -> str:
 def _expand(value: str, parameters: Mapping[str, str], depth: int) -> str:
     if depth > _DEPTH:
         raise Unexpandable(f"{value!r} refers to itself")
-    result: List[str] = []
+    result: list[str] = []
     position = 0
     while True:
         dollar = value.find("$", position)
@@ -63,7 +65,7 @@ def _expand(value: str, parameters: Mapping[str, str], depth: int) -> str:
             position = name.end()
 
 
-def _enclosed(text: str, start: int) -> Tuple[str, int]:
+def _enclosed(text: str, start: int) -> tuple[str, int]:
     """What stands between the brace or parenthesis at start and its counterpart, and where the text goes on."""
     opening = text[start]
     closing = {"{": "}", "(": ")"}[opening]
@@ -129,6 +131,6 @@ def _compare(left: str, sign: str, right: str) -> bool:
     return _COMPARE[sign](left, right)
 
 
-def _level(text: str) -> Tuple[int, ...]:
+def _level(text: str) -> tuple[int, ...]:
     numbers = [int(number) for number in re.findall(r"\d+", text)[:3]]
     return tuple(numbers + [0] * (3 - len(numbers)))

@@ -111,11 +111,6 @@ def _certbot(instance: Instance, name: str, options: Mapping[str, Any]) -> Sourc
 
 
 def _files(instance: Instance, name: str, options: Mapping[str, Any]) -> Source:
-    for option in ("certificate", "private_key"):
-        if not options[option]:
-            raise DeclarationError(
-                "managing certificate", name, f"provider files needs {option}", f"Set {option} to a path on this host"
-            )
     return Source(
         private_key=instance.path(options["private_key"]),
         certificate=instance.path(options["certificate"]),
@@ -462,7 +457,9 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
                 path, "path is the system's own file, or one of extra", "Give path a name of its own, or leave it out"
             )
         text = _certificate.bundle("Written by Ansible (mailops.postfix.ca_bundle); changes made here are lost.", ders)
-        plan.changes.append(Change(path, text, instance.read(path), attributes=_attributes(0o644)))
+        before = instance.read(path)
+        shown = (_certificate.listing(before or b""), _certificate.listing(text))
+        plan.changes.append(Change(path, text, before, attributes=_attributes(0o644), shown=shown))
         plan.requires = "reload" if plan.changes[0].rewrites else "none"
     # The CAfile is read before the chroot, a CApath within it: one file works in both.
     plan.result = {

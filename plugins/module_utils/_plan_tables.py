@@ -4,7 +4,8 @@
 
 """From a declaration to a plan: lookup tables and the TLS policy table. Private to mailops.postfix.
 
-The text is edited, and the compiled file beside it is made anew when, and only when, it does not hold what the text says.
+The text is edited, and the compiled file beside it is made anew when, and only when, it does not hold what the text
+says.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import re
 import stat
 import tempfile
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _macros, _routes, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError, HostError
@@ -35,15 +36,14 @@ LOOKUP_TABLE: Mapping[str, Any] = {
         "entries": {"type": "dict"},
         "src": {"type": "path"},
         "remote_src": {"type": "bool", "default": False},
+        "checksum": {"type": "str"},
         "exclusive": {"type": "bool", "default": False},
         "type": {"type": "str", "default": "auto", "choices": ["auto", *_lookup_table.TYPES]},
         "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
         **_ATTRIBUTES,
-        # Of the action plugin, for a file on the controller: its SHA-256 before it travels, and its name there.
-        "_checksum": {"type": "str"},
-        "_origin": {"type": "str"},
     },
     "mutually_exclusive": [["entries", "src"]],
+    "required_by": {"checksum": ["src"]},
 }
 """What the module lookup_table takes, as arguments of AnsibleModule; likewise below."""
 
@@ -97,28 +97,51 @@ def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
         return _absent(instance, path, map_type, options.get("type") or "auto")
     if options.get("exclusive") and options.get("entries") is None and options.get("src") is None:
         raise DeclarationError(
-            "declaring the table", path, "exclusive without entries would empty it", "Give entries; entries: {} empties the table"
+            "declaring the table",
+            path,
+            "exclusive without entries would empty it",
+            "Give entries; entries: {} empties the table",
         )
-    checksum = options.get("_checksum")
-    if checksum and hashlib.sha256(instance.read(path) or b"").hexdigest() != checksum:
-        # The plan for a file that is still on the controller: ask for it.
+    if _is_elsewhere(options) and _sha256(instance.read(path) or b"") != options["checksum"].lower():
+        # The action plugin's question before the file travels: it must.
         return Plan(result={"map": f"{map_type}:{path}", "_transfer": True})
     return _present(instance, path, map_type, options, _editor(instance, options))
+
+
+def _is_elsewhere(options: Mapping[str, Any]) -> bool:
+    """Whether the file is on the controller, and all that is known here is its checksum."""
+    return bool(options.get("src") and options.get("checksum") and not options.get("remote_src"))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _editor(instance: Instance, options: Mapping[str, Any]) -> Edit:
     """The edit that lookup_table's options describe."""
     source = options.get("src")
     if source is not None:
-        if options.get("_checksum"):
+        if _is_elsewhere(options):
             return lambda text, _map_type, _utf8, _path: text
         if not options.get("remote_src"):
             raise DeclarationError(
-                "reading", source, "a file of the controller can't be read from here", "Use the module lookup_table, or remote_src: true"
+                "reading",
+                source,
+                "a file of the controller can't be read from here",
+                "Use the module lookup_table, or remote_src: true",
             )
         content = instance.read(source)
         if content is None:
-            raise DeclarationError("reading", source, "there is no such file on the host", "Name an existing file in src")
+            raise DeclarationError(
+                "reading", source, "there is no such file on the host", "Name an existing file in src"
+            )
+        if options.get("checksum") and _sha256(content) != options["checksum"].lower():
+            raise DeclarationError(
+                "reading",
+                source,
+                f"its SHA-256 is {_sha256(content)}, not {options['checksum']}",
+                "Correct either",
+            )
         wanted = content
         return lambda _text, _map_type, _utf8, _path: wanted
     entries = options.get("entries") or {}
@@ -136,9 +159,8 @@ def _absent(instance: Instance, path: str, map_type: str, declared_type: str) ->
     if declared_type in _lookup_table.COMPILED:
         suffixes = [_lookup_table.COMPILED[declared_type]]
     changes = [Change(path, None, instance.read(path), secret=_is_secret(_status(path), None))]
-    for suffix in suffixes:
-        if _status(path + suffix) is not None:
-            changes.append(Change(path + suffix, None, b"", secret=True))
+    compiled = [path + suffix for suffix in suffixes if _status(path + suffix) is not None]
+    changes += [Change(target, None, b"", secret=True) for target in compiled]
     return Plan(changes, {"map": f"{map_type}:{path}"}, _requires(map_type))
 
 
@@ -150,7 +172,7 @@ def _present(instance: Instance, path: str, map_type: str, options: Mapping[str,
     attributes = _attributes(options, path)
     secret = _is_secret(status, attributes.mode)
     after = edit(before or b"", map_type, utf8, path)
-    origin = options.get("_origin") or options.get("src") or path
+    origin = options.get("src") or path
     _lookup_table.check(after, map_type, utf8, origin)
     changes = [Change(path, after, before, attributes=attributes, secret=secret)]
     if map_type in _lookup_table.COMPILED:
@@ -204,7 +226,7 @@ def _wants_utf8(instance: Instance) -> bool:
 # Files
 
 
-def _status(path: str) -> Optional[os.stat_result]:
+def _status(path: str) -> os.stat_result | None:
     try:
         return os.stat(path)
     except FileNotFoundError:
@@ -217,18 +239,20 @@ def _attributes(options: Mapping[str, Any], path: str) -> Attributes:
     return Attributes(options.get("owner"), options.get("group"), _mode(options.get("mode"), path))
 
 
-def _mode(declared: Union[str, int, None], path: str) -> Optional[int]:
+def _mode(declared: str | int | None, path: str) -> int | None:
     if declared is None:
         return None
     mode = declared if isinstance(declared, int) and not isinstance(declared, bool) else None
     if isinstance(declared, str) and re.fullmatch(r"0?o?[0-7]{3,4}", declared):
         mode = int(declared.replace("o", ""), 8)
     if mode is None or not 0 <= mode <= 0o7777:
-        raise DeclarationError("setting the mode of", path, f"{declared!r} is no octal mode", 'Write it in quotes, as in "0644"')
+        raise DeclarationError(
+            "setting the mode of", path, f"{declared!r} is no octal mode", 'Write it in quotes, as in "0644"'
+        )
     return mode
 
 
-def _is_secret(status: Optional[os.stat_result], mode: Optional[int]) -> bool:
+def _is_secret(status: os.stat_result | None, mode: int | None) -> bool:
     """Whether others than the owner may not read the table, now or afterwards."""
     modes = [] if mode is None else [mode]
     if status is not None:
@@ -240,7 +264,7 @@ def _compiled(
     instance: Instance,
     path: str,
     map_type: str,
-    before: Optional[bytes],
+    before: bytes | None,
     after: bytes,
     attributes: Attributes,
     utf8: bool,
@@ -264,13 +288,18 @@ def _compiled(
     )
 
 
-def _attributes_of_compiled(declared: Attributes, text: Optional[os.stat_result], compiled: Optional[os.stat_result]) -> Attributes:
+def _attributes_of_compiled(
+    declared: Attributes, text: os.stat_result | None, compiled: os.stat_result | None
+) -> Attributes:
     """What is declared; else those of the text for a new file, and for an old one never more readable than the text."""
     if text is None:
         return declared
     mode = stat.S_IMODE(text.st_mode)
     if compiled is not None:
-        return replace(declared, mode=stat.S_IMODE(compiled.st_mode) & (mode | ~_OTHERS) if declared.mode is None else declared.mode)
+        return replace(
+            declared,
+            mode=stat.S_IMODE(compiled.st_mode) & (mode | ~_OTHERS) if declared.mode is None else declared.mode,
+        )
     return Attributes(
         str(text.st_uid) if declared.owner is None else declared.owner,
         str(text.st_gid) if declared.group is None else declared.group,
@@ -278,7 +307,9 @@ def _attributes_of_compiled(declared: Attributes, text: Optional[os.stat_result]
     )
 
 
-def _stale(instance: Instance, path: str, target: str, map_type: str, before: Optional[bytes], after: bytes, utf8: bool) -> str:
+def _stale(
+    instance: Instance, path: str, target: str, map_type: str, before: bytes | None, after: bytes, utf8: bool
+) -> str:
     """Why the compiled file must be made anew; empty if it need not."""
     status = _status(target)
     if status is None:
@@ -304,7 +335,7 @@ def _head(path: str) -> bytes:
         raise HostError("reading", path, error.strerror or str(error)) from error
 
 
-def _held(instance: Instance, path: str, target: str, map_type: str) -> Optional[Dict[bytes, bytes]]:
+def _held(instance: Instance, path: str, target: str, map_type: str) -> dict[bytes, bytes] | None:
     """What a compiled file holds; None if Postfix can't read it."""
     if map_type == "cdb":
         return _lookup_table.cdb_contents(instance.read(target) or b"")
@@ -318,7 +349,9 @@ def _build(instance: Instance, path: str, map_type: str, text: bytes, temporary:
     :raises HostError: if postmap fails, or warns about a line.
     """
     name = os.path.basename(path)
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=".postmap", dir=os.path.dirname(temporary)) as directory:
+    with tempfile.TemporaryDirectory(
+        prefix=f".{name}.", suffix=".postmap", dir=os.path.dirname(temporary)
+    ) as directory:
         source = os.path.join(directory, name)
         with open(source, "wb") as file:
             file.write(text)
@@ -326,7 +359,11 @@ def _build(instance: Instance, path: str, map_type: str, text: bytes, temporary:
         done = instance.run("postmap", "-c", instance.config_directory, f"{map_type}:{source}", check=False)
         complaints = _complaints(done.stderr, source)
         if done.returncode != 0 or complaints:
-            cause = "; ".join(complaints) or to_text(done.stderr).strip().replace("\n", " / ") or f"postmap ended with status {done.returncode}"
+            cause = (
+                "; ".join(complaints)
+                or to_text(done.stderr).strip().replace("\n", " / ")
+                or f"postmap ended with status {done.returncode}"
+            )
             if secret and complaints:
                 cause = "postmap warns about a line; what it says is not shown, since the table is secret"
             raise HostError("compiling", f"{map_type}:{path}", cause.replace(source, path), "Nothing has been changed")
@@ -334,8 +371,10 @@ def _build(instance: Instance, path: str, map_type: str, text: bytes, temporary:
 
 
 def _let_postfix_read(instance: Instance, origin: str, map_type: str, text: bytes, secret: bool) -> None:
-    """Have Postfix read the rules of a table that is not compiled: it skips what it does not understand with a warning."""
-    done = instance.run("postmap", "-c", instance.config_directory, "-q", "probe", f"{map_type}:/dev/stdin", stdin=text, check=False)
+    """Have Postfix read a table that is not compiled: what it does not understand it skips with a warning."""
+    done = instance.run(
+        "postmap", "-c", instance.config_directory, "-q", "probe", f"{map_type}:/dev/stdin", stdin=text, check=False
+    )
     complaints = _complaints(done.stderr, "/dev/stdin")
     if complaints:
         found = re.search(r", line (\d+)", complaints[0])
@@ -348,7 +387,7 @@ def _let_postfix_read(instance: Instance, origin: str, map_type: str, text: byte
         )
 
 
-def _complaints(stderr: bytes, about: str) -> List[str]:
+def _complaints(stderr: bytes, about: str) -> list[str]:
     """The warnings that concern the table, not main.cf."""
     lines = to_text(stderr).split("\n")
     return [re.sub(r"^\S+: (warning|error|fatal): ", "", line) for line in lines if about in line]
@@ -360,12 +399,12 @@ def _complaints(stderr: bytes, about: str) -> List[str]:
 def tls_policy(
     instance: Instance,
     options: Mapping[str, Any],
-    parameters: Optional[Mapping[str, str]] = None,
-    planned: Optional[Mapping[str, bytes]] = None,
+    parameters: Mapping[str, str] | None = None,
+    planned: Mapping[str, bytes] | None = None,
 ) -> Plan:
     """Make or edit the TLS policy table. Options and result: those of the module tls_policy.
 
-    :param parameters: the values of main.cf that the policies will live with; those of the instance if the same transaction does not change them.
+    :param parameters: the values of main.cf that the policies will live with; by default the instance's.
     :param planned: the texts of tables, by path, that the same transaction makes.
     """
     parameters = instance.parameters if parameters is None else parameters
@@ -373,11 +412,13 @@ def tls_policy(
     path = instance.path(options.get("path") or "tls_policy")
     map_type = _map_type(instance, options.get("type") or "auto")
     router = _Router(instance, parameters, planned)
-    wanted: Dict[str, Optional[_tls_policy.Policy]] = {}
+    wanted: dict[str, _tls_policy.Policy | None] = {}
     for declared in options["policies"]:
         for nexthop, policy in _declared_policies(declared, router):
             if nexthop.lower() in (key.lower() for key in wanted):
-                raise DeclarationError("declaring the TLS policy", nexthop, "it is declared twice", "Keep one of the two")
+                raise DeclarationError(
+                    "declaring the TLS policy", nexthop, "it is declared twice", "Keep one of the two"
+                )
             wanted[nexthop] = policy
     judge = _Judge(instance, parameters)
     for policy in wanted.values():
@@ -393,7 +434,12 @@ def tls_policy(
     effective = _policies(after, map_type, path)
     declared_keys = [key.lower() for key in wanted]
     warnings = [text for policy in wanted.values() if policy is not None for text in _tls_policy.doubts(policy)]
-    warnings += [text for policy in effective if policy.nexthop.lower() not in declared_keys for text in judge.doubts(policy, path)]
+    warnings += [
+        text
+        for policy in effective
+        if policy.nexthop.lower() not in declared_keys
+        for text in judge.doubts(policy, path)
+    ]
     warnings += _routes.near_misses([policy.nexthop for policy in effective], parameters)
     extra = router.plans()
     return Plan(
@@ -404,14 +450,16 @@ def tls_policy(
     )
 
 
-def _declared_policies(declared: Mapping[str, Any], router: _Router) -> List[Tuple[str, Optional[_tls_policy.Policy]]]:
+def _declared_policies(declared: Mapping[str, Any], router: _Router) -> list[tuple[str, _tls_policy.Policy | None]]:
     """The keys and policies of one declaration: several for a domain with several next hops."""
     domain = declared.get("domain")
     present = declared.get("state") != "absent"
     if domain:
         domain = domain.rstrip(".").lower()
         if not _tls_policy.is_hostname(domain):
-            raise DeclarationError("declaring the TLS policy", repr(domain), "it is no domain", "Declare a next hop with nexthop")
+            raise DeclarationError(
+                "declaring the TLS policy", repr(domain), "it is no domain", "Declare a next hop with nexthop"
+            )
         keys = router.keys(domain, declared.get("route") == "direct", present)
     else:
         nexthop = declared.get("nexthop") or ""
@@ -419,31 +467,39 @@ def _declared_policies(declared: Mapping[str, Any], router: _Router) -> List[Tup
         keys = [nexthop]
     if not present:
         return [(key, None) for key in keys]
-    attributes = {name: value for name, value in declared.items() if name not in ("domain", "nexthop", "route", "state")}
+    attributes = {
+        name: value for name, value in declared.items() if name not in ("domain", "nexthop", "route", "state")
+    }
     return [(key, _tls_policy.from_declaration(attributes, key)) for key in keys]
 
 
 def _edit_policies(
     text: bytes,
-    wanted: Mapping[str, Optional[_tls_policy.Policy]],
+    wanted: Mapping[str, _tls_policy.Policy | None],
     exclusive: bool,
     map_type: str,
     utf8: bool,
     path: str,
-    version: Tuple[int, ...],
+    version: tuple[int, ...],
 ) -> bytes:
     """The text with the wanted policies; an entry that says the same in other words stays as it is."""
     present = _lookup_table.contents(text, map_type, utf8)
-    declared: Dict[str, Optional[str]] = {}
+    declared: dict[str, str | None] = {}
     for nexthop, policy in wanted.items():
         old = present.get(_lookup_table.fold(to_bytes(nexthop), map_type))
         declared[nexthop] = None if policy is None else _tls_policy.render(policy, version)
-        if policy is not None and old is not None and _says(nexthop, old) == _says(nexthop, to_bytes(declared[nexthop] or "")):
+        if (
+            policy is not None
+            and old is not None
+            and _says(nexthop, old) == _says(nexthop, to_bytes(declared[nexthop] or ""))
+        ):
             declared[nexthop] = to_text(old)
-    return _lookup_table.edit(text, _lookup_table.declaration(declared, map_type, utf8), map_type, exclusive, utf8, path)
+    return _lookup_table.edit(
+        text, _lookup_table.declaration(declared, map_type, utf8), map_type, exclusive, utf8, path
+    )
 
 
-def _says(nexthop: str, value: bytes) -> Optional[_tls_policy.Policy]:
+def _says(nexthop: str, value: bytes) -> _tls_policy.Policy | None:
     try:
         policy = _tls_policy.parse(nexthop, to_text(value))
     except GrammarError:
@@ -451,7 +507,7 @@ def _says(nexthop: str, value: bytes) -> Optional[_tls_policy.Policy]:
     return replace(policy, match=tuple(sorted(policy.match)))
 
 
-def _policies(text: bytes, map_type: str, path: str) -> List[_tls_policy.Policy]:
+def _policies(text: bytes, map_type: str, path: str) -> list[_tls_policy.Policy]:
     """The policies of a table.
 
     :raises GrammarError: for an entry that Postfix would take for wrong, and mail would wait for.
@@ -470,6 +526,7 @@ class _Judge:
         self.digest = _expanded("smtp_tls_fingerprint_digest", parameters).strip().lower()
         self.default_match = _expanded("smtp_tls_fingerprint_cert_match", parameters)
         self.dnssec = _expanded("smtp_dns_support_level", parameters).strip() == "dnssec"
+        self.jail = _expanded("queue_directory", parameters).rstrip("/") if instance.chrooted("smtp/unix") else ""
 
     def refuse(self, policy: _tls_policy.Policy) -> None:
         """Refuse what this host would not enforce.
@@ -478,11 +535,16 @@ class _Judge:
         """
         _tls_policy.check(policy, self.instance.version, self.digest, self.default_match)
         for path in policy.tafile:
-            content = self.instance.read(path)
+            # Unlike smtp_tls_CAfile, the files of a policy are read when mail is sent, hence inside the chroot.
+            seen = f"{self.jail}/{path.lstrip('/')}" if self.jail else path
+            content = self.instance.read(seen)
             if content is None or b"-----BEGIN " not in content:
                 cause = "there is no such file" if content is None else "it holds nothing in PEM form"
                 raise DeclarationError(
-                    "declaring the TLS policy", policy.nexthop, f"tafile {path}: {cause}", "Put the trust anchor there first, in PEM form"
+                    "declaring the TLS policy",
+                    policy.nexthop,
+                    f"tafile {path}: " + (f"smtp(8) is chrooted and reads {seen}: {cause}" if self.jail else cause),
+                    "Put the trust anchor there first, in PEM form",
                 )
         if policy.level in ("dane", "dane-only") and not self.dnssec:
             raise DeclarationError(
@@ -493,7 +555,7 @@ class _Judge:
                 "Set smtp_dns_support_level: dnssec in main.cf, on a host with a validating resolver",
             )
 
-    def doubts(self, policy: _tls_policy.Policy, path: str) -> List[str]:
+    def doubts(self, policy: _tls_policy.Policy, path: str) -> list[str]:
         """The same for an entry that nobody declared: it is the user's, and said but not refused."""
         try:
             self.refuse(policy)
@@ -509,9 +571,9 @@ class _Router:
         self.instance = instance
         self.parameters = parameters
         self.planned = planned
-        self.added: Dict[Tuple[str, str], Dict[str, str]] = {}
+        self.added: dict[tuple[str, str], dict[str, str]] = {}
 
-    def keys(self, domain: str, direct: bool, present: bool) -> List[str]:
+    def keys(self, domain: str, direct: bool, present: bool) -> list[str]:
         """The policy keys for a recipient domain.
 
         :raises DeclarationError: if a policy could not apply to its mail, and to its mail alone.
@@ -526,7 +588,7 @@ class _Router:
             self._route_directly(domain)
         return _routes.policy_keys(domain, self.parameters, self._tables(), direct)
 
-    def plans(self) -> List[Plan]:
+    def plans(self) -> list[Plan]:
         """Plans for the transport tables."""
         return [
             lookup_table(self.instance, {"path": path, "type": map_type, "entries": entries})
@@ -537,9 +599,11 @@ class _Router:
         try:
             return _routes.tables(self.parameters.get("transport_maps", ""), self.parameters, self._read)
         except _routes.Unknown as error:
-            raise DeclarationError("reading", "transport_maps", str(error), "Declare the policy for the next hop itself (nexthop)") from None
+            raise DeclarationError(
+                "reading", "transport_maps", str(error), "Declare the policy for the next hop itself (nexthop)"
+            ) from None
 
-    def _read(self, map_type: str, path: str) -> Optional[Mapping[str, str]]:
+    def _read(self, map_type: str, path: str) -> Mapping[str, str] | None:
         text = self.planned[path] if path in self.planned else self.instance.read(path)
         if text is None:
             return None
@@ -566,5 +630,6 @@ class _Router:
             "routing directly",
             f"the domain {domain}",
             "transport_maps has no table whose text is on this host, so there is no place for the route",
-            f'Declare a lookup_table {self.instance.path("transport")} (it may be empty) and name its map in the main.cf parameter transport_maps',
+            f"Declare a lookup_table {self.instance.path('transport')}, which may be empty, "
+            "and name its map in the main.cf parameter transport_maps",
         )

@@ -2,17 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lists of TLS protocols as Postfix reads them, in the form that a given version knows. Private to mailops.postfix. Pure.
+"""Lists of TLS protocols as Postfix reads them, in the form that a given version knows. Private to mailops.postfix.
+Pure.
 
-A list holds names (an allow-list), ``!name`` (exclusions) and, since Postfix 3.6, the bounds ``>=name`` and ``<=name``; Postfix checks none of
-it before a TLS session starts (src/tls/tls_misc.c, tls_proto_mask_lims()).
+A list holds names (an allow-list), ``!name`` (exclusions) and, since Postfix 3.6, the bounds ``>=name`` and
+``<=name``; Postfix checks none of it before a TLS session starts (src/tls/tls_misc.c, tls_proto_mask_lims()).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 
@@ -32,14 +32,14 @@ _NUMBER = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{4})")
 class Protocols:
     """What a list of protocols says."""
 
-    include: Tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     """Names without a sign: if there are any, nothing else is allowed."""
-    exclude: Tuple[str, ...] = ()
-    floor: Optional[str] = None
-    ceiling: Optional[str] = None
+    exclude: tuple[str, ...] = ()
+    floor: str | None = None
+    ceiling: str | None = None
 
     @property
-    def enabled(self) -> Tuple[str, ...]:
+    def enabled(self) -> tuple[str, ...]:
         """The protocols that are left, from old to new."""
         low = PROTOCOLS.index(self.floor) if self.floor else 0
         high = PROTOCOLS.index(self.ceiling) if self.ceiling else len(PROTOCOLS) - 1
@@ -50,8 +50,8 @@ class Protocols:
         )
 
     @property
-    def lost_by_allow_list(self) -> Tuple[str, ...]:
-        """Protocols newer than all listed ones that are off only because the list is an allow-list: ``TLSv1.2`` switches off TLSv1.3."""
+    def lost_by_allow_list(self) -> tuple[str, ...]:
+        """Newer protocols that are off only because they are not listed: ``TLSv1.2`` switches off TLSv1.3."""
         if not self.include:
             return ()
         newest = max(PROTOCOLS.index(name) for name in self.include)
@@ -78,11 +78,13 @@ def parse_protocols(value: str) -> Protocols:
             include.append(_name(value, element))
     result = Protocols(tuple(include), tuple(exclude), floor, ceiling)
     if not result.enabled:
-        raise DeclarationError("reading the protocols", repr(value), "they exclude every protocol", "Leave at least one, as in >=TLSv1.2")
+        raise DeclarationError(
+            "reading the protocols", repr(value), "they exclude every protocol", "Leave at least one, as in >=TLSv1.2"
+        )
     return result
 
 
-def protocols_for(version: Tuple[int, ...], value: str, separator: str) -> str:
+def protocols_for(version: tuple[int, ...], value: str, separator: str) -> str:
     """A list of protocols as a version of Postfix reads it.
 
     :param version: of the installed Postfix.
@@ -121,7 +123,10 @@ def _bound(value: str, element: str) -> str:
 
 def _unknown(value: str, name: str) -> DeclarationError:
     return DeclarationError(
-        "reading the protocols", repr(value), f"{name!r} names no protocol", f"The names are {', '.join(PROTOCOLS)}; write >=TLSv1.2, say"
+        "reading the protocols",
+        repr(value),
+        f"{name!r} names no protocol",
+        f"The names are {', '.join(PROTOCOLS)}; write >=TLSv1.2, say",
     )
 
 

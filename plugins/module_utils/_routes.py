@@ -4,16 +4,16 @@
 
 """Which next hops the mail for a domain takes, as Postfix has them. Private to mailops.postfix. Pure.
 
-The key of a TLS policy is the next hop, byte for byte, never the recipient's domain as such. Where it comes from, strongest first (transport(5),
-postconf(5), src/trivial-rewrite/resolve.c): the transport table, relay_transport or default_transport with a next hop of their own,
-sender_dependent_relayhost_maps, relayhost, the recipient's domain.
+The key of a TLS policy is the next hop, byte for byte, never the recipient's domain as such. Where it comes from,
+strongest first (transport(5), postconf(5), src/trivial-rewrite/resolve.c): the transport table, relay_transport or
+default_transport with a next hop of their own, sender_dependent_relayhost_maps, relayhost, the recipient's domain.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Mapping, Sequence
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _macros
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
@@ -29,7 +29,7 @@ class Table:
 
     name: str
     """As Postfix has it: ``hash:/etc/postfix/transport``."""
-    entries: Optional[Mapping[str, str]] = None
+    entries: Mapping[str, str] | None = None
     """Its values by folded key; None if they can't be known without asking the table (ldap, regexp …)."""
 
 
@@ -66,7 +66,9 @@ def map_names(value: str, parameters: Mapping[str, str]) -> list[str]:
     return [name[6:] if name.startswith("proxy:") else name for name in _LIST.split(expand(value, parameters)) if name]
 
 
-def tables(value: str, parameters: Mapping[str, str], read: Callable[[str, str], Optional[Mapping[str, str]]]) -> list[Table]:
+def tables(
+    value: str, parameters: Mapping[str, str], read: Callable[[str, str], Mapping[str, str] | None]
+) -> list[Table]:
     """The tables that a ``*_maps`` parameter lists.
 
     :param read: the entries of a keyed table, given its type and path; None if its text is not there.
@@ -78,7 +80,7 @@ def tables(value: str, parameters: Mapping[str, str], read: Callable[[str, str],
     return result
 
 
-def next_hops(domain: str, parameters: Mapping[str, str], transport: Sequence[Table]) -> Tuple[Hop, ...]:
+def next_hops(domain: str, parameters: Mapping[str, str], transport: Sequence[Table]) -> tuple[Hop, ...]:
     """The next hops of all mail for a domain.
 
     :param parameters: effective values of main.cf.
@@ -93,14 +95,19 @@ def next_hops(domain: str, parameters: Mapping[str, str], transport: Sequence[Ta
         hops.insert(0, _without_transport(domain, parameters))
     result: list[Hop] = []
     for hop in hops:
-        for nexthop in _elements(hop.nexthop):
-            result.append(Hop(hop.transport, nexthop, hop.source, hop.shared or nexthop in _elsewhere(domain, hop, parameters, transport)))
+        elsewhere = _elsewhere(domain, hop, parameters, transport)
+        result += [
+            Hop(hop.transport, nexthop, hop.source, hop.shared or nexthop in elsewhere)
+            for nexthop in _elements(hop.nexthop)
+        ]
     fallback = _get("smtp_fallback_relay", parameters)
     result += [Hop("smtp", nexthop, "smtp_fallback_relay", True) for nexthop in _elements(fallback)]
     return tuple(dict.fromkeys(result))
 
 
-def policy_keys(domain: str, parameters: Mapping[str, str], transport: Sequence[Table], direct: bool = False) -> list[str]:
+def policy_keys(
+    domain: str, parameters: Mapping[str, str], transport: Sequence[Table], direct: bool = False
+) -> list[str]:
     """The keys under which a policy for a recipient domain really applies, and applies to nothing else.
 
     :param direct: whether ``route: direct`` is declared already.
@@ -122,7 +129,8 @@ def policy_keys(domain: str, parameters: Mapping[str, str], transport: Sequence[
             raise DeclarationError(
                 action,
                 f"the domain {domain}",
-                f"its mail leaves through {hop.nexthop} ({hop.source}), as does other mail, and Postfix looks up the policy by next hop",
+                f"its mail leaves through {hop.nexthop} ({hop.source}), as does other mail, "
+                "and Postfix looks up the policy by next hop",
                 f'Declare the policy for that next hop (nexthop: "{hop.nexthop}"){past}',
             )
     return [hop.nexthop for hop in hops]
@@ -135,17 +143,13 @@ def near_misses(keys: Sequence[str], parameters: Mapping[str, str]) -> list[str]
     except Unknown:
         return []
     folded = [key.lower() for key in keys]
-    result = []
-    for hop in hops:
-        if hop.lower() in folded:
-            continue
-        for key in keys:
-            if _host(key) == _host(hop):
-                result.append(
-                    f"relayhost has the next hop {hop}, the TLS policy is for {key}: Postfix looks up the next hop as it is written, so that "
-                    f"this policy does not apply there. Declare it for {hop} too."
-                )
-    return result
+    return [
+        f"relayhost has the next hop {hop}, the TLS policy is for {key}: Postfix looks up the next hop as written, "
+        f"so that this policy does not apply there. Declare it for {hop} too."
+        for hop in hops
+        for key in keys
+        if hop.lower() not in folded and _host(key) == _host(hop)
+    ]
 
 
 def _host(nexthop: str) -> str:
@@ -171,7 +175,9 @@ def _refuse_local(domain: str, parameters: Mapping[str, str]) -> None:
             raise Unknown(f"this host is its destination ({name})")
 
 
-def _in_transport(domain: str, parameters: Mapping[str, str], transport: Sequence[Table]) -> list[Tuple[str, str, str, bool]]:
+def _in_transport(
+    domain: str, parameters: Mapping[str, str], transport: Sequence[Table]
+) -> list[tuple[str, str, str, bool]]:
     """Entries that apply to the domain: key, value, source, and whether other domains use the entry too."""
     parents = []
     rest = domain

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Entries of smtp_tls_policy_maps: a typed policy to text and back, by Postfix version. Private to mailops.postfix. Pure.
+"""Entries of smtp_tls_policy_maps: a typed policy to text and back, by Postfix version. Private to mailops.postfix.
+Pure.
 
 Nothing in Postfix reads these entries before a mail is sent, and a malformed one defers all mail to its next hop
 (src/smtp/smtp_tls_policy.c): what is wrong has to be found here.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._protocols import parse_protocols, protocols_for
@@ -66,16 +67,16 @@ class Policy:
 
     nexthop: str
     level: str
-    match: Tuple[str, ...] = ()
+    match: tuple[str, ...] = ()
     """Fingerprints at level fingerprint, names at the levels verify and secure."""
     protocols: str = ""
     ciphers: str = ""
-    exclude: Tuple[str, ...] = ()
-    tafile: Tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    tafile: tuple[str, ...] = ()
     servername: str = ""
-    connection_reuse: Optional[bool] = None
-    enable_rpk: Optional[bool] = None
-    plugin: Tuple[Tuple[str, str], ...] = field(default=())
+    connection_reuse: bool | None = None
+    enable_rpk: bool | None = None
+    plugin: tuple[tuple[str, str], ...] = field(default=())
     """Attributes of MTA-STS plugins: read and kept, never declared."""
 
 
@@ -107,7 +108,10 @@ def from_declaration(declared: Mapping[str, Any], nexthop: str = "") -> Policy:
         protocols=", ".join(_texts(where, "protocols", declared.get("protocols"))),
         ciphers=_text(where, "ciphers", declared.get("ciphers")).lower(),
         exclude=tuple(
-            cipher for text in _texts(where, "exclude", declared.get("exclude")) for cipher in re.split(r"[ \t,:]+", text) if cipher
+            cipher
+            for text in _texts(where, "exclude", declared.get("exclude"))
+            for cipher in re.split(r"[ \t,:]+", text)
+            if cipher
         ),
         tafile=_texts(where, "tafile", declared.get("tafile")),
         servername=_text(where, "servername", declared.get("servername")),
@@ -116,9 +120,9 @@ def from_declaration(declared: Mapping[str, Any], nexthop: str = "") -> Policy:
     )
 
 
-def to_declaration(policy: Policy) -> Dict[str, Any]:
+def to_declaration(policy: Policy) -> dict[str, Any]:
     """A policy as a user would declare it; what is not set is left out."""
-    result: Dict[str, Any] = {"nexthop": policy.nexthop, "level": policy.level}
+    result: dict[str, Any] = {"nexthop": policy.nexthop, "level": policy.level}
     for name in _ATTRIBUTES:
         value = getattr(policy, name)
         if value not in ((), "", None):
@@ -127,7 +131,7 @@ def to_declaration(policy: Policy) -> Dict[str, Any]:
     return result
 
 
-def _texts(where: str, name: str, value: Any) -> Tuple[str, ...]:
+def _texts(where: str, name: str, value: Any) -> tuple[str, ...]:
     values = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
     return tuple(_text(where, name, item) for item in values)
 
@@ -142,7 +146,7 @@ def _text(where: str, name: str, value: Any) -> str:
     return value.strip()
 
 
-def _boolean(where: str, name: str, value: Any) -> Optional[bool]:
+def _boolean(where: str, name: str, value: Any) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
     if str(value).lower() in ("yes", "no"):
@@ -157,7 +161,9 @@ def _wrong(nexthop: str, cause: str, remedy: str = "") -> DeclarationError:
 # What is wrong with it
 
 
-def check(policy: Policy, version: Tuple[int, ...] = ANY_VERSION, digest: str = "sha256", default_match: str = "") -> None:
+def check(
+    policy: Policy, version: tuple[int, ...] = ANY_VERSION, digest: str = "sha256", default_match: str = ""
+) -> None:
     """Refuse a policy that this Postfix would refuse, or ignore, when mail is waiting.
 
     :param version: of the installed Postfix.
@@ -182,7 +188,11 @@ def check(policy: Policy, version: Tuple[int, ...] = ANY_VERSION, digest: str = 
         except DeclarationError as error:
             raise _wrong(policy.nexthop, f"protocols: {error.cause}", error.remedy) from None
     if policy.ciphers and policy.ciphers not in GRADES:
-        raise _wrong(policy.nexthop, f"ciphers: there is no cipher grade {policy.ciphers!r}", f"The grades are {', '.join(GRADES)}")
+        raise _wrong(
+            policy.nexthop,
+            f"ciphers: there is no cipher grade {policy.ciphers!r}",
+            f"The grades are {', '.join(GRADES)}",
+        )
     for cipher in policy.exclude:
         if not _CIPHER.fullmatch(cipher):
             raise _wrong(policy.nexthop, f"exclude: {cipher!r} is no name of a cipher")
@@ -196,8 +206,8 @@ def doubts(policy: Policy) -> list[str]:
     lost = parse_protocols(policy.protocols).lost_by_allow_list if policy.protocols else ()
     if lost:
         result.append(
-            f"TLS policy {policy.nexthop}: protocols {policy.protocols!r} allows what it lists and nothing else, so {', '.join(lost)} is off. "
-            "Write >=TLSv1.2 for a lower bound, or exclude what is unwanted (!TLSv1.3) as well."
+            f"TLS policy {policy.nexthop}: protocols {policy.protocols!r} allows what it lists alone, "
+            f"so {', '.join(lost)} is off. Write >=TLSv1.2 for a lower bound, or exclude them (!TLSv1.3) too."
         )
     return result
 
@@ -207,13 +217,19 @@ def check_nexthop(nexthop: str) -> None:
     if not nexthop:
         raise _wrong("without a next hop", "it has neither nexthop nor domain", "Name the next hop as the route has it")
     if "," in nexthop:
-        raise _wrong(nexthop, "Postfix looks up each next hop of a list by itself", "Declare one policy for each of them")
+        raise _wrong(
+            nexthop, "Postfix looks up each next hop of a list by itself", "Declare one policy for each of them"
+        )
     if re.search(r"[\s\"\\\x00]", nexthop) or nexthop.startswith("#"):
         raise _wrong(nexthop, "no next hop holds blanks, quotes or backslashes, or starts with #")
     if _TRANSPORT.match(nexthop):
-        raise _wrong(nexthop, "the name of the transport is no part of the next hop", f"Write {nexthop[nexthop.index('[') :]}")
+        raise _wrong(
+            nexthop, "the name of the transport is no part of the next hop", f"Write {nexthop[nexthop.index('[') :]}"
+        )
     if not re.fullmatch(r"\[[^\[\]]+\](:[^\[\]:]+)?|[^\[\]]+", nexthop):
-        raise _wrong(nexthop, "it is no next hop", "Next hops are written [host]:port, [host], host:port, domain or .domain")
+        raise _wrong(
+            nexthop, "it is no next hop", "Next hops are written [host]:port, [host], host:port, domain or .domain"
+        )
     if nexthop.endswith(":"):
         raise _wrong(nexthop, "there is no port behind the colon")
 
@@ -223,7 +239,9 @@ def _check_level(policy: Policy, default_match: str) -> None:
     if level == "none":
         for name in _ATTRIBUTES:
             if getattr(policy, name) not in ((), "", None):
-                raise _wrong(policy.nexthop, f"{name} means nothing at level none", "Leave it out or choose another level")
+                raise _wrong(
+                    policy.nexthop, f"{name} means nothing at level none", "Leave it out or choose another level"
+                )
     if policy.match and level not in _PINNED + _NAMED:
         raise _wrong(
             policy.nexthop,
@@ -244,24 +262,29 @@ def _check_level(policy: Policy, default_match: str) -> None:
         )
 
 
-def _check_versions(policy: Policy, version: Tuple[int, ...]) -> None:
+def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
     used = [f"level {policy.level}", *(name for name in _ATTRIBUTES if getattr(policy, name) not in ((), "", None))]
     for what in used:
         since = SINCE.get(what)
         if since and version < since:
             raise _wrong(
                 policy.nexthop,
-                f"{what} is known to Postfix {_dotted(since)} and later, this is {_dotted(version)}, and takes the whole entry for wrong",
+                f"{what} needs Postfix {_dotted(since)}, this is {_dotted(version)}, which takes the entry for wrong",
                 "Leave it out on this host",
             )
     for name in ("tafile",):
         for value in getattr(policy, name):
             if re.search(r"[{}\s]", value.replace(" ", "")):
-                raise _wrong(policy.nexthop, f"{name}: a policy can't hold {value!r}", "Use a path without braces, tabs and line ends")
+                raise _wrong(
+                    policy.nexthop,
+                    f"{name}: a policy can't hold {value!r}",
+                    "Use a path without braces, tabs and line ends",
+                )
             if re.search(r"[ ,]", value) and version < BRACES_SINCE:
                 raise _wrong(
                     policy.nexthop,
-                    f"{name}: {value!r} holds a blank or a comma, which needs Postfix {_dotted(BRACES_SINCE)}; this is {_dotted(version)}",
+                    f"{name}: {value!r} holds a blank or a comma, which needs Postfix {_dotted(BRACES_SINCE)}, "
+                    f"this is {_dotted(version)}",
                     "Use a path without them",
                 )
 
@@ -269,7 +292,9 @@ def _check_versions(policy: Policy, version: Tuple[int, ...]) -> None:
 def check_fingerprint(value: str, digest: str, nexthop: str = "") -> None:
     """Refuse a fingerprint that the digest could never make."""
     if not _HEX_PAIRS.fullmatch(value):
-        raise _wrong(nexthop, f"{value!r} is no fingerprint", "Fingerprints are hexadecimal, as in AA:BB:CC; several make a list")
+        raise _wrong(
+            nexthop, f"{value!r} is no fingerprint", "Fingerprints are hexadecimal, as in AA:BB:CC; several make a list"
+        )
     length = len(value.replace(":", "")) // 2
     if length not in DIGEST_BYTES.values() and digest not in DIGEST_BYTES:
         raise _wrong(nexthop, f"{value!r} has {length} bytes, no digest has so many")
@@ -278,9 +303,11 @@ def check_fingerprint(value: str, digest: str, nexthop: str = "") -> None:
         other = next((name for name, size in DIGEST_BYTES.items() if size == length), "")
         raise _wrong(
             nexthop,
-            f"{value!r} has {length} bytes, but smtp_tls_fingerprint_digest is {digest}, whose fingerprints have {wanted}: "
-            "it could never match",
-            f"Set smtp_tls_fingerprint_digest to {other}, or give the {digest} fingerprint" if other else f"Give the {digest} fingerprint",
+            f"{value!r} has {length} bytes, but smtp_tls_fingerprint_digest is {digest}, "
+            f"whose fingerprints have {wanted}: it could never match",
+            f"Set smtp_tls_fingerprint_digest to {other}, or give the {digest} fingerprint"
+            if other
+            else f"Give the {digest} fingerprint",
         )
 
 
@@ -289,7 +316,9 @@ def _check_name(nexthop: str, value: str) -> None:
         raise _wrong(nexthop, f"match: {value!r} is a fingerprint, which counts at level fingerprint alone")
     if not is_hostname(value[1:] if value.startswith(".") else value):
         raise _wrong(
-            nexthop, f"match: {value!r} is no name", "Names are nexthop, dot-nexthop, hostname, mx.example.org or .example.org; several make a list"
+            nexthop,
+            f"match: {value!r} is no name",
+            "Names are nexthop, dot-nexthop, hostname, mx.example.org or .example.org; several make a list",
         )
 
 
@@ -304,14 +333,14 @@ def fingerprint(value: str) -> str:
     return ":".join(digits[index : index + 2] for index in range(0, len(digits), 2))
 
 
-def _dotted(version: Tuple[int, ...]) -> str:
+def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(str(number) for number in version)
 
 
 # To and from the text of an entry
 
 
-def render(policy: Policy, version: Tuple[int, ...] = ANY_VERSION) -> str:
+def render(policy: Policy, version: tuple[int, ...] = ANY_VERSION) -> str:
     """The value of the table entry."""
     words = [policy.level]
     if policy.level in _PINNED:
@@ -332,7 +361,9 @@ def render(policy: Policy, version: Tuple[int, ...] = ANY_VERSION) -> str:
         value = getattr(policy, name)
         if value is not None:
             words.append(f"{name}={'yes' if value else 'no'}")
-    words += [f"{{ {name} = {value} }}" if re.search("[ ,]", value) else f"{name}={value}" for name, value in policy.plugin]
+    words += [
+        f"{{ {name} = {value} }}" if re.search("[ ,]", value) else f"{name}={value}" for name, value in policy.plugin
+    ]
     return " ".join(words)
 
 
@@ -349,15 +380,18 @@ def parse(nexthop: str, value: str, where: str = "") -> Policy:
     level = words[0].lower()
     if level not in LEVELS:
         raise GrammarError("reading", subject, f"there is no level {words[0]!r}", f"The levels are {', '.join(LEVELS)}")
-    single: Dict[str, Union[str, bool]] = {}
-    repeated: Dict[str, list[str]] = {"match": [], "tafile": []}
+    single: dict[str, str | bool] = {}
+    repeated: dict[str, list[str]] = {"match": [], "tafile": []}
     plugin = []
     for word in words[1:]:
         name, equals, text = word.partition("=")
         name, text = name.strip(_SPACES).lower(), text.strip(_SPACES)
         if not equals:
             raise GrammarError(
-                "reading", subject, f"{word!r} is no attribute", "Attributes are written name=value, without blanks and without comments"
+                "reading",
+                subject,
+                f"{word!r} is no attribute",
+                "Attributes are written name=value, without blanks and without comments",
             )
         if not text and name != "exclude":
             raise GrammarError("reading", subject, f"the attribute {name} has no value")
@@ -370,15 +404,21 @@ def parse(nexthop: str, value: str, where: str = "") -> Policy:
         elif name in _OF_PLUGINS:
             plugin.append((name, text))
         elif name not in _ATTRIBUTES:
-            raise GrammarError("reading", subject, f"there is no attribute {name!r}", f"The attributes are {', '.join(_ATTRIBUTES)}")
+            raise GrammarError(
+                "reading", subject, f"there is no attribute {name!r}", f"The attributes are {', '.join(_ATTRIBUTES)}"
+            )
         elif name in single:
             raise GrammarError("reading", subject, f"the attribute {name} is there twice", "Postfix allows it once")
         else:
             single[name] = text
     if repeated["match"] and level not in _PINNED + _NAMED:
-        raise GrammarError("reading", subject, f"Postfix has no use for match at level {level} and takes the whole entry for wrong")
+        raise GrammarError(
+            "reading", subject, f"Postfix has no use for match at level {level} and takes the whole entry for wrong"
+        )
     if repeated["tafile"] and level not in _NAMED:
-        raise GrammarError("reading", subject, f"Postfix has no use for tafile at level {level} and takes the whole entry for wrong")
+        raise GrammarError(
+            "reading", subject, f"Postfix has no use for tafile at level {level} and takes the whole entry for wrong"
+        )
     return Policy(
         nexthop=nexthop,
         level=level,
@@ -394,7 +434,7 @@ def parse(nexthop: str, value: str, where: str = "") -> Policy:
     )
 
 
-def _flag(single: Mapping[str, Union[str, bool]], name: str) -> Optional[bool]:
+def _flag(single: Mapping[str, str | bool], name: str) -> bool | None:
     value = single.get(name)
     return value if isinstance(value, bool) else None
 

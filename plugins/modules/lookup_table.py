@@ -12,13 +12,16 @@ version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Sets and removes entries of a table such as C(transport), C(relay_clientcerts) or C(sasl_passwd), or installs a whole table from a file.
-    In a text that is edited every byte that does not belong to a declared entry stays, comments and order included.
-  - The compiled file beside the text is made anew when, and only when, it is missing, older than the text, of another type, or holds other
-    content. It is built aside and renamed, so that Postfix never finds a half-built table, and it is never more readable than its text.
-  - What C(postmap) only warns about, ignoring the line and reporting success, is an error here, found before anything is written, for example
-    lines without a value and duplicate keys. The message names file and line.
-  - Running daemons notice a new compiled table by themselves. Types that they read once need a reload; RV(requires) tells.
+  - Sets and removes entries of a table such as C(transport), C(relay_clientcerts) or C(sasl_passwd), or installs a
+    whole table from a file. In a text that is edited every byte that does not belong to a declared entry stays,
+    comments and order included.
+  - The compiled file beside the text is made anew when, and only when, it is missing, older than the text, of another
+    type, or holds other content. It is built aside and renamed, so that Postfix never finds a half-built table, and it
+    is never more readable than its text.
+  - What C(postmap) only warns about, ignoring the line and reporting success, is an error here, found before anything
+    is written, for example lines without a value and duplicate keys. The message names file and line.
+  - Running daemons notice a new compiled table by themselves. Types that they read once need a reload; RV(requires)
+    tells.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
@@ -32,18 +35,21 @@ options:
   entries:
     description:
       - Keys and their values. V(null) removes the entry; entries that are not listed stay, unless O(exclusive=true).
-      - Lists are joined by V(", "). Write values that YAML would take for booleans or fractions in quotes; they are refused otherwise, since YAML
-        does not keep them as they were typed.
-      - Keys are compared as Postfix compares them, which for all types except V(cidr), V(regexp) and V(pcre) ignores case. Of several entries with
-        one key in the text Postfix uses the first; where such a key is declared one entry is left.
+      - Lists are joined by V(", "). Write values that YAML would take for booleans or fractions in quotes; they are
+        refused otherwise, since YAML does not keep them as they were typed.
+      - Keys are compared as Postfix compares them, which for all types except V(cidr), V(regexp) and V(pcre) ignores
+        case. Of several entries with one key in the text Postfix uses the first; where such a key is declared one
+        entry is left.
       - A key with blanks is written in double quotes, which become part of it, see postmap(1).
-      - For V(regexp) and V(pcre) the key is the whole expression with its delimiters and flags, for V(cidr) the network. New rules are added at the
-        end in the order in which they are declared; rules inside C(if) blocks are left alone.
+      - For V(regexp) and V(pcre) the key is the whole expression with its delimiters and flags, for V(cidr) the
+        network. New rules are added at the end in the order in which they are declared; rules inside C(if) blocks are
+        left alone.
       - For more than some thousand entries use O(src).
     type: dict
   src:
     description:
-      - A file that is the whole table, on the controller (looked for in C(files) as well), or with O(remote_src=true) on the managed host.
+      - A file that is the whole table, on the controller (looked for in C(files) as well), or with O(remote_src=true)
+        on the managed host.
       - A file on the controller is compared by checksum before it travels.
     type: path
   remote_src:
@@ -51,6 +57,11 @@ options:
       - Whether O(src) is on the managed host.
     type: bool
     default: false
+  checksum:
+    description:
+      - The SHA-256 of O(src) in hexadecimal digits. Another file is refused.
+      - For a file on the controller the module finds it by itself.
+    type: str
   exclusive:
     description:
       - Whether to remove all entries that are not in O(entries). Comments stay.
@@ -60,7 +71,8 @@ options:
   type:
     description:
       - The type of the table.
-      - V(auto) takes Postfix's C(default_database_type) if this Postfix has it, else the first it has of V(lmdb), V(cdb), V(hash) and V(btree).
+      - V(auto) takes Postfix's C(default_database_type) if this Postfix has it, else the first it has of V(lmdb),
+        V(cdb), V(hash) and V(btree).
       - V(texthash), V(cidr), V(regexp) and V(pcre) are not compiled.
     type: str
     choices: [auto, hash, btree, lmdb, cdb, texthash, cidr, regexp, pcre]

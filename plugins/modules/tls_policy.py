@@ -12,12 +12,14 @@ version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Manages the table behind C(smtp_tls_policy_maps), text and compiled file, as M(mailops.postfix.lookup_table) does for other tables.
-  - Nothing in Postfix reads a policy before a mail is sent, and a mistake in it defers all mail to that next hop. So policies are checked before
-    they are written, against the installed version of Postfix, against the digest of fingerprints that it is set to, and against each other.
-  - The key of a policy is the next hop, byte for byte. With a relayhost or a transport entry that is not the recipient's domain, and a policy for
-    the domain would never apply. Declare such a policy with O(policies[].domain) and it is put on the route that the mail really takes, or refused
-    with the reason.
+  - Manages the table behind C(smtp_tls_policy_maps), text and compiled file, as M(mailops.postfix.lookup_table) does
+    for other tables.
+  - Nothing in Postfix reads a policy before a mail is sent, and a mistake in it defers all mail to that next hop. So
+    policies are checked before they are written, against the installed version of Postfix, against the digest of
+    fingerprints that it is set to, and against each other.
+  - The key of a policy is the next hop, byte for byte. With a relayhost or a transport entry that is not the
+    recipient's domain, and a policy for the domain would never apply. Declare such a policy with O(policies[].domain)
+    and it is put on the route that the mail really takes, or refused with the reason.
   - It does not edit C(main.cf); hand RV(map) to C(smtp_tls_policy_maps) with M(mailops.postfix.main_cf), or use
     M(mailops.postfix.configuration).
 extends_documentation_fragment:
@@ -26,7 +28,8 @@ extends_documentation_fragment:
 options:
   path:
     description:
-      - The text of the table. The default is C(tls_policy) in the configuration directory, from which relative paths are taken too.
+      - The text of the table. The default is C(tls_policy) in the configuration directory, from which relative paths
+        are taken too.
     type: path
   policies:
     description:
@@ -37,34 +40,41 @@ options:
     suboptions:
       nexthop:
         description:
-          - The next hop exactly as the route has it, for example V([hub.example.org]:587). V([hub.example.org]) and V(hub.example.org) are two others.
+          - The next hop exactly as the route has it, for example V([hub.example.org]:587). V([hub.example.org]) and
+            V(hub.example.org) are two others.
           - V(.example.org) is for all hosts below C(example.org), where the next hop is a bare domain.
           - Exactly one of O(policies[].nexthop) and O(policies[].domain) is needed.
         type: str
       domain:
         description:
-          - The domain of recipients. The policy is put on the next hop that their mail takes, as relayhost and transport tables have it.
+          - The domain of recipients. The policy is put on the next hop that their mail takes, as relayhost and
+            transport tables have it.
           - It is refused where that next hop carries other mail as well, or can't be told from the configuration.
         type: str
       level:
         description:
           - The security level. Needed unless O(policies[].state=absent).
-          - V(none) is no TLS, V(may) TLS if offered, V(encrypt) TLS with anybody, V(fingerprint) TLS with the holder of a known certificate or key,
-            V(verify) and V(secure) TLS with a certificate that is trusted and has the right name, V(dane) and V(dane-only) as DNSSEC says.
-          - V(dane) and V(dane-only) need C(smtp_dns_support_level = dnssec), without which Postfix quietly takes V(dane) for V(may).
+          - V(none) is no TLS, V(may) TLS if offered, V(encrypt) TLS with anybody, V(fingerprint) TLS with the holder
+            of a known certificate or key, V(verify) and V(secure) TLS with a certificate that is trusted and has the
+            right name, V(dane) and V(dane-only) as DNSSEC says.
+          - V(dane) and V(dane-only) need C(smtp_dns_support_level = dnssec), without which Postfix quietly takes
+            V(dane) for V(may).
         type: str
         choices: [none, may, encrypt, fingerprint, dane, dane-only, verify, secure]
       match:
         description:
-          - At level V(fingerprint) the fingerprints of which one must match, of the certificate or of its public key, in the digest of
-            C(smtp_tls_fingerprint_digest). Without it those in C(smtp_tls_fingerprint_cert_match) count.
-          - At the levels V(verify) and V(secure) the names of which the certificate must have one, V(nexthop), V(dot-nexthop) or V(hostname).
+          - At level V(fingerprint) the fingerprints of which one must match, of the certificate or of its public key,
+            in the digest of C(smtp_tls_fingerprint_digest). Without it those in C(smtp_tls_fingerprint_cert_match)
+            count.
+          - At the levels V(verify) and V(secure) the names of which the certificate must have one, V(nexthop),
+            V(dot-nexthop) or V(hostname).
           - Refused at other levels, where Postfix takes the whole entry for wrong.
         type: list
         elements: str
       protocols:
         description:
-          - The TLS protocols, for example V(">=TLSv1.2"). On Postfix before 3.6 it is written as the exclusions that mean the same.
+          - The TLS protocols, for example V(">=TLSv1.2"). On Postfix before 3.6 it is written as the exclusions that
+            mean the same.
           - A list of bare names allows these alone, which switches off newer protocols; there is a warning for that.
         type: list
         elements: str
@@ -80,7 +90,10 @@ options:
         elements: str
       tafile:
         description:
-          - PEM files on the managed host with the trust anchors that count instead of the CAs, at the levels V(verify) and V(secure).
+          - PEM files on the managed host with the trust anchors that count instead of the CAs, at the levels V(verify)
+            and V(secure).
+          - Unlike C(smtp_tls_CAfile) they are read inside the chroot. Where smtp(8) is chrooted, as on Debian, a path means the file below
+            C(queue_directory), and is refused if there is none.
         type: list
         elements: path
       servername:
@@ -97,8 +110,9 @@ options:
         type: bool
       route:
         description:
-          - V(direct) sends the mail for O(policies[].domain) to the domain's own mail exchangers, past relayhost, so that the policy applies. It adds
-            an entry to the first table of C(transport_maps) whose text is on the host, and is refused if there is none.
+          - V(direct) sends the mail for O(policies[].domain) to the domain's own mail exchangers, past relayhost, so
+            that the policy applies. It adds an entry to the first table of C(transport_maps) whose text is on the
+            host, and is refused if there is none.
           - The entry stays when the policy is removed.
         type: str
         choices: [direct]
@@ -129,7 +143,8 @@ options:
     type: str
   mode:
     description:
-      - The mode of both files, octal and in quotes. An existing file keeps its own by default, a new one gets V("0644").
+      - The mode of both files, octal and in quotes. An existing file keeps its own by default, a new one gets
+        V("0644").
     type: raw
 seealso:
   - module: mailops.postfix.lookup_table

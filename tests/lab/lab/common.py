@@ -20,9 +20,10 @@ import yaml
 LAB = Path(__file__).resolve().parents[1]
 PROJECT = LAB.parents[1]
 CACHE = PROJECT / ".cache" / "lab"
-# The first part of the name of everything that the lab creates in podman.
+# The first part of the names of containers and networks.
 PREFIX = os.environ.get("LAB_PREFIX", "mailops")
-IMAGES = f"localhost/{PREFIX}-lab"
+# Images are known by what is in them, so all labs share them.
+IMAGES = "localhost/mailops-lab"
 
 
 class LabError(Exception):

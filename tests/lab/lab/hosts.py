@@ -19,6 +19,7 @@ import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Callable, Iterable, Sequence, TypeVar
 
 from lab import ca, images, name_server
@@ -40,6 +41,8 @@ from lab.common import (
 
 T = TypeVar("T")
 R = TypeVar("R")
+# Where a machine with both kinds of control groups keeps the new kind, which the newest systemd insists on.
+UNIFIED = Path("/sys/fs/cgroup/unified")
 PATIENCE = 90  # seconds that a host may take to come up
 
 
@@ -112,7 +115,7 @@ class Lab:
         addresses, subnet = self.addresses(), self.subnet()
         names = {self.fqdn(name): address for name, address in addresses.items()}
         pointed = {self.fqdn(name): addresses[other] for name, other in self.pointed().items()}
-        exchangers = {self.fqdn(name): self.fqdn(name) for name in self.hosts}
+        exchangers = {f"{below}{self.fqdn(name)}": self.fqdn(name) for name in self.hosts for below in ("", "*.")}
         exchangers.update({domain: self.fqdn(host.name) for host in self.hosts.values() for domain in host.mail})
         zones = [self.domain, name_server.network_zone(subnet)]
         server, serial = self.fqdn(self.name_server), int(time.time() * 10) % 2**31
@@ -169,6 +172,8 @@ class Lab:
             "--tz=UTC",
             f"--volume={directory}:/lab:ro",
         ]
+        if images.recipes()[host.image]["unified"] and UNIFIED.is_dir():
+            options.append(f"--volume={UNIFIED}:/sys/fs/cgroup:rw")
         recipe = json.dumps([image, options, (directory / "up").read_text(encoding="utf-8")])
         label = hashlib.sha256(recipe.encode()).hexdigest()[:16]
         state = podman(

@@ -31,6 +31,7 @@ def recipes() -> dict[str, dict[str, Any]]:
             "suite": image["suite"],
             "packages": sorted({*data["common"], *image["packages"]}),
             "optional": image.get("optional", False),
+            "unified": image.get("unified", False),
             "script": script,
         }
         for name, image in data["images"].items()
@@ -42,7 +43,8 @@ def reference(name: str) -> str:
     known = recipes()
     if name not in known:
         raise LabError(f"no image {name} in images.yml; it has {', '.join(sorted(known))}")
-    digest = hashlib.sha256(json.dumps(known[name], sort_keys=True).encode()).hexdigest()[:12]
+    ingredients = {part: known[name][part] for part in ("suite", "packages", "script")}
+    digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:12]
     return f"{IMAGES}/{name}:{digest}"
 
 
@@ -87,7 +89,7 @@ def build(name: str) -> None:
         archive.unlink(missing_ok=True)
     for old in podman("images", "--format", "{{.Repository}}:{{.Tag}}", f"{IMAGES}/{name}").splitlines():
         if old != wanted:
-            podman_ok("rmi", "--force", old)
+            podman_ok("rmi", old)
     say(f"  image {name}: built in {clock}")
 
 

@@ -4,4 +4,4 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 
 chmod 600 /etc/postfix/key.pem
 postconf -e smtpd_tls_security_level=may smtpd_tls_loglevel=1 smtpd_tls_received_header=yes \
     smtpd_tls_cert_file=/etc/postfix/cert.pem smtpd_tls_key_file=/etc/postfix/key.pem \
-    "mydestination=\$myhostname, localhost, secure.example.test" local_recipient_maps= luser_relay=root
+    'mydestination=regexp:{{/[.]example[.]test/ local}}, localhost' local_recipient_maps= luser_relay=root

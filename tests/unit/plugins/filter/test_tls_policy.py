@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
-
 from ansible_collections.mailops.postfix.plugins.filter.from_tls_policy import FilterModule as From
 from ansible_collections.mailops.postfix.plugins.filter.to_tls_policy import FilterModule as To
 
@@ -18,7 +17,10 @@ POLICIES = [
     {"nexthop": "[hub.example.org]:587", "level": "fingerprint", "match": [PIN]},
     {"nexthop": "example.com", "level": "secure", "match": ["nexthop", "dot-nexthop"], "enable_rpk": False},
 ]
-TABLE = {"[hub.example.org]:587": f"fingerprint match={PIN}", "example.com": "secure match=nexthop:dot-nexthop enable_rpk=no"}
+TABLE = {
+    "[hub.example.org]:587": f"fingerprint match={PIN}",
+    "example.com": "secure match=nexthop:dot-nexthop enable_rpk=no",
+}
 
 
 def test_there_and_back():
@@ -46,7 +48,11 @@ def test_version_and_digest():
         ([{"level": "may"}], {}, "neither nexthop nor domain"),
         ([{"domain": "a.example", "level": "may"}], {}, "known on the host alone"),
         ([{"nexthop": "a", "level": "may"}, {"nexthop": "A", "level": "may"}], {}, "A is there twice"),
-        ([{"nexthop": "a", "level": "may", "enable_rpk": True}], {"version": "3.8"}, "known to Postfix 3.9 and later"),
+        (
+            [{"nexthop": "a", "level": "may", "enable_rpk": True}],
+            {"version": "3.8"},
+            "enable_rpk needs Postfix 3.9, this is 3.8",
+        ),
         ([{"nexthop": "a", "level": "may"}], {"version": "new"}, "no version of Postfix"),
     ],
 )

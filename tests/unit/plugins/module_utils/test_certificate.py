@@ -389,7 +389,7 @@ def test_order(chain, problem):
     ("output", "problem"),
     [
         (
-            b"C = DE, CN = mx1\nerror 20 at 0 depth lookup: unable to get local issuer certificate\nerror x.pem: failed\n",
+            b"C = DE, CN = mx1\nerror 20 at 0 depth lookup: unable to get local issuer certificate\nerror x: failed\n",
             "unable to get local issuer certificate (at depth 0)",
         ),
         (

@@ -9,12 +9,11 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table as tables
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import physical_lines
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 TEXT = b"""\
 # what goes where
@@ -38,7 +37,9 @@ def fixture_postmap(tmp_path_factory):
     os.utime(directory / "main.cf", (1, 1))
 
     def run(*arguments, stdin=b""):
-        return subprocess.run([program, "-c", str(directory), *arguments], input=stdin, capture_output=True, check=False)
+        return subprocess.run(
+            [program, "-c", str(directory), *arguments], input=stdin, capture_output=True, check=False
+        )
 
     return run
 
@@ -60,7 +61,11 @@ def edited(text, declared, map_type="hash", **options):
         ({"example.net": "x"}, b"Example.NET\tsmtp:[a]:25\n# inside\n\t, smtp:[b]:25\n", b"Example.NET\tx\n# inside\n"),
         ({"example.net": None}, b"Example.NET\tsmtp:[a]:25\n# inside\n\t, smtp:[b]:25\n", b"# inside\n"),
         ({'"john doe"@example.org': "y"}, b'"john doe"@example.org x\n', b'"john doe"@example.org y\n'),
-        ({"new.example": ["a", "b"], "n2": 4}, b'"john doe"@example.org x\n', b'"john doe"@example.org x\nnew.example a, b\nn2 4\n'),
+        (
+            {"new.example": ["a", "b"], "n2": 4},
+            b'"john doe"@example.org x\n',
+            b'"john doe"@example.org x\nnew.example a, b\nn2 4\n',
+        ),
     ],
 )
 def test_an_edit_touches_what_it_owns_and_nothing_else(declared, old, new):
@@ -182,6 +187,7 @@ def test_two_keys_that_are_one_to_postfix_are_refused():
     [
         ("hash", b"# c\nalone\n", "reading /x:2: .*no value"),
         ("hash", b"a 1\n\nA 2\n", "reading /x:3: the key 'A' is already on line 1"),
+        ("hash", "Straße 1\nSTRASSE 2\n".encode(), "/x:2: the key 'STRASSE' is already on line 1"),
         ("hash", b"a 1\nb: 2\n", "/x:2: .*alias file"),
         ("hash", b' indented 1\na "b\n', "/x:1: .*white space"),
         ("hash", b'a 1\n"b 2\n', "/x:2: .*double quote"),
@@ -205,12 +211,29 @@ def test_lines_that_postfix_only_warns_about(map_type, text, message):
 # Postfix is the judge
 
 words = st.text(st.characters(codec="ascii", exclude_characters="\0\n"), min_size=1, max_size=6)
-values = st.one_of(words, st.text(max_size=8), st.text(" \t\n#\\\":ab", max_size=8))
+values = st.one_of(words, st.text(max_size=8), st.text(' \t\n#\\":ab', max_size=8))
 lines = st.lists(st.binary(max_size=12), max_size=6).map(b"\n".join)
 table_texts = st.one_of(
     lines,
-    st.lists(st.sampled_from([b"a 1\n", b"A  2\n", b"# c\n", b"\n", b" go on\n", b'"x y" 3\n', b"b\n", b"c: 4\n", b"d 5\r\n", b"\xc3\x89 6\n", b"e"]),
-             max_size=8).map(b"".join),
+    st.lists(
+        st.sampled_from(
+            [
+                b"a 1\n",
+                b"A  2\n",
+                b"# c\n",
+                b"\n",
+                b" go on\n",
+                b'"x y" 3\n',
+                b"b\n",
+                b"c: 4\n",
+                b"d 5\r\n",
+                b"\xc3\x89 6\n",
+                b"\xc3\xa9 7\n",
+                b"e",
+            ]
+        ),
+        max_size=8,
+    ).map(b"".join),
 )
 declarations = st.dictionaries(values, st.one_of(st.none(), values, st.integers()), max_size=4)
 
@@ -285,10 +308,24 @@ def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
 @pytest.mark.parametrize(
     "text",
     [
-        b"/a/ x\n", b"/a x\n", b"a x\n", b"/a/\n", b"if /a/\n/b/ x\nendif\n", b"if /a/\n", b"endif\n", b"!/a/ x\n", b"/a\\/ x\n", b"|a b|i x\n",
-        b"10.0.0.0/8 x\n", b"10.0.0.0/8\n", b"!10.0.0.0/8 x\n", b"::1 x\n", b"IF 10.0.0.0/8\n10.1.1.1 x\nENDIF\n", b" /a/ x\n",
+        b"/a/ x\n",
+        b"/a x\n",
+        b"a x\n",
+        b"/a/\n",
+        b"if /a/\n/b/ x\nendif\n",
+        b"if /a/\n",
+        b"endif\n",
+        b"!/a/ x\n",
+        b"/a\\/ x\n",
+        b"|a b|i x\n",
+        b"10.0.0.0/8 x\n",
+        b"10.0.0.0/8\n",
+        b"!10.0.0.0/8 x\n",
+        b"::1 x\n",
+        b"IF 10.0.0.0/8\n10.1.1.1 x\nENDIF\n",
+        b" /a/ x\n",
     ],
-)  # fmt: skip
+)
 def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
     try:
         tables.check(text, map_type)
@@ -297,7 +334,10 @@ def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
 
 
 @pytest.mark.parametrize("map_type", sorted(tables.COMPILED))
-@pytest.mark.parametrize("text", [b"", b"a 1\n", b'Key value of it\n"x y" 2\n\\ a 3\n', b"".join(b"k%d v%d\n" % (n, n * n) for n in range(3000))])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"a 1\n", b'Key value of it\n"x y" 2\n\\ a 3\n', b"".join(b"k%d v%d\n" % (n, n * n) for n in range(3000))],
+)
 def test_compiled_tables_hold_what_the_text_says(postmap, tmp_path, map_type, text):
     (tmp_path / "t").write_bytes(text)
     built = postmap(f"{map_type}:{tmp_path}/t")

@@ -12,9 +12,13 @@ import stat
 import subprocess
 
 import pytest
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _plan_tables, _transaction
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError, HostError, PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import (
+    DeclarationError,
+    GrammarError,
+    HostError,
+    PostfixError,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 
 PIN = ":".join(["AB"] * 32)
@@ -59,7 +63,9 @@ class _Directory:
         return sorted(path.name for path in self.path.iterdir() if path.name not in ("main.cf", "master.cf"))
 
     def apply(self, build, check_mode=False, **options):
-        return _transaction.apply(lambda instance: build(instance, options), lambda: Instance(str(self.path)), check_mode=check_mode)
+        return _transaction.apply(
+            lambda instance: build(instance, options), lambda: Instance(str(self.path)), check_mode=check_mode
+        )
 
     def table(self, path="t", check_mode=False, **options):
         """Plan and install a table; in check mode first, which must predict the same and write nothing."""
@@ -69,7 +75,11 @@ class _Directory:
         if check_mode:
             return predicted
         done = self.apply(_plan_tables.lookup_table, path=path, **options)
-        assert (done.changed, done.diff, done.plan.requires) == (predicted.changed, predicted.diff, predicted.plan.requires)
+        assert (done.changed, done.diff, done.plan.requires) == (
+            predicted.changed,
+            predicted.diff,
+            predicted.plan.requires,
+        )
         again = self.apply(_plan_tables.lookup_table, path=path, **options)
         assert not again.changed, again.diff
         return done
@@ -82,7 +92,10 @@ class _Directory:
     def query(self, key, name="hash:t"):
         map_type, _colon, path = name.partition(":")
         return subprocess.run(
-            ["/usr/sbin/postmap", "-c", str(self.path), "-q", key, f"{map_type}:{self.path / path}"], capture_output=True, check=False, text=True
+            ["/usr/sbin/postmap", "-c", str(self.path), "-q", key, f"{map_type}:{self.path / path}"],
+            capture_output=True,
+            check=False,
+            text=True,
         ).stdout.rstrip("\n")
 
 
@@ -232,6 +245,7 @@ def test_a_whole_table_from_a_file(directory):
     [
         ({"src": "source"}, "a file of the controller can't be read from here"),
         ({"src": "none", "remote_src": True}, "no such file on the host"),
+        ({"src": "main.cf", "remote_src": True, "checksum": "0" * 64}, "its SHA-256 is [0-9a-f]{64}, not 0{64}"),
         ({"exclusive": True}, "would empty it"),
         ({"entries": {"a": ""}}, "its value is empty"),
         ({"entries": {"a": "1"}, "mode": "u=rw"}, "is no octal mode"),
@@ -302,11 +316,11 @@ def test_the_diff_shows_the_text(directory):
 
 
 def test_a_file_of_the_controller_is_asked_for(directory):
-    plan = _plan_tables.lookup_table(Instance(str(directory.path)), {"path": "t", "src": "x", "_checksum": "0" * 64})
+    plan = _plan_tables.lookup_table(Instance(str(directory.path)), {"path": "t", "src": "x", "checksum": "0" * 64})
     assert plan.result["_transfer"] and not plan.changes
     directory.write("t", "a 1\n")
     known = hashlib.sha256(b"a 1\n").hexdigest()
-    assert directory.table(src="x", _checksum=known).changed  # compiled
+    assert directory.table(src="x", checksum=known).changed  # compiled
     assert directory.query("a") == "1"
 
 
@@ -327,10 +341,13 @@ def test_policies(directory):
         {"nexthop": "[hub]:587", "level": "fingerprint", "match": [PIN]},
     ]
     assert directory.text("tls_policy") == (
-        f"# ours\nold.example  encrypt protocols=>=TLSv1.2\nkeep.example encrypt ciphers=high\n[hub]:587 fingerprint match={PIN}\n"
+        "# ours\nold.example  encrypt protocols=>=TLSv1.2\nkeep.example encrypt ciphers=high\n"
+        f"[hub]:587 fingerprint match={PIN}\n"
     )
     assert directory.query("[hub]:587", "hash:tls_policy") == f"fingerprint match={PIN}"
-    done = directory.policy({"nexthop": "[hub]:587", "state": "absent"}, {"nexthop": "x.example", "level": "may"}, exclusive=True)
+    done = directory.policy(
+        {"nexthop": "[hub]:587", "state": "absent"}, {"nexthop": "x.example", "level": "may"}, exclusive=True
+    )
     assert directory.text("tls_policy") == "# ours\nx.example may\n"
 
 
@@ -344,14 +361,18 @@ def test_the_same_policy_in_other_words_stays(directory):
 @pytest.mark.parametrize(
     ("main_cf", "policy", "message"),
     [
-        ({"smtp_tls_fingerprint_digest": "md5"}, {"level": "fingerprint", "match": [PIN]}, "digest is md5, whose fingerprints have 16"),
+        (
+            {"smtp_tls_fingerprint_digest": "md5"},
+            {"level": "fingerprint", "match": [PIN]},
+            "digest is md5, whose fingerprints have 16",
+        ),
         ({"compatibility_level": "2"}, {"level": "fingerprint", "match": [PIN]}, "digest is md5"),
         ({}, {"level": "fingerprint"}, "without a fingerprint"),
         ({}, {"level": "dane"}, "without smtp_dns_support_level = dnssec Postfix takes level dane for may"),
         ({}, {"level": "verify", "tafile": ["/nowhere.pem"]}, "tafile /nowhere.pem: there is no such file"),
         ({}, {"level": "verify", "tafile": ["main.cf"]}, "tafile main.cf: it holds nothing in PEM form"),
         ({}, {"level": "encrypt", "match": ["nexthop"]}, "no use for match"),
-        ({}, {"level": "encrypt", "enable_rpk": True}, "known to Postfix 3.9 and later, this is 3.7.11"),
+        ({}, {"level": "encrypt", "enable_rpk": True}, "enable_rpk needs Postfix 3.9, this is 3.7.11"),
     ],
 )
 def test_policies_that_this_host_would_not_enforce(directory, monkeypatch, main_cf, policy, message):
@@ -367,12 +388,35 @@ def test_policies_that_main_cf_makes_possible(directory):
     directory.policy({"nexthop": "a", "level": "dane"}, {"nexthop": "b", "level": "fingerprint"})
 
 
+@pytest.mark.parametrize("where", ["queue/site/ca.pem", "site/ca.pem"])
+def test_trust_anchors_are_read_inside_the_chroot(directory, where):
+    queue = directory.path / "queue"
+    directory.main_cf(queue_directory=queue)
+    (directory.path / "master.cf").write_text("smtp unix - - y - - smtp\n")
+    anchor = directory.path / where
+    anchor.parent.mkdir(parents=True)
+    anchor.write_text("-----BEGIN CERTIFICATE-----\n")
+    # In the chroot's own words; and a path that exists outside of it alone.
+    path = "/site/ca.pem" if where.startswith("queue") else str(anchor)
+    policies = [{"nexthop": "a", "level": "verify", "tafile": [path]}]
+    if where.startswith("queue"):
+        directory.apply(_plan_tables.tls_policy, policies=policies)
+        assert directory.text("tls_policy") == f"a verify tafile={path}\n"
+    else:
+        with pytest.raises(
+            DeclarationError, match=f"smtp.8. is chrooted and reads {queue}{path}: there is no such file"
+        ):
+            directory.apply(_plan_tables.tls_policy, policies=policies)
+
+
 def test_values_of_main_cf_that_are_on_their_way(directory):
     instance = Instance(str(directory.path))
     options = {"policies": [{"nexthop": "a", "level": "fingerprint", "match": [PIN.replace("AB:", "", 16)]}]}
     with pytest.raises(DeclarationError):
         _plan_tables.tls_policy(instance, options)
-    assert _plan_tables.tls_policy(instance, options, {**instance.parameters, "smtp_tls_fingerprint_digest": "md5"}).changes
+    assert _plan_tables.tls_policy(
+        instance, options, {**instance.parameters, "smtp_tls_fingerprint_digest": "md5"}
+    ).changes
 
 
 def test_an_entry_that_postfix_takes_for_wrong_is_refused(directory):
@@ -385,7 +429,9 @@ def test_an_entry_that_postfix_takes_for_wrong_is_refused(directory):
 
 def test_an_entry_of_others_that_is_not_enforced_is_told(directory):
     directory.write("tls_policy", f"a fingerprint match={PIN}:AA\n")
-    done = directory.apply(_plan_tables.tls_policy, policies=[{"nexthop": "b", "level": "may", "protocols": ["TLSv1.2"]}])
+    done = directory.apply(
+        _plan_tables.tls_policy, policies=[{"nexthop": "b", "level": "may", "protocols": ["TLSv1.2"]}]
+    )
     assert len(done.plan.warnings) == 2
     assert "TLSv1.3 is off" in done.plan.warnings[0] and "has 33 bytes" in done.plan.warnings[1]
 
@@ -403,7 +449,9 @@ def test_policies_for_domains(directory):
     directory.main_cf(relayhost="[hub]:587", transport_maps="hash:$config_directory/transport")
     directory.policy({"domain": "example.org", "level": "encrypt"}, exclusive=True)
     assert directory.text("tls_policy") == "[mx.example.org]:26 encrypt\n"
-    with pytest.raises(DeclarationError, match=r"the domain example.com: its mail leaves through \[hub\]:587 \(relayhost\)"):
+    with pytest.raises(
+        DeclarationError, match=r"the domain example.com: its mail leaves through \[hub\]:587 \(relayhost\)"
+    ):
         directory.apply(_plan_tables.tls_policy, policies=[{"domain": "example.com", "level": "encrypt"}])
     directory.policy({"domain": "example.org", "state": "absent"})
     assert directory.text("tls_policy") == ""
@@ -412,7 +460,9 @@ def test_policies_for_domains(directory):
 def test_a_direct_route(directory):
     policy = {"domain": "example.com", "level": "encrypt", "route": "direct"}
     directory.main_cf(relayhost="[hub]:587")
-    with pytest.raises(DeclarationError, match="transport_maps has no table whose text is on this host.*lookup_table .*/transport"):
+    with pytest.raises(
+        DeclarationError, match="transport_maps has no table whose text is on this host.*lookup_table .*/transport"
+    ):
         directory.apply(_plan_tables.tls_policy, policies=[policy])
     directory.write("transport", "# routes\n* smtp:[other]\n")
     directory.main_cf(relayhost="[hub]:587", transport_maps="hash:$config_directory/transport")
@@ -421,7 +471,12 @@ def test_a_direct_route(directory):
     assert directory.text("transport") == "# routes\n* smtp:[other]\nexample.com smtp:\n"
     assert directory.query("example.com", "hash:transport") == "smtp:"
     with pytest.raises(DeclarationError, match="declared in the same configuration, without that route"):
-        _plan_tables.tls_policy(Instance(str(directory.path)), {"policies": [policy]}, None, {f"{directory.path}/transport": b"* smtp:[other]\n"})
+        _plan_tables.tls_policy(
+            Instance(str(directory.path)),
+            {"policies": [policy]},
+            None,
+            {f"{directory.path}/transport": b"* smtp:[other]\n"},
+        )
 
 
 def test_a_policy_beside_the_relayhost_is_told(directory):

@@ -5,9 +5,12 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
-from ansible_collections.mailops.postfix.plugins.module_utils._protocols import PROTOCOLS, parse_protocols, protocols_for
+from ansible_collections.mailops.postfix.plugins.module_utils._protocols import (
+    PROTOCOLS,
+    parse_protocols,
+    protocols_for,
+)
 
 NEW = (3, 6)
 OLD = (3, 5, 25)
@@ -35,7 +38,9 @@ def test_written_for_a_version(version, value, separator, expected):
     assert protocols_for(version, value, separator) == expected
 
 
-@pytest.mark.parametrize("value", [">=TLSv1.2", "<=TLSv1.2", ">=TLSv1.1, <=TLSv1.2", ">=TLSv1, !TLSv1.1", "!TLSv1.3", ">=0302 <=0x0303"])
+@pytest.mark.parametrize(
+    "value", [">=TLSv1.2", "<=TLSv1.2", ">=TLSv1.1, <=TLSv1.2", ">=TLSv1, !TLSv1.1", "!TLSv1.3", ">=0302 <=0x0303"]
+)
 def test_both_forms_mean_the_same(value):
     assert parse_protocols(protocols_for(OLD, value, ":")).enabled == parse_protocols(value).enabled
 
@@ -69,7 +74,9 @@ def test_allow_lists_that_switch_off_newer_protocols(value, lost):
     assert parse_protocols(value).lost_by_allow_list == lost
 
 
-@pytest.mark.parametrize("value", ["bogus", "TLSv9", "!TLSv9", ">=TLSv9", ">=", "!", ">=0399", ">= TLSv1.2", "TLS1.2", "<TLSv1.2"])
+@pytest.mark.parametrize(
+    "value", ["bogus", "TLSv9", "!TLSv9", ">=TLSv9", ">=", "!", ">=0399", ">= TLSv1.2", "TLS1.2", "<TLSv1.2"]
+)
 def test_what_names_no_protocol_is_refused(value):
     with pytest.raises(DeclarationError, match="names no protocol"):
         protocols_for(NEW, value, ":")

@@ -5,9 +5,16 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
-from ansible_collections.mailops.postfix.plugins.module_utils._routes import Table, Unknown, map_names, near_misses, next_hops, policy_keys, tables
+from ansible_collections.mailops.postfix.plugins.module_utils._routes import (
+    Table,
+    Unknown,
+    map_names,
+    near_misses,
+    next_hops,
+    policy_keys,
+    tables,
+)
 
 DOMAIN = "example.com"
 DEFAULTS = {
@@ -18,7 +25,7 @@ DEFAULTS = {
     "myhostname": "mail.$mydomain",
     "mydestination": "$myhostname, localhost",
     "relay_domains": "${{$compatibility_level} <level {2} ? {$mydestination} : {}}",
-    "parent_domain_matches_subdomains": "debug_peer_list,fast_flush_domains,mynetworks,permit_mx_backup_networks,relay_domains",
+    "parent_domain_matches_subdomains": "debug_peer_list,fast_flush_domains,mynetworks,relay_domains",
 }
 
 
@@ -49,9 +56,17 @@ def table(entries):
         ({}, {"*": "smtp:[a]"}, [("smtp", "[a]", True)]),
         ({}, {"*": "smtp:"}, [("smtp", DOMAIN, False)]),
         ({}, {f"joe@{DOMAIN}": "smtp:[a]"}, [("smtp", DOMAIN, False), ("smtp", "[a]", False)]),
-        ({"relayhost": "[hub]"}, {f"joe@{DOMAIN}": "smtp:[a]", DOMAIN: "smtp:[b]"}, [("smtp", "[a]", False), ("smtp", "[b]", False)]),
+        (
+            {"relayhost": "[hub]"},
+            {f"joe@{DOMAIN}": "smtp:[a]", DOMAIN: "smtp:[b]"},
+            [("smtp", "[a]", False), ("smtp", "[b]", False)],
+        ),
         ({"smtp_fallback_relay": "[f]"}, {}, [("smtp", DOMAIN, False), ("smtp", "[f]", True)]),
-        ({"sender_dependent_relayhost_maps": "hash:/x", "relayhost": "[hub]"}, {DOMAIN: "smtp:"}, [("smtp", DOMAIN, False)]),
+        (
+            {"sender_dependent_relayhost_maps": "hash:/x", "relayhost": "[hub]"},
+            {DOMAIN: "smtp:"},
+            [("smtp", DOMAIN, False)],
+        ),
     ],
 )
 def test_next_hops(parameters, entries, hops):
@@ -94,7 +109,11 @@ def test_policy_keys():
 @pytest.mark.parametrize(
     ("parameters", "entries", "message"),
     [
-        ({"relayhost": "[hub]:587"}, {}, r'leaves through \[hub\]:587 \(relayhost\), as does other mail.*nexthop: "\[hub\]:587"\), or set route: direct'),
+        (
+            {"relayhost": "[hub]:587"},
+            {},
+            r'leaves through \[hub\]:587 \(relayhost\).*nexthop: "\[hub\]:587"\), or set route: direct',
+        ),
         ({}, {"*": "smtp:[a]"}, r"the entry \* of hash:/etc/postfix/transport"),
         ({"sender_dependent_relayhost_maps": "hash:/x"}, {}, "can't be told: it depends on the sender"),
     ],

@@ -5,12 +5,18 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
-from ansible_collections.mailops.postfix.plugins.module_utils._tls_policy import Policy, check, doubts, from_declaration, parse, render
+from ansible_collections.mailops.postfix.plugins.module_utils._tls_policy import (
+    Policy,
+    check,
+    doubts,
+    from_declaration,
+    parse,
+    render,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 NEW = (3, 10)
 HUB = "[hub.example.org]:587"
@@ -28,12 +34,20 @@ MD5 = ":".join(["AB"] * 16)
         ({"level": "secure", "match": ["nexthop", ".example.org"]}, NEW, "secure match=nexthop:.example.org"),
         ({"level": "encrypt", "protocols": ">=TLSv1.2"}, (3, 6), "encrypt protocols=>=TLSv1.2"),
         ({"level": "encrypt", "protocols": ">=TLSv1.2"}, (3, 5, 25), "encrypt protocols=!SSLv2:!SSLv3:!TLSv1:!TLSv1.1"),
-        ({"level": "may", "protocols": ["!SSLv2", "!SSLv3"], "ciphers": "HIGH"}, (3, 5), "may protocols=!SSLv2:!SSLv3 ciphers=high"),
+        (
+            {"level": "may", "protocols": ["!SSLv2", "!SSLv3"], "ciphers": "HIGH"},
+            (3, 5),
+            "may protocols=!SSLv2:!SSLv3 ciphers=high",
+        ),
         ({"level": "encrypt", "exclude": ["aNULL", "MD5 RC4"]}, NEW, "encrypt exclude=aNULL:MD5:RC4"),
         ({"level": "verify", "tafile": ["/a.pem", "/b.pem"]}, NEW, "verify tafile=/a.pem tafile=/b.pem"),
         ({"level": "verify", "tafile": ["/my CA.pem"]}, NEW, "verify { tafile = /my CA.pem }"),
         ({"level": "dane", "servername": "mx.example.org"}, NEW, "dane servername=mx.example.org"),
-        ({"level": "encrypt", "connection_reuse": False, "enable_rpk": True}, NEW, "encrypt connection_reuse=no enable_rpk=yes"),
+        (
+            {"level": "encrypt", "connection_reuse": False, "enable_rpk": True},
+            NEW,
+            "encrypt connection_reuse=no enable_rpk=yes",
+        ),
         ({"level": "none"}, NEW, "none"),
     ],
 )
@@ -57,7 +71,11 @@ REFUSED = [
     ({"level": "none", "ciphers": "high"}, NEW, "ciphers means nothing at level none"),
     ({"level": "none", "connection_reuse": False}, NEW, "connection_reuse means nothing at level none"),
     ({"level": "fingerprint"}, NEW, "without a fingerprint defers all mail"),
-    ({"level": "fingerprint", "match": [MD5]}, NEW, "has 16 bytes, but smtp_tls_fingerprint_digest is sha256, .* 32.*Set smtp_tls_fingerprint_digest to md5"),
+    (
+        {"level": "fingerprint", "match": [MD5]},
+        NEW,
+        "has 16 bytes, but smtp_tls_fingerprint_digest is sha256, .* 32.*Set smtp_tls_fingerprint_digest to md5",
+    ),
     ({"level": "fingerprint", "match": [SHA256 + ":AA"]}, NEW, "33 bytes.*Give the sha256 fingerprint"),
     ({"level": "fingerprint", "match": [SHA256 + ":"]}, NEW, "is no fingerprint"),
     ({"level": "fingerprint", "match": ["nexthop"]}, NEW, "is no fingerprint"),
@@ -74,8 +92,12 @@ REFUSED = [
     ({"level": "encrypt", "servername": "192.0.2.1"}, NEW, "is no host name"),
     ({"level": "encrypt", "servername": "mx example"}, NEW, "is no host name"),
     ({"level": "encrypt", "servername": "-mx.example"}, NEW, "is no host name"),
-    ({"level": "encrypt", "enable_rpk": True}, (3, 8, 4), "enable_rpk is known to Postfix 3.9 and later, this is 3.8.4"),
-    ({"level": "verify", "tafile": ["/my CA.pem"]}, (3, 9), "needs Postfix 3.10; this is 3.9"),
+    (
+        {"level": "encrypt", "enable_rpk": True},
+        (3, 8, 4),
+        "enable_rpk needs Postfix 3.9, this is 3.8.4",
+    ),
+    ({"level": "verify", "tafile": ["/my CA.pem"]}, (3, 9), "needs Postfix 3.10, this is 3.9"),
     ({"level": "verify", "tafile": ["/a}.pem"]}, NEW, "a policy can't hold"),
     ({"level": "encrypt", "connection_reuse": "maybe"}, NEW, "connection_reuse is 'maybe'"),
     ({"level": "encrypt", "cipher": "high"}, NEW, "'cipher' is no attribute.*match, protocols"),
@@ -119,7 +141,8 @@ def test_next_hops(nexthop, message):
 
 
 @pytest.mark.parametrize(
-    ("digest", "length"), [("md5", 16), ("sha1", 20), ("sha224", 28), ("sha256", 32), ("sha384", 48), ("sha512", 64), ("", 32), ("sm3", 32)]
+    ("digest", "length"),
+    [("md5", 16), ("sha1", 20), ("sha224", 28), ("sha256", 32), ("sha384", 48), ("sha512", 64), ("", 32), ("sm3", 32)],
 )
 def test_fingerprints_fit_their_digest(digest, length):
     check(Policy(HUB, "fingerprint", (":".join(["0F"] * length),)), NEW, digest)
@@ -132,7 +155,9 @@ def test_fingerprints_may_stand_in_main_cf():
     check(Policy(HUB, "fingerprint"), NEW, "sha256", default_match=SHA256)
 
 
-@pytest.mark.parametrize(("protocols", "doubted"), [("TLSv1.2", True), (">=TLSv1.2", False), ("", False), ("TLSv1.2, !TLSv1.3", False)])
+@pytest.mark.parametrize(
+    ("protocols", "doubted"), [("TLSv1.2", True), (">=TLSv1.2", False), ("", False), ("TLSv1.2, !TLSv1.3", False)]
+)
 def test_allow_lists_are_doubted(protocols, doubted):
     found = doubts(Policy(HUB, "encrypt", protocols=protocols))
     assert bool(found) == doubted
@@ -181,7 +206,9 @@ def test_entries_that_postfix_takes_for_wrong(text, message):
         parse("x", text, "/etc/postfix/tls_policy:7")
 
 
-names = st.from_regex(r"\A\.?[a-z0-9]{1,5}(\.[a-z]{2,4}){0,2}\Z").filter(lambda name: _tls_policy.is_hostname(name.lstrip(".")))
+names = st.from_regex(r"\A\.?[a-z0-9]{1,5}(\.[a-z]{2,4}){0,2}\Z").filter(
+    lambda name: _tls_policy.is_hostname(name.lstrip("."))
+)
 common = {
     "nexthop": st.sampled_from([HUB, "example.org", ".example.org"]),
     "protocols": st.sampled_from(["", ">=TLSv1.2", "!SSLv2, !SSLv3", "TLSv1.2, TLSv1.3"]),
@@ -191,12 +218,20 @@ common = {
     "connection_reuse": st.sampled_from([None, True, False]),
     "enable_rpk": st.sampled_from([None, True, False]),
 }
-fingerprints = st.lists(st.binary(min_size=32, max_size=32).map(lambda digest: digest.hex(":").upper()), min_size=1, max_size=3).map(tuple)
+fingerprints = st.lists(
+    st.binary(min_size=32, max_size=32).map(lambda digest: digest.hex(":").upper()), min_size=1, max_size=3
+).map(tuple)
 files = st.lists(st.sampled_from(["/a.pem", "/b c.pem", "/d,e.pem"]), max_size=2).map(tuple)
 policies = st.one_of(
     st.builds(Policy, level=st.sampled_from(["may", "encrypt", "dane", "dane-only"]), **common),
     st.builds(Policy, level=st.just("fingerprint"), match=fingerprints, **common),
-    st.builds(Policy, level=st.sampled_from(["verify", "secure"]), match=st.lists(names, max_size=3).map(tuple), tafile=files, **common),
+    st.builds(
+        Policy,
+        level=st.sampled_from(["verify", "secure"]),
+        match=st.lists(names, max_size=3).map(tuple),
+        tafile=files,
+        **common,
+    ),
     st.builds(Policy, level=st.just("none"), nexthop=common["nexthop"]),
 )
 
@@ -209,7 +244,14 @@ def test_every_policy_survives_the_way_to_text_and_back(policy):
     assert from_declaration(_tls_policy.to_declaration(policy)) == policy
 
 
-@given(text=st.one_of(st.text(max_size=30), st.lists(st.sampled_from(["encrypt", "secure", "match=a", "{", "}", "ciphers=", " ", ",", "=", "no"])).map("".join)))
+@given(
+    text=st.one_of(
+        st.text(max_size=30),
+        st.lists(st.sampled_from(["encrypt", "secure", "match=a", "{", "}", "ciphers=", " ", ",", "=", "no"])).map(
+            "".join
+        ),
+    )
+)
 @settings(max_examples=500, deadline=None)
 def test_any_text_is_read_or_refused(text):
     try:

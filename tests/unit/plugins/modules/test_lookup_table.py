@@ -12,7 +12,6 @@ import stat
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-
 from ansible_collections.mailops.postfix.plugins.modules import lookup_table
 
 

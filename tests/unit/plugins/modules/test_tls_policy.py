@@ -11,7 +11,6 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-
 from ansible_collections.mailops.postfix.plugins.modules import tls_policy
 
 PIN = ":".join(["AB"] * 32)
@@ -19,12 +18,16 @@ PIN = ":".join(["AB"] * 32)
 
 @pytest.fixture(name="run")
 def fixture_run(tmp_path, capsys):
-    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\ndefault_database_type = hash\nrelayhost = [hub]:587\n")
+    (tmp_path / "main.cf").write_text(
+        "compatibility_level = 3.6\ndefault_database_type = hash\nrelayhost = [hub]:587\n"
+    )
     (tmp_path / "master.cf").write_text("")
     os.utime(tmp_path / "main.cf", (1, 1))
 
     def run(*policies, **options):
-        with patch_module_args({"config_directory": str(tmp_path), "policies": list(policies), **options}), pytest.raises(SystemExit):
+        with patch_module_args(
+            {"config_directory": str(tmp_path), "policies": list(policies), **options}
+        ), pytest.raises(SystemExit):
             tls_policy.main()
         return json.loads(capsys.readouterr().out)
 
@@ -37,7 +40,9 @@ def test_policies(run, tmp_path):
     assert predicted["changed"] and not (tmp_path / "tls_policy").exists()
     result = run(policy, _ansible_diff=True)
     assert (result["changed"], result["requires"], result["map"]) == (True, "none", f"hash:{tmp_path}/tls_policy")
-    assert result["policies"] == [{"nexthop": "[hub]:587", "level": "fingerprint", "match": [PIN], "protocols": "!SSLv2, !SSLv3"}]
+    assert result["policies"] == [
+        {"nexthop": "[hub]:587", "level": "fingerprint", "match": [PIN], "protocols": "!SSLv2, !SSLv3"}
+    ]
     assert result["diff"] == predicted["diff"]
     assert run(policy)["changed"] is False
     assert run({"nexthop": "[hub]:587", "state": "absent"}, path="tls_policy")["policies"] == []
