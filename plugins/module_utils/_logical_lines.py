@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+
 WHITESPACE = b" \t\n\v\f\r"
 WHITESPACE_BYTES = frozenset(bytes([byte]) for byte in WHITESPACE)
 
@@ -39,8 +41,15 @@ class LogicalLine:
 
 
 def to_bytes(text: str) -> bytes:
-    """A value as it is written to a file; the inverse of :func:`to_text`."""
-    return text.encode("utf-8", "surrogateescape")
+    """A value as it is written to a file; the inverse of :func:`to_text`.
+
+    :raises DeclarationError: for a surrogate that stands for no byte.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        shown = ascii(text[max(0, error.start - 20):error.end + 20])
+        raise DeclarationError("writing", shown, "it holds a lone surrogate, which is no character", "Remove it") from None
 
 
 def to_text(text: bytes) -> str:
@@ -53,6 +62,11 @@ def physical_lines(text: bytes) -> list[bytes]:
     lines = text.split(b"\n")
     last = lines.pop()
     return [line + b"\n" for line in lines] + ([last] if last else [])
+
+
+def line_end(text: bytes) -> bytes:
+    """What new lines of a file end with, to be like its first one; the CR is white space to Postfix."""
+    return b"\r\n" if text.partition(b"\n")[0].endswith(b"\r") else b"\n"
 
 
 def is_skipped(line: bytes) -> bool:

@@ -291,9 +291,8 @@ def edit(
     for entry in present:
         key = fold(entry.key, map_type)
         owned = key in wanted and not entry.block and entry.depth == 0
-        if owned and wanted[key][1] is not None and key not in kept:
-            value = wanted[key][1]
-            assert value is not None
+        value = wanted[key][1] if owned else None
+        if value is not None and key not in kept:
             if entry.problem or entry.value != value:
                 _replace(lines, entry, value)
             kept[key] = None

@@ -2,8 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The value of a parameter with its ``$name`` and ``${condition ? {this} : {that}}`` replaced. Private to
-mailops.postfix. Pure.
+"""Values with ``$name`` and ``${condition ? {this} : {that}}`` replaced. Private to mailops.postfix. Pure.
 
 postconf(1) prints values as they are written, also the defaults that depend on compatibility_level (postconf(5),
 src/global/mac_expand.c).

@@ -19,6 +19,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
     WHITESPACE,
     is_skipped,
+    line_end,
     logical_lines,
     physical_lines,
     to_bytes,
@@ -57,13 +58,14 @@ def entries(text: bytes, path: str = "main.cf") -> list[Entry]:
     for line in logical_lines(text):
         if line.indented:
             continue  # Postfix warns about indented text at the top of a file, and skips it.
-        match = _ASSIGNMENT.match(line.text)
+        seen = line.text.split(b"\0", 1)[0]  # to Postfix a line ends at a NUL
+        match = _ASSIGNMENT.match(seen)
         if not match:
-            shown = to_text(line.text[:60])
+            shown = to_text(seen[:60])
             raise GrammarError("reading", f"{path}:{line.number}", f"missing '=' after {shown!r}", "Write name = value")
         if not match.group(1):
             raise GrammarError("reading", f"{path}:{line.number}", "missing parameter name before '='", "Write name = value")
-        value = line.text[match.end():].split(b"\0", 1)[0].rstrip(WHITESPACE)
+        value = seen[match.end():].rstrip(WHITESPACE)
         result.append(Entry(to_text(match.group(1)), to_text(value), line.number, line.start, line.end))
     return result
 
@@ -111,7 +113,10 @@ def _text_of(name: str, value: Any) -> Optional[str]:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
-        return str(value)
+        text = str(value)
+        if not re.fullmatch(r"-?\d+(\.\d+)?", text):
+            raise DeclarationError("setting", name, f"Postfix can't read the number {text}", "Write it in digits, or in quotes")
+        return text
     if isinstance(value, (list, tuple)):
         items = [_text_of(name, item) for item in value]
         if any(item is None or isinstance(original, (list, tuple)) for item, original in zip(items, value)):
@@ -125,7 +130,8 @@ def _text_of(name: str, value: Any) -> Optional[str]:
         )
     if "\0" in value:
         raise DeclarationError("setting", name, "the value holds a NUL byte, at which Postfix would cut it", "Remove it")
-    lines = [line.strip(" \t\v\f\r") for line in value.split("\n")]
+    to_bytes(value)  # refuses what can't be written
+    lines = [line.strip(" \t\v\f") for line in re.split(r"[\r\n]", value)]
     lines = [line for line in lines if line]
     for line in lines[1:]:
         if line.startswith("#"):
@@ -139,7 +145,7 @@ def edit(text: bytes, declaration: Mapping[str, Optional[str]], path: str = "mai
     """The text after the declaration: each name set to its value, or removed where the value is None.
 
     A name that already has its value (but for white space that Postfix ignores) is left as it is. Where a name is set several
-    times the last counts; a changed value replaces it there and the others go. New names are appended in the order given.
+    times the last counts: it stays, or is changed, where it stands, and the others go. New names are appended in the order given.
 
     :raises GrammarError: for a line that Postfix would refuse.
     """
@@ -155,14 +161,16 @@ def edit(text: bytes, declaration: Mapping[str, Optional[str]], path: str = "mai
                 _remove(lines, entry)
         elif not found:
             appended.append(to_bytes(f"{name} = {value}").rstrip(b" ") + b"\n")
-        elif folded(found[-1].value) != folded(value):
+        else:
             for entry in found[:-1]:
                 _remove(lines, entry)
-            _replace(lines, found[-1], value)
+            if folded(found[-1].value) != folded(value):
+                _replace(lines, found[-1], value)
     result = b"".join(lines)
+    ending = line_end(text)
     if appended and result and not result.endswith(b"\n"):
-        result += b"\n"
-    return result + b"".join(appended)
+        result += ending
+    return result + b"".join(appended).replace(b"\n", ending)
 
 
 def _remove(lines: list[bytes], entry: Entry) -> None:
@@ -184,4 +192,5 @@ def _replace(lines: list[bytes], entry: Entry, value: str) -> None:
     if not spacing and (len(name_and_equals) > len(to_bytes(entry.name)) + 1):
         spacing = b" "
     _remove(lines, entry)
-    lines[owned[0]] = (name_and_equals + spacing + to_bytes(value)).rstrip(b" \t") + ending
+    written = to_bytes(value).replace(b"\n", b"\r\n" if first.endswith(b"\r\n") else b"\n")
+    lines[owned[0]] = (name_and_equals + spacing + written).rstrip(b" \t") + ending

@@ -12,6 +12,7 @@ Source: master(5), src/master/master_ent.c, src/postconf/postconf_master.c.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Mapping, Optional, Sequence
 
@@ -20,6 +21,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
     LogicalLine,
     is_skipped,
+    line_end,
     logical_lines,
     physical_lines,
     to_bytes,
@@ -34,7 +36,10 @@ KEEP = "keep"
 # Names of one TCP port are one service to master(8): services(5) and, since Postfix 3.6, known_tcp_ports.
 _PORTS = {"lmtp": 24, "smtp": 25, "smtps": 465, "submissions": 465, "ssmtp": 465, "urd": 465, "submission": 587}
 
+# VT and FF are white space at the ends of a value, but do not separate words.
 _SEPARATORS = b" \t\r\n"
+_BLANK = re.compile(r"[ \t\r\n]")
+_SPACE = " \t\n\v\f\r"
 _STOCK_COLUMNS = (0, 10, 16, 24, 32, 40, 48, 56)
 _INDENT = b"  "
 
@@ -60,6 +65,11 @@ class Option:
     assignment: Word
     """The word with the assignment; the same as flag in ``-oname=value``."""
 
+    @property
+    def flags(self) -> str:
+        """What stands before the ``o``: ``-``, or ``-v`` in ``-vo name=value``."""
+        return self.flag.text.partition("o")[0]
+
 
 @dataclass(frozen=True)
 class Service:
@@ -72,6 +82,8 @@ class Service:
     arguments: tuple[Word, ...]
     """All other words behind the command: flags such as ``-v``, and arguments."""
     line: LogicalLine
+    mistake: str = ""
+    """Why it can't be edited: a ``-o`` that sets nothing (to postconf(1) the options end there, and so they do here), or a NUL."""
 
     @property
     def key(self) -> str:
@@ -119,8 +131,10 @@ def endpoint(name: str, kind: str) -> tuple[str, str]:
     """What master(8) takes for the identity of a service: names and numbers of one port are the same."""
     if kind != "inet":
         return name, kind
-    host, colon, port = name.rpartition(":")
-    return f"{host}{colon}{_PORTS.get(port, port)}", kind
+    host, _colon, port = name.rpartition(":")
+    host = re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", host.lower())
+    number = port.lstrip("0") if re.fullmatch(r"[0-9]+", port) else _PORTS.get(port, port)
+    return f"[{host}]:{number}" if host else str(number), kind
 
 
 def services(text: bytes, path: str = "master.cf") -> list[Service]:
@@ -166,8 +180,9 @@ def declared(service: Mapping[str, Any]) -> Declaration:
     name, _slash, kind = key.rpartition("/")
     if not name or kind not in TYPES:
         raise _wrong(repr(key), f"not NAME/TYPE with a type of {', '.join(TYPES)}", "Write for example submission/inet")
-    if re.search(r"[\s#{}=]", name):
-        raise _wrong(key, "the name has white space or one of # { } =", "Write a name or host:port")
+    if re.search(r"[\s#{}=\0]", name):
+        raise _wrong(ascii(key), "the name has white space, a NUL or one of # { } =", "Write a name or host:port")
+    to_bytes(name)  # refuses what can't be written
     unknown = set(service) - {"service", "options", "purge_options", "state"} - set(COLUMNS[2:])
     if unknown:
         raise _wrong(key, f"unknown column {', '.join(sorted(unknown))}", f"The columns are {', '.join(COLUMNS[2:])}")
@@ -187,7 +202,9 @@ def declared(service: Mapping[str, Any]) -> Declaration:
         if not words:
             raise _wrong(key, "empty command", "Write the name of a daemon such as smtpd")
         columns["command"] = words[0]
-        given_options, given_arguments = _split_options([Word(word, ()) for word in words[1:]], key)
+        given_options, given_arguments, mistake = _split_options([Word(word, ()) for word in words[1:]])
+        if mistake:
+            raise _wrong(key, mistake, "Write -o name=value or -o { name = value }")
         options.update((option.name, option.value) for option in given_options)
         arguments = tuple(word.text for word in given_arguments) if len(words) > 1 else None
     given = service.get("options") or {}
@@ -246,8 +263,30 @@ def find(text: bytes, name: str, kind: str, path: str = "master.cf") -> Optional
     return found[-1] if found else None
 
 
+def mistakes(text: bytes, path: str = "master.cf") -> list[str]:
+    """What Postfix accepts and nobody can want, a message each: two live entries for one service, and ``-o`` without name=value."""
+    result = []
+    seen: dict[tuple[str, str, bool], Service] = {}
+    for service in services(text, path):
+        if service.mistake:
+            result.append(f"{path}:{service.line.number}: {service.key}: {service.mistake}")
+        identity = (*_identity(service), _private(service.column("private")))
+        if identity in seen:
+            earlier = seen[identity]
+            result.append(
+                f"{path}:{service.line.number}: {service.key} is the same service as {earlier.key} in line {earlier.line.number};"
+                " Postfix uses the last of them"
+            )
+        seen[identity] = service
+    return result
+
+
 def _identity(service: Service) -> tuple[str, str]:
     return endpoint(service.column("service"), service.column("type"))
+
+
+def _private(column: str) -> bool:
+    return column != "n"
 
 
 # Reading
@@ -256,7 +295,8 @@ def _identity(service: Service) -> tuple[str, str]:
 def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: str) -> Service:
     where = f"{path}:{line.number}"
     kept = [index for index in range(line.start, line.end) if not is_skipped(lines[index])]
-    words = _words(line.text, [(offsets[index], len(lines[index].rstrip(b"\n"))) for index in kept], where)
+    seen = line.text.split(b"\0", 1)[0]  # to Postfix a line ends at a NUL
+    words = _words(seen, [(offsets[index], len(lines[index].rstrip(b"\n"))) for index in kept], where)
     if len(words) < len(COLUMNS):
         raise GrammarError(
             "reading", where, f"a service has {len(COLUMNS)} columns, this one has {len(words)}", f"They are {', '.join(COLUMNS)}"
@@ -267,8 +307,15 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
     for column in (2, 3, 4):
         if words[column].text not in ("y", "n", "-"):
             raise GrammarError("reading", where, f"column {COLUMNS[column]} is {words[column].text!r}", "Write y, n or -")
-    options, arguments = _split_options(words[len(COLUMNS):], where)
-    return Service(tuple(words[: len(COLUMNS)]), tuple(options), tuple(arguments), line)
+    for column, pattern, remedy in ((5, r"-|[0-9]*\??", "seconds, seconds?"), (6, r"-|[0-9]+", "a number")):
+        if not re.fullmatch(pattern, words[column].text):
+            raise GrammarError("reading", where, f"column {COLUMNS[column]} is {words[column].text!r}", f"Write {remedy} or -")
+    options, arguments, mistake = _split_options(words[len(COLUMNS):])
+    if seen != line.text:
+        mistake = "it holds a NUL byte, and Postfix reads nothing behind that"
+    if any(lines[index].startswith((b"\v", b"\f")) for index in kept[1:]):
+        mistake = "a line of it starts with VT or FF, which makes one word of it and the line before"
+    return Service(tuple(words[: len(COLUMNS)]), tuple(options), tuple(arguments), line, mistake)
 
 
 def _words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]:
@@ -276,7 +323,7 @@ def _words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]
     result: list[Word] = []
     position = 0
     while position < len(text):
-        if text[position:position + 1] in (b" ", b"\t", b"\r", b"\n"):
+        if text[position] in _SEPARATORS:
             position += 1
             continue
         start, depth = position, 0
@@ -293,7 +340,7 @@ def _words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]
         if braces and word.startswith("{"):
             if _closing(word) != len(word) - 1:
                 raise GrammarError("reading", where, f"text after '}}' in {word[:60]!r}", "master(8) stops on it: put a blank there")
-            word = word[1:-1].strip(" \t\r\n")
+            word = word[1:-1].strip(_SPACE)
         result.append(Word(word, tuple(_spans(start, position, places))))
     return result
 
@@ -318,10 +365,11 @@ def _spans(start: int, end: int, places: list[tuple[int, int]]) -> list[tuple[in
     return result
 
 
-def _split_options(words: Sequence[Word], where: str) -> tuple[list[Option], list[Word]]:
-    """The ``-o`` options among the words behind a command, and all the other words."""
+def _split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str]:
+    """The ``-o`` options among the words behind a command, all the other words, and what is wrong with the options."""
     options: list[Option] = []
     arguments: list[Word] = []
+    mistake = ""
     index = 0
     while index < len(words):
         word = words[index]
@@ -332,23 +380,21 @@ def _split_options(words: Sequence[Word], where: str) -> tuple[list[Option], lis
             arguments.append(word)
             index += 1
             continue
-        assignment = word
-        if not attached:
-            index += 1
-            if index == len(words):
-                raise GrammarError("reading", where, "-o without name=value", "The daemon stops on it: write -o name=value")
-            assignment = words[index]
-            attached = assignment.text
-        name, equals, value = attached.partition("=")
-        if not equals or not name.strip(" \t\r\n"):
-            raise GrammarError(
-                "reading", where, f"-o {attached!r} is no name=value", "The daemon stops on it: write -o name=value or -o { name = value }"
-            )
+        if not re.fullmatch(r"-[A-Za-z0-9]*", flags):
+            mistake = f"{word.text!r} is no option: the daemon stops on it"
+            break
+        separate = words[index + 1:index + 2] if not attached else []
+        assignment = separate[0] if separate else word
+        name, equals, value = (assignment.text if separate else attached).partition("=")
+        if not equals or not name.strip(_SPACE):
+            shown = assignment.text if separate else attached
+            mistake = f"-o {shown!r} is no name=value: the daemon stops on it" if shown else "-o without name=value: the daemon stops on it"
+            break
         if flags != "-":
             arguments.append(replace(word, text=flags, spans=()))
-        options.append(Option(name.strip(" \t\r\n"), value.strip(" \t\r\n"), word, assignment))
-        index += 1
-    return options, arguments + list(words[index:])
+        options.append(Option(name.strip(_SPACE), value.strip(_SPACE), word, assignment))
+        index += 1 + len(separate)
+    return options, arguments + list(words[index:]), mistake
 
 
 # Declaring
@@ -362,27 +408,22 @@ def _column(key: str, column: str, value: Any) -> str:
         if text is None:
             raise _wrong(key, f"{column} is {value!r}", "Write true, false, or null for '-'")
         return text
-    pattern, meaning = r"\d+", "a number of processes, 0 for no limit"
+    pattern, meaning = r"[0-9]+", "a number of processes, 0 for no limit"
     if column == "wakeup":
-        pattern, meaning = r"\d+\??", "seconds, with ? behind them to wake up only if it is used"
+        pattern, meaning = r"[0-9]+\??", "seconds, with ? behind them to wake up only if it is used"
     if isinstance(value, bool) or not re.fullmatch(pattern, str(value)):
         raise _wrong(key, f"{column} is {value!r}", f"Write {meaning}, or null for '-'")
     return str(value)
 
 
 def _option_value(key: str, option: Any, value: Any) -> Optional[str]:
-    if isinstance(value, (list, tuple)) and not any(re.search(r"\s", str(item)) for item in value):
+    if isinstance(value, (list, tuple)) and not any(_BLANK.search(str(item)) for item in value):
         value = ",".join(str(_main_cf.declared({option: item})[option]) for item in value)
     text = _main_cf.declared({option: value})[option]
     if text is None:
         return None
     text = _main_cf.folded(text)
-    depth = 0
-    for character in text:
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth < 0:
-            break
-    if depth or re.search(r"[{}]", option):
+    if not _holds(f"{option}={text}") or re.search(r"[{}]", option):
         raise _wrong(
             key,
             f"unbalanced brace in option {option}",
@@ -391,44 +432,64 @@ def _option_value(key: str, option: Any, value: Any) -> Optional[str]:
     return text
 
 
+def _holds(text: str) -> bool:
+    """Whether a word with this text can be written: a closing brace without an opening one is data unless the word needs braces."""
+    depth = 0
+    for character in text:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth < 0:
+            if _BLANK.search(text):
+                return False
+            depth = 0
+    return not depth
+
+
 def _words_of(command: str, key: str) -> list[str]:
-    text = to_bytes(command.strip())
-    if b"\n" in text or b"\0" in text:
-        raise _wrong(key, "the command goes over several lines", "Write it in one")
+    text = to_bytes(command.strip(_SPACE))
+    if re.search(rb"[\r\n\0]", text):
+        raise _wrong(key, "the command goes over several lines or holds a NUL", "Write it in one line")
     program, _blank, rest = text.partition(b" ")
     columns = b"- " * (len(COLUMNS) - 1) + program + b" " + rest
     return [word.text for word in _words(columns, [(0, len(columns))], f"the command of {key}")[len(COLUMNS) - 1:]]
 
 
 def _assignment(name: str, value: str) -> str:
-    return f"{{ {name} = {value} }}" if re.search(r"[ \t]", value) else f"{name}={value}"
+    return f"{{ {name} = {value} }}" if _BLANK.search(value) else f"{name}={value}"
 
 
 def _braced(word: str) -> str:
-    return f"{{ {word} }}" if re.search(r"[ \t]", word) or not word else word
+    return f"{{ {word} }}" if _BLANK.search(word) or word[:1] in ("", "{") else word
 
 
 # Editing
 
 
 def _edit_one(text: bytes, declaration: Declaration, path: str) -> bytes:
-    same = [
-        service for service in services(text, path)
-        if _identity(service) == endpoint(declaration.name, declaration.type)
-    ]
+    same = _entries_of(text, declaration, path)
     if declaration.state != "present":
         for service in reversed(same):
             text = _on_lines(text, service.line, lambda line: b"" if declaration.state == "absent" else b"#" + line)
         return text
     if not same:
         text = _create(text, declaration)
-    elif _satisfied(same[-1], declaration):
-        return text
-    else:
-        for service in reversed(same[:-1]):
-            text = _on_lines(text, service.line, lambda line: b"")
-    service = next(item for item in reversed(services(text, path)) if _identity(item) == endpoint(declaration.name, declaration.type))
-    return _change_words(text, service, declaration)
+    elif same[-1].mistake:
+        raise GrammarError("editing", f"{path}:{same[-1].line.number}", same[-1].mistake, "Correct that entry first")
+    for service in reversed(same[:-1]):
+        text = _on_lines(text, service.line, lambda line: b"")
+    service = _entries_of(text, declaration, path)[-1]
+    return text if _satisfied(service, declaration) else _change_words(text, service, declaration)
+
+
+def _entries_of(text: bytes, declaration: Declaration, path: str) -> list[Service]:
+    """The live entries of one service. A private and a public socket of one name are two services: that which was declared, or the last."""
+    found = [service for service in services(text, path) if _identity(service) == endpoint(declaration.name, declaration.type)]
+    if not found:
+        return []
+    of_privacy: dict[bool, list[Service]] = {}
+    for service in found:
+        of_privacy.setdefault(_private(service.column("private")), []).append(service)
+    last = of_privacy[_private(found[-1].column("private"))]
+    return of_privacy.get(_private(declaration.columns["private"]), last) if "private" in declaration.columns else last
 
 
 def _satisfied(service: Service, declaration: Declaration) -> bool:
@@ -467,16 +528,13 @@ def _create(text: bytes, declaration: Declaration) -> bytes:
     lines = physical_lines(text)
     block = _commented_block(lines, declaration)
     if block is not None:
-        lines[block] = lines[block].lstrip(b"#").lstrip(b" \t")
+        lines[block] = _uncommented(lines[block])
         index, last = block + 1, block
-        while index < len(lines):
-            match = re.match(rb"#([ \t]+)-o[ \t]*([^ \t\r\n=]+)=", lines[index])
-            if match:
-                if declaration.options.get(to_text(match.group(2))) is not None:
-                    lines[index] = lines[index][1:]
-                    last = index
-            elif not lines[index].startswith(b"#") or _commented_service(lines[index]):
-                break
+        while index < len(lines) and lines[index].startswith(b"#") and not _commented_service(lines[index]):
+            names = _commented_options(lines[index])
+            if names and all(declaration.options.get(name) is not None for name in names):
+                lines[index] = lines[index][1:]
+                last = index
             index += 1
         if not lines[last].endswith(b"\n") and last < len(lines) - 1:
             lines[last] += b"\n"
@@ -489,22 +547,32 @@ def _create(text: bytes, declaration: Declaration) -> bytes:
     entry = ""
     for start, value in zip(_STOCK_COLUMNS, values + [declaration.columns["command"]]):
         entry = (entry + " " if entry else "").ljust(start) + value
-    result = b"".join(lines)
-    if result and not result.endswith(b"\n"):
-        result += b"\n"
-    return result + to_bytes(entry) + b"\n"
+    ending = line_end(text)
+    if text and not text.endswith(b"\n"):
+        text += ending
+    return text + to_bytes(entry) + ending
 
 
-_COMMENTED_SERVICE = re.compile(
-    rb"#+[ \t]?([^ \t#]+)[ \t]+(" + "|".join(map(re.escape, sorted(TYPES, key=len, reverse=True))).encode()
-    + rb")[ \t]+([yn-])[ \t]+([yn-])[ \t]+([yn-])[ \t]+(-|\d+\??)[ \t]+(-|\d+)[ \t]+([^ \t\r\n]+)"
-)
+def _uncommented(line: bytes) -> bytes:
+    return re.sub(rb"^#+[ \t]?", b"", line)
 
 
-def _commented_service(line: bytes) -> Optional[tuple[str, str, str]]:
-    """Name, type and command of a service line that is commented out; prose is none."""
-    match = _COMMENTED_SERVICE.match(line)
-    return (to_text(match.group(1)), to_text(match.group(2)), to_text(match.group(8))) if match else None
+def _commented_service(line: bytes) -> Optional[Service]:
+    """The service in a line that is commented out; prose is none."""
+    with suppress(GrammarError):
+        found = services(_uncommented(line)) if line.startswith(b"#") else []
+        return found[0] if found and not found[0].mistake else None
+    return None
+
+
+def _commented_options(line: bytes) -> list[str]:
+    """The names of the options in a line that is commented out, if nothing else stands there."""
+    if not re.match(rb"#[ \t]+-", line):
+        return []
+    with suppress(GrammarError):
+        service = services(b"x unix - - - - - x " + line[1:])[0]
+        return [] if service.arguments or service.mistake else [option.name for option in service.options]
+    return []
 
 
 def _commented_block(lines: list[bytes], declaration: Declaration) -> Optional[int]:
@@ -514,12 +582,12 @@ def _commented_block(lines: list[bytes], declaration: Declaration) -> Optional[i
     candidates = []
     for index, line in enumerate(lines):
         found = _commented_service(line)
-        if any(entry.start < index < entry.end for entry in live):
+        if any((entry.start < index or entry.indented) and index < entry.end for entry in live):
             continue  # a comment inside a live entry: made live, it would take over the lines that follow
-        if not found or endpoint(found[0], found[1]) != endpoint(declaration.name, declaration.type):
+        if not found or _identity(found) != endpoint(declaration.name, declaration.type):
             continue
-        if command in (None, found[2]):
-            candidates.append((found[0] != declaration.name, index))
+        if command in (None, found.column("command")):
+            candidates.append((found.column("service") != declaration.name, index))
     return min(candidates)[1] if candidates else None
 
 
@@ -529,27 +597,35 @@ def _change_words(text: bytes, service: Service, declaration: Declaration) -> by
     wanted_columns = dict(declaration.columns, service=declaration.name)
     for name, value in wanted_columns.items():
         if service.column(name) != value:
-            edits += _column_edit(text, service.columns[COLUMNS.index(name)], value)
+            word = service.columns[COLUMNS.index(name)]
+            edits += _word_edits(text, word, to_bytes(value)) if name == "command" else _column_edit(text, word, value)
     wanted = _wanted_options(service, declaration)
+    arguments = _wanted_arguments(service, declaration)
+    other_arguments = arguments != [word.text for word in service.arguments]
     anchor = service.columns[-1]
     last = {option.name: index for index, option in enumerate(service.options)}
     for index, option in enumerate(service.options):
-        if option.name not in wanted or last[option.name] != index:
-            edits += _option_removal(text, option)
-            continue
-        anchor = option.assignment
-        if _main_cf.folded(option.value) != wanted[option.name]:
-            edits += _replacement(text, option, wanted[option.name])
+        owned = declaration.purge_options or option.name in declaration.options
+        value = wanted.get(option.name) if last[option.name] == index else None if owned else _main_cf.folded(option.value)
+        if value is not None:
+            anchor = option.assignment
+        edits += _option_edits(text, option, value, "-" if other_arguments else option.flags)
     added = [(name, value) for name, value in wanted.items() if name not in last]
-    arguments = _wanted_arguments(service, declaration)
-    if arguments != [word.text for word in service.arguments]:
-        for word in service.arguments:
-            edits += _word_removal(text, word) if word.spans else []
-        end = (service.arguments[-1] if service.arguments and service.arguments[-1].spans else anchor).spans[-1][1]
-        inline = b"".join(b" " + to_bytes(_braced(argument)) for argument in arguments)
-        options = b"".join(b" -o " + to_bytes(_assignment(name, value)) for name, value in added)
-        edits.append((end, end, options + inline))
-    elif added:
+    if other_arguments:
+        old = [word for word in service.arguments if word.spans]
+        inline = b" ".join(to_bytes(_braced(argument)) for argument in arguments)
+        # Options must stand before the arguments.
+        in_place = bool(old) and bool(inline) and old[-1].spans[0][0] > anchor.spans[-1][1]
+        for word in old[:-1] if in_place else old:
+            edits += _word_edits(text, word)
+        if in_place:
+            edits += _word_edits(text, old[-1], inline)
+        elif inline:
+            options = b"".join(b" -o " + to_bytes(_assignment(name, value)) for name, value in added)
+            end = anchor.spans[-1][1]
+            edits.append((end, end, options + b" " + inline))
+            added = []
+    if added:
         edits.append(_options_addition(text, service, anchor, added))
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
@@ -561,41 +637,42 @@ def _column_edit(text: bytes, word: Word, value: str) -> list[tuple[int, int, by
     (start, end), new = word.spans[0], to_bytes(value)
     blanks = len(text[end:]) - len(text[end:].lstrip(b" "))
     at_line_end = text[end + blanks:end + blanks + 1] in (b"", b"\r", b"\n")
-    if not blanks or at_line_end:
-        return [(start, end, new)]
+    if not blanks or at_line_end or len(word.spans) > 1:
+        return _word_edits(text, word, new)
     padding = max(1, blanks - (len(new) - (end - start)))
     return [(start, end + blanks, new + b" " * padding)]
 
 
-def _replacement(text: bytes, option: Option, value: str) -> list[tuple[int, int, bytes]]:
-    new = to_bytes(_assignment(option.name, value))
-    if option.flag is option.assignment:
-        flags = option.flag.text.partition("o")[0]
-        new = to_bytes(f"{flags}o ") + new
-    (start, end), *others = option.assignment.spans
-    return [(start, end, new)] + [_removal(text, *span) for span in others]
+def _option_edits(text: bytes, option: Option, value: Optional[str], flags: str) -> list[tuple[int, int, bytes]]:
+    """Give an option that value (None removes it) and what stands with it in its ``-vo``."""
+    attached = option.flag is option.assignment
+    if value is None:
+        if flags != "-":
+            edits = [] if attached else _word_edits(text, option.assignment)
+            return edits + _word_edits(text, option.flag, to_bytes(flags))
+        start, end = option.flag.spans[0][0], option.assignment.spans[0][1]
+        if len(option.assignment.spans) == 1 and b"\n" not in text[start:end]:
+            return [_removal(text, start, end)]
+        return _word_edits(text, option.assignment) + ([] if attached else _word_edits(text, option.flag))
+    changed = _main_cf.folded(option.value) != value
+    if attached:
+        whole = to_bytes(f"{flags}o {_assignment(option.name, value)}")
+        return _word_edits(text, option.flag, whole) if changed or flags != option.flags else []
+    edits = _word_edits(text, option.flag, to_bytes(f"{flags}o")) if flags != option.flags else []
+    return edits + (_word_edits(text, option.assignment, to_bytes(_assignment(option.name, value))) if changed else [])
 
 
-def _option_removal(text: bytes, option: Option) -> list[tuple[int, int, bytes]]:
-    flags = option.flag.text.partition("o")[0]
-    edits = [] if option.assignment is option.flag else _word_removal(text, option.assignment)
-    if flags != "-":
-        return edits + [(*option.flag.spans[0], to_bytes(flags))]
-    start, end = option.flag.spans[0][0], option.assignment.spans[0][1]
-    if len(option.assignment.spans) == 1 and b"\n" not in text[start:end]:
-        return [_removal(text, start, end)]
-    return edits + _word_removal(text, option.flag)
-
-
-def _word_removal(text: bytes, word: Word) -> list[tuple[int, int, bytes]]:
-    return [_removal(text, *span) for span in word.spans]
+def _word_edits(text: bytes, word: Word, new: bytes = b"") -> list[tuple[int, int, bytes]]:
+    """Replace a word, or remove it."""
+    first, *others = word.spans
+    return [(*first, new) if new else _removal(text, *first)] + [_removal(text, *span) for span in others]
 
 
 def _removal(text: bytes, start: int, end: int) -> tuple[int, int, bytes]:
     """Remove a range within a line: the whole line if nothing else stands there, else with the blanks before it."""
     line_start = text.rfind(b"\n", 0, start) + 1
     line_end = text.find(b"\n", end) + 1 or len(text)
-    if not text[line_start:start].strip() and not text[end:line_end].strip():
+    if not text[line_start:start].strip(_SEPARATORS) and not text[end:line_end].strip(_SEPARATORS):
         return line_start, line_end, b""
     before = len(text[line_start:start].rstrip(b" \t"))
     return (line_start + before if before else start), end, b""
@@ -608,14 +685,14 @@ def _options_addition(
     end = anchor.spans[-1][1]
     line_end = text.find(b"\n", end)
     rest = text[end:] if line_end < 0 else text[end:line_end]
-    if rest.strip():
+    if rest.strip(_SEPARATORS):
         return end, end, b"".join(b" -o " + to_bytes(_assignment(name, value)) for name, value in added)
     ending = b"\r\n" if rest.endswith(b"\r") else b"\n"
     indent = _INDENT
     for option in service.options:
         start = option.flag.spans[0][0]
         line_start = text.rfind(b"\n", 0, start) + 1
-        if not text[line_start:start].strip():
+        if not text[line_start:start].strip(_SEPARATORS):
             indent = text[line_start:start]
     block = [indent + b"-o " + to_bytes(_assignment(name, value)) for name, value in added]
     content_end = end + len(rest.rstrip(b"\r"))

@@ -118,8 +118,9 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         parts.append(part)
     parameters.update(options.get("main_cf") or {})
     if options.get("tls_policy") is not None:
-        with instance.staged(_edited_main_cf(instance, parameters), instance.master_cf) as future:
-            part = _plan_tables.tls_policy(instance, options["tls_policy"], future.parameters, texts)
+        services = _declared_services(instance, options.get("master_cf") or [])
+        with instance.staged(_edited_main_cf(instance, parameters), _edited_master_cf(instance, services)) as future:
+            part = _plan_tables.tls_policy(instance, options["tls_policy"], future.parameters, texts, future)
         parameters.setdefault("smtp_tls_policy_maps", part.result["map"])
         result["tls_policy"] = part.result
         parts.append(part)
@@ -167,11 +168,9 @@ def _plan(
     :param validate: whether to judge the meaning of what is declared; what Postfix can't even read is refused in any case.
     """
     declared = _declared(instance, parameters)
-    declared_services = [
-        _adapted_service(instance, service) for service in _master_cf.merged([_master_cf.declared(service) for service in services])
-    ]
+    declared_services = _declared_services(instance, services)
     main_after = _main_cf.edit(instance.main_cf, declared, instance.path("main.cf"))
-    master_after = _master_cf.edit(instance.master_cf, declared_services, instance.path("master.cf"))
+    master_after = _edited_master_cf(instance, declared_services)
     with instance.staged(main_after, master_after) as future:
         warnings = _judge(instance, future, declared, declared_services, made) if validate else []
         requires = _requires(instance, future)
@@ -185,6 +184,15 @@ def _plan(
         before = instance.read("master.cf")
         changes.insert(0, Change(instance.path("master.cf"), master_after, before))
     return Plan(changes, result, requires, warnings)
+
+
+def _declared_services(instance: Instance, services: Sequence[Mapping[str, Any]]) -> List[_master_cf.Declaration]:
+    merged = _master_cf.merged([_master_cf.declared(service) for service in services])
+    return [_adapted_service(instance, service) for service in merged]
+
+
+def _edited_master_cf(instance: Instance, services: Sequence[_master_cf.Declaration]) -> bytes:
+    return _master_cf.edit(instance.master_cf, services, instance.path("master.cf"))
 
 
 def _adapted_service(instance: Instance, declaration: _master_cf.Declaration) -> _master_cf.Declaration:

@@ -18,7 +18,13 @@ import tempfile
 from dataclasses import replace
 from typing import Any, Callable, Mapping, Sequence
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _macros, _routes, _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _lookup_table,
+    _macros,
+    _master_cf,
+    _routes,
+    _tls_policy,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
@@ -285,6 +291,7 @@ def _compiled(
         stale,
         _attributes_of_compiled(attributes, text_status, status),
         secret=True,
+        not_before=text_status.st_mtime if text_status is not None and before == after else 0.0,
     )
 
 
@@ -317,7 +324,8 @@ def _stale(
     if before != after:
         return "older than its text"
     text_status = _status(path)
-    if text_status is not None and status.st_mtime < text_status.st_mtime:
+    # In whole seconds, as Postfix itself compares them.
+    if text_status is not None and int(status.st_mtime) < int(text_status.st_mtime):
         return "older than its text"
     if map_type in ("hash", "btree") and _lookup_table.berkeley_type(_head(target)) != map_type:
         return "of another type"
@@ -401,11 +409,13 @@ def tls_policy(
     options: Mapping[str, Any],
     parameters: Mapping[str, str] | None = None,
     planned: Mapping[str, bytes] | None = None,
+    future: Instance | None = None,
 ) -> Plan:
     """Make or edit the TLS policy table. Options and result: those of the module tls_policy.
 
     :param parameters: the values of main.cf that the policies will live with; by default the instance's.
     :param planned: the texts of tables, by path, that the same transaction makes.
+    :param future: the instance with the services that the policies will live with; by default as it is.
     """
     parameters = instance.parameters if parameters is None else parameters
     planned = planned or {}
@@ -420,7 +430,7 @@ def tls_policy(
                     "declaring the TLS policy", nexthop, "it is declared twice", "Keep one of the two"
                 )
             wanted[nexthop] = policy
-    judge = _Judge(instance, parameters)
+    judge = _Judge(instance, parameters, future or instance)
     for policy in wanted.values():
         if policy is not None:
             judge.refuse(policy)
@@ -430,8 +440,7 @@ def tls_policy(
 
     plan = _present(instance, path, map_type, options, edit)
     after = plan.changes[0].after
-    assert isinstance(after, bytes)
-    effective = _policies(after, map_type, path)
+    effective = _policies(after, map_type, path) if isinstance(after, bytes) else []
     declared_keys = [key.lower() for key in wanted]
     warnings = [text for policy in wanted.values() if policy is not None for text in _tls_policy.doubts(policy)]
     warnings += [
@@ -521,12 +530,14 @@ def _policies(text: bytes, map_type: str, path: str) -> list[_tls_policy.Policy]
 class _Judge:
     """What can only be said of a policy on its host."""
 
-    def __init__(self, instance: Instance, parameters: Mapping[str, str]) -> None:
+    def __init__(self, instance: Instance, parameters: Mapping[str, str], future: Instance) -> None:
         self.instance = instance
+        self.future = future
+        self.proxy = _expanded("tlsproxy_service_name", parameters) or "tlsproxy"
         self.digest = _expanded("smtp_tls_fingerprint_digest", parameters).strip().lower()
         self.default_match = _expanded("smtp_tls_fingerprint_cert_match", parameters)
         self.dnssec = _expanded("smtp_dns_support_level", parameters).strip() == "dnssec"
-        self.jail = _expanded("queue_directory", parameters).rstrip("/") if instance.chrooted("smtp/unix") else ""
+        self.jail = _expanded("queue_directory", parameters).rstrip("/") if future.chrooted("smtp/unix") else ""
 
     def refuse(self, policy: _tls_policy.Policy) -> None:
         """Refuse what this host would not enforce.
@@ -546,6 +557,13 @@ class _Judge:
                     f"tafile {path}: " + (f"smtp(8) is chrooted and reads {seen}: {cause}" if self.jail else cause),
                     "Put the trust anchor there first, in PEM form",
                 )
+        if policy.connection_reuse and _master_cf.find(self.future.master_cf, self.proxy, "unix") is None:
+            raise DeclarationError(
+                "declaring the TLS policy",
+                policy.nexthop,
+                f"connection_reuse needs the service {self.proxy}/unix, which is not in master.cf: mail waits without it",
+                "Declare that service with command tlsproxy and process_limit 0, or leave connection_reuse out",
+            )
         if policy.level in ("dane", "dane-only") and not self.dnssec:
             raise DeclarationError(
                 "declaring the TLS policy",

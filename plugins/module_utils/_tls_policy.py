@@ -461,9 +461,8 @@ def _words(value: str, subject: str) -> list[str]:
             if rest and rest[0] not in _SPACES:
                 raise GrammarError("reading", subject, "there is text right behind a closing brace")
         else:
-            word = re.match(rf"[^{_SPACES}]+", rest)
-            assert word
-            words.append(word.group())
-            rest = rest[word.end() :]
+            word = re.split(f"[{_SPACES}]", rest, maxsplit=1)[0]
+            words.append(word)
+            rest = rest[len(word) :]
         rest = rest.lstrip(_SPACES)
     return words

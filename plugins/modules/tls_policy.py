@@ -92,8 +92,8 @@ options:
         description:
           - PEM files on the managed host with the trust anchors that count instead of the CAs, at the levels V(verify)
             and V(secure).
-          - Unlike C(smtp_tls_CAfile) they are read inside the chroot. Where smtp(8) is chrooted, as on Debian, a path means the file below
-            C(queue_directory), and is refused if there is none.
+          - Unlike C(smtp_tls_CAfile) they are read inside the chroot. Where smtp(8) is chrooted, as on Debian, a path
+            means the file below C(queue_directory), and is refused if there is none.
         type: list
         elements: path
       servername:
@@ -102,7 +102,8 @@ options:
         type: str
       connection_reuse:
         description:
-          - Whether a TLS connection may carry several mails.
+          - Whether a TLS connection may carry several mails. V(true) needs the service C(tlsproxy/unix) in
+            C(master.cf).
         type: bool
       enable_rpk:
         description:

@@ -9,7 +9,7 @@ probe.py files DIRECTORY...           every file with its mode, owner, modificat
 probe.py talk [--to RECIPIENT]... [--port PORT]... [--ca FILE] [--relay RECIPIENT]
     sends a mail to each recipient and waits for what the log says of it, takes each port through EHLO, STARTTLS, each
     version of TLS and the attempt to relay for a stranger (from the host's own address, which is in no mynetworks here),
-    sends alice a mail through the last port that takes one, and shows its headers and everything that Postfix has logged meanwhile
+    sends alice a mail through the last port that takes one, and shows its headers, what postconf warns of, and everything that Postfix has logged meanwhile
 
 Python 3.8 and the standard library are enough for it.
 """
@@ -41,7 +41,9 @@ DELIVERY = re.compile(
 
 def run(*argv: str, stdin: str = "") -> str:
     """Standard output and standard error of a program."""
-    done = subprocess.run(argv, input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+    done = subprocess.run(
+        argv, input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False
+    )
     return done.stdout.decode(errors="replace")
 
 
@@ -69,7 +71,9 @@ def files(directories: list[str]) -> dict[str, list[str]]:
 
 def cursor() -> str:
     """The end of the journal."""
-    return run("journalctl", "--quiet", "--lines=1", "--output=cat", "--show-cursor").rsplit("-- cursor: ", 1)[1].strip()
+    return (
+        run("journalctl", "--quiet", "--lines=1", "--output=cat", "--show-cursor").rsplit("-- cursor: ", 1)[1].strip()
+    )
 
 
 def log(since: str) -> list[str]:
@@ -123,7 +127,16 @@ def chrooted() -> bool:
 def accepts(address: str, port: int, protocol: str) -> bool:
     """Whether a handshake in exactly this version succeeds; our own OpenSSL refuses none for its age."""
     start = [] if port == 465 else ["-starttls", "smtp"]
-    argv = ["openssl", "s_client", "-connect", f"{address}:{port}", *start, f"-{protocol}", "-cipher", "DEFAULT@SECLEVEL=0"]
+    argv = [
+        "openssl",
+        "s_client",
+        "-connect",
+        f"{address}:{port}",
+        *start,
+        f"-{protocol}",
+        "-cipher",
+        "DEFAULT@SECLEVEL=0",
+    ]
     return "Cipher is (NONE)" not in run(*argv, stdin="QUIT\r\n")
 
 
@@ -197,9 +210,11 @@ def letter(name: str, address: str) -> str:
 def talk(options: argparse.Namespace) -> dict[str, object]:
     """Everything that was asked for."""
     since = cursor()
-    name = run("postconf", "-h", "myhostname").strip()
+    warnings = run("sh", "-c", "postconf 2>&1 > /dev/null")
+    name = socket.getfqdn()
     address = socket.gethostbyname(name)
     result: dict[str, object] = {
+        "warnings": warnings,
         "deliveries": send(options.to, since),
         "chrooted": chrooted(),
         "ports": {str(port): port_facts(name, address, port, options.ca, options.relay) for port in options.port},

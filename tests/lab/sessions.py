@@ -119,7 +119,7 @@ def _trace(message_id: str) -> dict[str, Any]:
     log = [line.split(" ", 4)[4].split(": ", 1) for line in text.splitlines() if "]: " in line]
     seen: dict[str, Any] = {"queue_id": "", "status": "", "relay": "", "reason": "", "lines": []}
     tls: dict[str, list[str]] = {}
-    for process, words in log:
+    for _process, words in log:
         if words.endswith(f": message-id=<{message_id}>"):
             seen["queue_id"] = words.split(":")[0]
     for process, words in log:

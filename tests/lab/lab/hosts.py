@@ -41,6 +41,12 @@ from lab.common import (
 
 T = TypeVar("T")
 R = TypeVar("R")
+# What watches for pass phrases costs each host two of the few inotify instances that a machine allows a user.
+SYSTEMD = (
+    "/lib/systemd/systemd",
+    "systemd.mask=systemd-ask-password-wall.path",
+    "systemd.mask=systemd-ask-password-console.path",
+)
 # Where a machine with both kinds of control groups keeps the new kind, which the newest systemd insists on.
 UNIFIED = Path("/sys/fs/cgroup/unified")
 PATIENCE = 90  # seconds that a host may take to come up
@@ -174,7 +180,7 @@ class Lab:
         ]
         if images.recipes()[host.image]["unified"] and UNIFIED.is_dir():
             options.append(f"--volume={UNIFIED}:/sys/fs/cgroup:rw")
-        recipe = json.dumps([image, options, (directory / "up").read_text(encoding="utf-8")])
+        recipe = json.dumps([image, options, SYSTEMD, (directory / "up").read_text(encoding="utf-8")])
         label = hashlib.sha256(recipe.encode()).hexdigest()[:16]
         state = podman(
             "inspect", "--format", '{{.State.Running}} {{index .Config.Labels "lab.recipe"}}', container, check=False
@@ -183,7 +189,7 @@ class Lab:
             return False
         podman("rm", "--force", "--time=0", "--ignore", container)
         labels = [f"--label=lab={self.network}", f"--label=lab.recipe={label}"]
-        podman("run", "--detach", f"--name={container}", *labels, *options, image, "/lib/systemd/systemd")
+        podman("run", "--detach", f"--name={container}", *labels, *options, image, *SYSTEMD)
         return True
 
     def wait(self, name: str) -> None:
@@ -203,7 +209,12 @@ class Lab:
         if state != "running":
             failed = podman("exec", container, "systemctl", "--failed", "--no-pager", "--plain", check=False)
             journal = podman("exec", container, "journalctl", "--no-pager", "-n", "30", "-p", "warning", check=False)
-            raise LabError(f"host {name} does not come up: {state or 'no answer'}\n{failed}\n{journal}")
+            hint = ""
+            if "inotify" in journal and "Too many open files" in journal:
+                hint = (
+                    "\nToo many hosts at once for this machine: raise its fs.inotify.max_user_instances, or stop some."
+                )
+            raise LabError(f"host {name} does not come up: {state or 'no answer'}\n{failed}\n{journal}{hint}")
         if host.peer == "ns":
             check = ["sh", "-c", f"dig +short +time=1 +tries=1 @127.0.0.1 {self.fqdn(name)} A | grep -q ."]
         elif host.peer == "impostor":

@@ -181,6 +181,11 @@ def test_the_compiled_file_is_made_anew(directory, damage, reason):
     assert directory.names() == ["t", "t.db"]
 
 
+def test_a_text_that_was_written_a_moment_ago(directory):
+    directory.write("t", "a 1\n", age=0)
+    assert directory.table().changed  # and, as always there, not once more
+
+
 def test_other_content_of_a_cdb_file(directory):
     directory.table(entries={"a": "1"}, type="cdb")
     before = (directory.path / "t.cdb").read_bytes()
@@ -386,6 +391,16 @@ def test_policies_that_this_host_would_not_enforce(directory, monkeypatch, main_
 def test_policies_that_main_cf_makes_possible(directory):
     directory.main_cf(smtp_dns_support_level="dnssec", smtp_tls_fingerprint_cert_match=PIN)
     directory.policy({"nexthop": "a", "level": "dane"}, {"nexthop": "b", "level": "fingerprint"})
+
+
+def test_connections_are_shared_by_a_service_that_must_be_there(directory):
+    policies = [{"nexthop": "a", "level": "encrypt", "connection_reuse": True}]
+    (directory.path / "master.cf").write_text("#tlsproxy unix - - y - 0 tlsproxy\n")
+    with pytest.raises(DeclarationError, match="connection_reuse needs the service tlsproxy/unix"):
+        directory.apply(_plan_tables.tls_policy, policies=policies)
+    directory.policy({**policies[0], "connection_reuse": False})
+    (directory.path / "master.cf").write_text("tlsproxy unix - - y - 0 tlsproxy\n")
+    directory.policy(*policies)
 
 
 @pytest.mark.parametrize("where", ["queue/site/ca.pem", "site/ca.pem"])
