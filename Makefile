@@ -35,14 +35,16 @@ unit: setup ## Unit tests
 lint: setup ## ansible-lint, ruff, mypy, the documentation's and the changelog's linters
 	@$(phase) lint tests/ci/lint
 
-archive build: setup ## Build the archive, install it in an empty place, read all its documentation
+build: archive
+
+archive: setup ## Build the archive, install it in an empty place, read all its documentation
 	@$(phase) archive tests/ci/archive
 
 sanity: setup ## ansible-test sanity
 	@SHOW='^(ERROR|FATAL)' $(phase) sanity tests/ci/sanity
 
 molecule: setup ## Real hosts: all scenarios, or make molecule SCENARIO=relay
-	@SHOW='^ *image |^lab |Executed: |fatal: ' $(phase) molecule tests/ci/molecule $(SCENARIO)
+	@SHOW='^ *image |^lab |^(INFO|WARNING|ERROR) .*Executed: |fatal: ' $(phase) molecule tests/ci/molecule $(SCENARIO)
 
 lab-down: ## Remove all hosts of all labs
 	@tests/lab/hosts --lab demo down

@@ -9,11 +9,12 @@ The only module_utils file that knows Ansible: options that all modules share, a
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
+from ansible.module_utils.errors import UnsupportedError
+from ansible_collections.mailops.postfix.plugins.module_utils import _plan_tables
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan, apply
@@ -33,7 +34,7 @@ def run(
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
     """
     common = {"config_directory": {"type": "path"}, "backup": {"type": "bool", "default": False}}
-    module = AnsibleModule({**argument_spec, **common}, supports_check_mode=True, **arguments)
+    module = _Module({**argument_spec, **common}, supports_check_mode=True, **arguments)
     options = dict(module.params)
     try:
         for name, specification in (parts or {}).items():
@@ -54,6 +55,23 @@ def run(
     module.exit_json(changed=outcome.changed, diff=outcome.diff, **result)
 
 
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """Keeps the values of secret tables out of the log of the host and of what -vvv shows of the arguments."""
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update(_secret_values(self.params))
+        super()._log_invocation()
+
+
+def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
+    """The values of tables that are declared to be for their owner alone."""
+    for table in [options, *(options.get("lookup_tables") or [])]:
+        entries = table.get("entries")
+        if isinstance(entries, dict) and _plan_tables.is_private(table.get("mode")):
+            for value in entries.values():
+                yield from (part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
+
+
 def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
     """The options of another module, with its defaults filled in; a list of them item by item."""
     if value is None:
@@ -62,7 +80,8 @@ def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
         return [_validated(f"{name}[{index}]", item, specification) for index, item in enumerate(value)]
     result = ArgumentSpecValidator(**specification).validate(value)
     if result.error_messages:
-        raise DeclarationError("reading option", name, "; ".join(result.error_messages))
+        causes = [f"there is no option {error.msg}" if isinstance(error, UnsupportedError) else error.msg for error in result.errors]
+        raise DeclarationError("reading option", name, "; ".join(causes))
     return result.validated_parameters
 
 

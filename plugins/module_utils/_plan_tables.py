@@ -258,6 +258,15 @@ def _mode(declared: str | int | None, path: str) -> int | None:
     return mode
 
 
+def is_private(mode: Any) -> bool:
+    """Whether a declared mode, right or wrong, leaves a table to its owner."""
+    try:
+        declared = _mode(mode, "")
+    except DeclarationError:
+        return False
+    return declared is not None and _is_secret(None, declared)
+
+
 def _is_secret(status: os.stat_result | None, mode: int | None) -> bool:
     """Whether others than the owner may not read the table, now or afterwards."""
     modes = [] if mode is None else [mode]

@@ -333,7 +333,9 @@ def _second_name(target: str) -> Optional[str]:
     if not os.path.exists(target):
         return None
     directory, name = os.path.split(target)
-    path = tempfile.mktemp(prefix=f".{name}.", suffix=".old", dir=directory)
+    path = os.path.join(directory, f".{name}.{os.getpid()}.old")
+    with suppress(FileNotFoundError):
+        os.unlink(path)
     try:
         os.link(target, path)
     except OSError:  # a file system without hard links

@@ -22,6 +22,8 @@ description:
     is written, for example lines without a value and duplicate keys. The message names file and line.
   - Running daemons notice a new compiled table by themselves. Types that they read once need a reload; RV(requires)
     tells.
+  - Routes need patience. trivial-rewrite(8) looks at its tables, such as C(transport_maps), every ten seconds, and its
+    clients remember their last recipient for thirty. A reload makes a route count at once.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance

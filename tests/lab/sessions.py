@@ -52,7 +52,8 @@ def session(
         context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, protocol)
     if certificate:
         context.load_cert_chain(certificate)
-    seen: dict[str, Any] = {"tls": "", "auth": "", "rcpt": ""}
+    names = ("error", "before", "mail_before", "rcpt_before", "tls", "after", "auth", "mail", "rcpt", "data")
+    seen: dict[str, Any] = dict.fromkeys(names, "")
     sender = "alice@probe.example.test"
     try:
         if port == 465:

@@ -25,7 +25,7 @@ PIECES = {
         b"smtps inet n - n - - smtpd", b"\n  -o a=b", b"-o", b" -o b=", b" -va=b", b"-voa=", b"{", b"}", b"{ a = ", b" }", b"--", b"x=y", b"\0", b"\v", b"\xff", b"\r",
     ],
 }
-SEED = 20260102
+SEED = 20260104
 
 
 def texts(kind: str, number: int):

@@ -6,22 +6,36 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-STOCK = "/usr/share/postfix"
+MAIN_CF = """\
+# As a distribution ships it.
+biff = no
+readme_directory = no
+compatibility_level = 3.6
+mydestination = $myhostname, localhost
+"""
+
+MASTER_CF = """\
+smtp      inet  n       -       y       -       -       smtpd
+#submission inet n       -       y       -       -       smtpd
+#  -o syslog_name=postfix/submission
+#  -o smtpd_tls_security_level=encrypt
+#     Prose, which is no option.
+pickup    unix  n       -       y       60      1       pickup
+cleanup   unix  n       -       y       -       0       cleanup
+smtp      unix  -       -       y       -       -       smtp
+local     unix  -       n       n       -       -       local
+"""
 
 
 @pytest.fixture
 def directory(tmp_path):
-    """A configuration directory with the distribution's own files."""
-    shutil.copy(f"{STOCK}/main.cf.debian", tmp_path / "main.cf")
-    shutil.copy(f"{STOCK}/master.cf.dist", tmp_path / "master.cf")
-    with open(tmp_path / "main.cf", "a", encoding="utf-8") as file:
-        file.write("compatibility_level = 3.6\n")
-    for name in ("main.cf", "master.cf"):
+    """A small configuration directory; its files are old enough for Postfix to read them at once."""
+    for name, text in (("main.cf", MAIN_CF), ("master.cf", MASTER_CF)):
+        (tmp_path / name).write_text(text)
         os.utime(tmp_path / name, (1, 1))
     return tmp_path
 

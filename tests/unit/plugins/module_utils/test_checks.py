@@ -61,3 +61,18 @@ def test_values_that_postfix_trips_over(name, value, words):
     with pytest.raises(DeclarationError) as error:
         _checks.check_value(name, value, {"smtp_tls_fingerprint_digest": "sha256"})
     assert words in str(error.value) and name in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "words"),
+    [
+        ("smtp_tlsrpt_enable", (3, 7, 11), ["Postfix 3.7.11 does not have", "came with Postfix 3.10"]),
+        ("smtp_tls_received_header", (3, 7, 11), ["the client side", "smtpd_tls_received_header"]),
+        ("smtpd_tls_note_starttls_offer", (3, 7, 11), ["the server side", "smtp_tls_note_starttls_offer"]),
+        ("smtp_tls_securty_level", (3, 7, 11), ["Did you mean smtp_tls_security_level?"]),
+        ("something_else", (3, 7, 11), ["does not know", "$something_else"]),
+    ],
+)
+def test_names_that_postfix_does_not_know(name, version, words):
+    error = _checks.unknown_name(name, "main.cf", ["smtp_tls_security_level", "smtpd_tls_received_header"], version)
+    assert [word for word in (name, "main.cf", *words) if word not in str(error)] == [], str(error)

@@ -30,6 +30,11 @@ def test_a_wrong_option_is_named_with_its_place(run_module):
     assert result["failed"] and "certificates[1]" in result["msg"] and "name" in result["msg"]
 
 
+def test_an_unknown_option_is_called_so(run_module):
+    result = run_module(configuration, master_cf=[{"service": "smtp/inet", "chrot": True}])
+    assert result["failed"] and "reading option master_cf[0]: there is no option chrot. Supported parameters include: chroot," in result["msg"]
+
+
 def test_nothing_declared_is_nothing_done(run_module):
     result = run_module(configuration)
     assert (result["changed"], result["requires"]) == (False, "none")

@@ -23,7 +23,7 @@ def test_the_stock_configuration(run_module, directory):
     assert result["unused_parameters"] == [] and result["deprecated_parameters"] == {}
     services = {service["service"]: service for service in result["services"]}
     assert services["smtp/inet"]["command"] == "smtpd" and services["smtp/inet"]["chrooted"] is True
-    assert services["pipe/unix" if "pipe/unix" in services else "local/unix"]["chrooted"] is False
+    assert services["local/unix"]["chrooted"] is False
 
 
 def test_old_and_misspelt_parameters(run_module, directory):

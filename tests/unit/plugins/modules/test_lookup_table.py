@@ -51,6 +51,12 @@ def test_mode_and_backup(run, tmp_path):
     assert any(path.startswith(f"{tmp_path}/t.") for path in result["backup_files"])
 
 
+@pytest.mark.parametrize(("mode", "hidden"), [("0600", True), ("0640", False), ("nonsense", False)])
+def test_a_secret_is_in_no_output(run, mode, hidden):
+    result = run(entries={"[hub]:587": "alice:open-sesame", "list": ["open-barley"]}, mode=mode, _ansible_diff=True)
+    assert ["open-sesame" in str(result), "open-barley" in str(result)] == [not hidden] * 2
+
+
 def test_removal(run, tmp_path):
     run(entries={"a": "1"})
     assert run(state="absent")["changed"] and not (tmp_path / "t.db").exists()

@@ -1,0 +1,411 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""For any file and any edit, Postfix reads what was declared, what its own editor would have made, and nothing else has changed.
+
+A postconf(1) takes 5 ms, so that each file that hypothesis makes holds PARTS small files, one behind the other, each with names and an
+edit of its own: these are the examples that are counted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import is_skipped, physical_lines, to_bytes, to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan
+
+CORPUS = Path(__file__).resolve().parents[2] / "corpus"
+PARTS = 10
+EXAMPLES = settings(settings.get_profile("editors"), max_examples=max(1, settings.get_profile("editors").max_examples // PARTS))
+
+
+@pytest.fixture(scope="module")
+def scratch():
+    """A configuration directory in memory."""
+    directory = tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+    yield Path(directory)
+    shutil.rmtree(directory)
+
+
+def check_transaction(directory, name, before, edit):
+    """Check mode says what then happens, and happens once."""
+    for file in ("main.cf", "master.cf"):
+        (directory / file).write_bytes(before if file == name else b"")
+
+    def build(instance):
+        text = instance.read(name)
+        return Plan([Change(instance.path(name), edit(text), text)])
+
+    predicted, done, again = (
+        _transaction.apply(build, lambda: Instance(str(directory)), check_mode=check_mode) for check_mode in (True, False, False)
+    )
+    assert (predicted.changed, predicted.diff) == (done.changed, done.diff)
+    assert (directory / name).read_bytes() == edit(before)
+    assert not again.changed
+
+
+def without(text, owned):
+    """The text without the lines that belong to what was edited; a newline at the end is no difference."""
+    lines = physical_lines(text)
+    for start, end in owned:
+        for index in range(start, end):
+            if not is_skipped(lines[index]):
+                lines[index] = b""
+    return re.sub(rb"\r?\n\Z", b"", b"".join(lines))
+
+
+# main.cf
+
+NAMES = ("mua_a", "mua_b", "mua_ab", "mua_c")
+words = st.one_of(
+    st.text(st.characters(codec="ascii", exclude_characters="\0\n\r\v\f$", categories=("L", "N", "P", "S", "Zs")), max_size=12),
+    st.sampled_from(["", "#x", "= y", "é", "\u00a0x\u00a0", "\x85", "a\vb", "x \f y", "$$", "$mail_name", "\udcff", "a  b\tc", "yes", "0"]),
+)
+blanks = st.sampled_from(["", " ", " ", "\t", "  ", " \v"])
+breaks = st.sampled_from(["\n ", "\n\t", "\n# note\n  ", "\n\n   ", "\n  # note\n ", "\n \n# a\n#b = c\n\t", "\n\r\n "])
+
+
+@st.composite
+def settings_text(draw):
+    """One setting, over any number of lines."""
+    name, before, after = draw(st.sampled_from(NAMES)), draw(blanks), draw(blanks)
+    if draw(st.integers(0, 15)) == 0:
+        before = draw(breaks)
+    value = draw(words)
+    for _line in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+        value += draw(breaks) + draw(words.filter(lambda text: text.strip(" \t\v\f") and not text.lstrip(" \t\v\f").startswith("#")))
+    return f"{name}{before}={after}{value}\n"
+
+
+lines = st.one_of(settings_text(), settings_text(), st.sampled_from(["# comment\n", "\n", "  # indented comment\n", "#mua_a = 1\n", " \t\r\n"]))
+values = st.one_of(st.none(), words, st.lists(words, min_size=2, max_size=3).map("\n".join))
+
+
+@st.composite
+def main_cf_parts(draw):
+    """A text whose names are its own, and what is declared of them."""
+    return "".join(draw(st.lists(lines, max_size=5))), draw(st.dictionaries(st.sampled_from(NAMES), values, max_size=3))
+
+
+@st.composite
+def main_cf_examples(draw):
+    """A main.cf in bytes and a declaration."""
+    names = [name.replace("_", f"{part}_") for part in range(PARTS) for name in NAMES]
+    text = draw(st.sampled_from(["", "", "", "  indented = at the top\n# still\n  there\n", "\ufeff"]))
+    text += f"mua_all = {' '.join(f'${name}' for name in names)}\nmyhostname = $mua_all\n"
+    declaration = {}
+    for part, (more, declared) in enumerate(draw(st.lists(main_cf_parts(), min_size=PARTS, max_size=PARTS))):
+        text += more.replace("mua_", f"mua{part}_")
+        declaration.update({name.replace("_", f"{part}_"): value for name, value in declared.items()})
+    if draw(st.integers(0, 7)) == 0:
+        text = text.replace("\n", "\r\n")
+    if draw(st.integers(0, 3)) == 0:
+        text = text.rstrip("\r\n")
+    return to_bytes(text), declaration
+
+
+@st.composite
+def main_cf_corpus(draw):
+    """A file of the corpus and a declaration of what stands in it."""
+    text = (CORPUS / "main.cf" / draw(st.sampled_from(sorted(os.listdir(CORPUS / "main.cf"))))).read_bytes()
+    try:
+        names = {entry.name for entry in _main_cf.entries(text)} - {"compatibility_level"}
+    except GrammarError:
+        names = set()
+    names = sorted(name for name in names if re.fullmatch(r"[\w.-]+", name, re.ASCII)) + ["relayhost", "smtpd_banner"]
+    return text, draw(st.dictionaries(st.sampled_from(names), values, max_size=12))
+
+
+def parameters_of(answer):
+    """What postconf -n says."""
+    pairs = (line.partition(" =") for line in to_text(answer.output).split("\n")[:-1])
+    return {name: value.strip(" ") for name, _equals, value in pairs if name != "config_directory"}
+
+
+def damaged_by_postconf(text, appends, version):
+    """Why postconf(1) itself can't be the measure of this edit."""
+    if b"\0" in text:
+        return "it loses the rest of a line behind a NUL"
+    if re.search(rb"(?m)^[^\s#=][^ \t\r\n=]*[\v\f]", text):
+        return "it takes VT and FF for a part of the name"
+    if text.startswith(b"\xef\xbb\xbf") or text[:1] in (b" ", b"\t"):
+        return "it knows the first line by another name"
+    fixed = {(3, 7): 15, (3, 8): 10, (3, 9): 4, (3, 10): 2}.get(version[:2], 0 if version[:2] > (3, 10) else 1000)
+    if appends and text and not text.endswith(b"\n") and version[2] < fixed:
+        return "it glues the new line to a last line without newline"
+    return ""
+
+
+def check_main_cf(postfix, scratch, before, parameters):
+    try:
+        declared = _main_cf.declared(parameters)
+    except DeclarationError as error:
+        assert "would be a comment" in str(error)
+        return
+    verdict = postfix.ask(before, b"", ["-n"])
+    try:
+        after = _main_cf.edit(before, declared)
+    except GrammarError:
+        assert verdict.answers[0].status != 0, "we refuse what Postfix reads"
+        return
+    now = postfix.ask(after, b"", ["-n"]).answers[0]
+    assert (verdict.answers[0].status, now.status) == (0, 0), (verdict, now)
+
+    expected = parameters_of(verdict.answers[0])
+    seen = parameters_of(now)
+    for name, value in declared.items():
+        expected.pop(name, None)
+        if value is not None and name in seen:
+            expected[name] = _main_cf.folded(value)
+    assert seen == expected
+    assert not {name for name, value in declared.items() if value is None} & set(seen)
+    assert all(value is None or name in seen for name, value in declared.items() if name.startswith("mua"))
+
+    def ranges(text):
+        return [(entry.start, entry.end) for entry in _main_cf.entries(text) if entry.name in declared]
+
+    assert without(before, ranges(before)) == without(after, ranges(after))
+    assert Counter(entry.name for entry in _main_cf.entries(after) if entry.name in declared) == {
+        name: 1 for name, value in declared.items() if value is not None
+    }
+    check_transaction(scratch, "main.cf", before, lambda text: _main_cf.edit(text, declared))
+
+    present = {entry.name for entry in _main_cf.entries(before)}
+    excluded = damaged_by_postconf(before, any(value is not None and name not in present for name, value in declared.items()), postfix.version)
+    event(excluded or "compared with postconf -e")
+    commands = []
+    if any(value is not None for value in declared.values()):
+        commands.append(["-e", *(f"{name}={_main_cf.folded(value)}" for name, value in declared.items() if value is not None)])
+    if None in declared.values():
+        commands.append(["-X", *(name for name, value in declared.items() if value is None)])
+    if not excluded and commands:
+        answers = postfix.ask(before, b"", *commands, ["-n"]).answers
+        assert [answer.status for answer in answers] == [0] * len(answers), answers
+        assert parameters_of(answers[-1]) == seen
+
+
+@EXAMPLES
+@given(example=main_cf_examples())
+def test_main_cf(postfix, scratch, example):
+    check_main_cf(postfix, scratch, *example)
+
+
+@EXAMPLES
+@given(example=main_cf_corpus())
+def test_main_cf_of_the_corpus(postfix, scratch, example):
+    check_main_cf(postfix, scratch, *example)
+
+
+# master.cf
+
+INET = ("smtp", "25", "465", "smtps", "submissions", "127.0.0.1:587", "127.0.0.1:submission", "[::1]:10026")
+OTHER = ("a/unix", "b/unix", "a/fifo", "c/pass", "d/unix-dgram")
+OPTIONS = ("myhostname", "smtpd_banner", "relayhost", "syslog_name")
+gaps = st.sampled_from([" ", " ", " ", "   ", "\t", "\n  ", "\n# note\n\t", "\n\n ", " \r\n "])
+option_values = st.one_of(
+    st.text(st.characters(codec="ascii", exclude_characters="\0\n\r\v\f${}", categories=("L", "N", "P", "S", "Zs")), max_size=10),
+    st.sampled_from(["", "{a}", "a{b}c", "x {y z} w", "${mua?{a}:{b}}", "$mail_name", "é", "\u00a0", "a\vb", "a=b", "-o", "\udcff", "}", "a}b"]),
+)
+flag = st.sampled_from(["-", "-", "y", "n"])
+
+
+@st.composite
+def option_words(draw):
+    """One -o in one of its notations."""
+    name, value = draw(st.sampled_from(OPTIONS)), draw(option_values).strip(" ")
+    notation = draw(st.sampled_from(["-o {}", "-o {}", "-o {}", "-o{}", "-vo {}", "-o{{}}", "-o {{ {} }}"]))
+    if "{{" in notation or re.search(r"[ \t]", value) or value.startswith("}"):
+        return f"-o{draw(gaps)}{{{draw(st.sampled_from(['', ' ', f' {chr(10)} ']))}{name} = {value if value.count('}') == value.count('{') else 'x'} }}"
+    return notation.format(f"{name}={value}").replace(" ", draw(gaps), 1)
+
+
+@st.composite
+def entries_text(draw, services):
+    """One service, in any layout."""
+    name, _slash, kind = draw(st.sampled_from(services)).rpartition("/")
+    gap = st.just(" ") if draw(st.integers(0, 3)) else gaps
+    private = "n" if kind == "inet" else draw(flag)
+    words = [name, kind, private, draw(flag), draw(flag), draw(st.sampled_from(["-", "60", "1000?"])), draw(st.sampled_from(["-", "0", "100"]))]
+    words += [draw(st.sampled_from(["smtpd", "pipe", "x"]))]
+    text = words[0] + "".join(draw(gap) + word for word in words[1:])
+    for word in draw(st.lists(st.one_of(option_words(), option_words(), st.just("-v")), max_size=4)):
+        text += draw(gaps) + word
+    for word in draw(st.sampled_from([[], [], [], ["flags=R", "argv=/bin/x", "-o", "y"], ["{ a  b }"], ["--", "-oi"], ["-o", "a", "=", "b"]])):
+        text += draw(gaps) + word
+    return text + draw(st.sampled_from(["\n", "\n", " \n", "\r\n"]))
+
+
+@st.composite
+def master_cf_part(draw, services):
+    """A text about some services, and what is declared of one of them."""
+    entry = entries_text(services)
+    commented = entry.map(lambda text: "".join(f"#{line}" for line in text.splitlines(True)))
+    noise = st.sampled_from(["# note\n", "\n", "  # indented\n", "#  -o relayhost=x\n", "#   specify -o relayhost=y here\n", "#  -o smtpd_banner=a -o syslog_name=b\n"])
+    text = "".join(draw(st.lists(st.one_of(entry, entry, commented, noise), max_size=4)))
+    service = {"service": draw(st.sampled_from(services)), "command": draw(st.sampled_from(["smtpd", "smtpd", "x -v", "pipe argv=y { a b }"]))}
+    service["state"] = draw(st.sampled_from(["present"] * 8 + ["absent", "disabled"]))
+    for column, choice in (("chroot", [True, False, None]), ("wakeup", ["60?", 0, None]), ("process_limit", [1, 99999, None])):
+        if draw(st.integers(0, 3)) == 0:
+            service[column] = draw(st.sampled_from(choice))
+    service["options"] = draw(st.dictionaries(st.sampled_from(OPTIONS), st.one_of(st.none(), option_values), max_size=2))
+    service["purge_options"] = draw(st.integers(0, 7)) == 0
+    return text, service
+
+
+def of_part(number):
+    """The services of a part: no two parts have one in common."""
+    return [f"{name}{number}/{kind}" for name, kind in (key.split("/") for key in OTHER)] + (
+        [f"{name}/inet" for name in INET] if number == 0 else [f"127.0.0.{number + 1}:{port}/inet" for port in ("smtp", "25", "465", "smtps")]
+    )
+
+
+@st.composite
+def master_cf_examples(draw):
+    """A master.cf in bytes and a declaration for each of its parts."""
+    parts = [draw(master_cf_part(of_part(number))) for number in range(PARTS)]
+    text = draw(st.sampled_from(["", "", "", "  indented at the top\n# still\n  there\n"])) + "".join(text for text, _service in parts)
+    if draw(st.integers(0, 7)) == 0:
+        text = re.sub("\r?\n", "\r\n", text)
+    if draw(st.integers(0, 3)) == 0:
+        text = text.rstrip("\r\n")
+    return to_bytes(text), [service for _text, service in parts]
+
+
+@st.composite
+def master_cf_corpus(draw):
+    """A file of the corpus and declarations of some of its services."""
+    text = (CORPUS / "master.cf" / draw(st.sampled_from(sorted(os.listdir(CORPUS / "master.cf"))))).read_bytes()
+    try:
+        keys = sorted({service.key for service in _master_cf.services(text)})
+    except GrammarError:
+        keys = []
+    keys = [key for key in keys if re.fullmatch(r"[][\w.:-]+/[a-z-]+", key, re.ASCII)] + ["submission/inet", "smtps/inet", "new/unix"]
+    return text, draw(st.lists(st.sampled_from(keys).flatmap(lambda key: master_cf_part([key])).map(lambda part: part[1]), min_size=1, max_size=4))
+
+
+def entries_of(answer):
+    """What postconf -M says: the words of each service, by what master(8) takes for its identity; of duplicates the last."""
+    result = {}
+    for service in _master_cf.services(answer.output):
+        result[(*_master_cf.endpoint(*service.key.rsplit("/", 1)), service.column("private") != "n")] = _master_cf.describe(service)
+    return result
+
+
+def options_of(answer, name):
+    """What postconf -P says of one service."""
+    lines = [line for line in to_text(answer.output).split("\n") if line.startswith(f"{name}/")]
+    return {option: value.strip(" ") for option, _equals, value in (line[len(name) + 1:].partition(" =") for line in lines)}
+
+
+def check_master_cf(postfix, scratch, before, services):
+    try:
+        declarations = _master_cf.merged([_master_cf.declared(service) for service in services])
+    except DeclarationError as error:
+        assert "brace in option" in str(error) or "same service" in str(error), error
+        return
+    was = postfix.ask(b"", before, ["-M"]).answers[0]
+    try:
+        after = _master_cf.edit(before, declarations)
+    except GrammarError as error:
+        # What postconf accepts and we do not stops master(8), or the daemon of a service that is to be edited.
+        assert was.status or b"missing" in was.errors or b"}" in was.errors or str(error).startswith("editing"), (error, was)
+        return
+    now, options = postfix.ask(b"", after, ["-M"], ["-P"]).answers
+    assert (was.status, now.status, options.status) == (0, 0, 0), (was, now, options)
+
+    expected, seen = entries_of(was), entries_of(now)
+    identities = {_master_cf.endpoint(item.name, item.type) for item in declarations}
+    assert {key: entry for key, entry in seen.items() if key[:2] not in identities} == {
+        key: entry for key, entry in expected.items() if key[:2] not in identities
+    }
+    for declaration in declarations:
+        found = _master_cf.find(after, declaration.name, declaration.type)
+        if declaration.state != "present":
+            assert f"{declaration.key} " not in to_text(now.output)
+            continue
+        assert found is not None and found.key == declaration.key
+        described = seen[(*_master_cf.endpoint(declaration.name, declaration.type), found.column("private") != "n")]
+        assert described == _master_cf.describe(found), "postconf -M reads other words than we do"
+        for column in declaration.columns.keys() - {"command"}:
+            assert found.column(column) == declaration.columns[column]
+        if sum(key[:2] == (declaration.name, declaration.type) for key in seen) > 1:
+            continue  # postconf -P does not tell a private service from a public one
+        values = options_of(options, declaration.key)
+        wanted = {name: _main_cf.folded(value) for name, value in declaration.options.items() if value is not None}
+        assert {name: values.get(name) for name in wanted} == wanted
+        assert not {name for name, value in declaration.options.items() if value is None} & set(values)
+        assert not declaration.purge_options or values == wanted
+    check_transaction(scratch, "master.cf", before, lambda text: _master_cf.edit(text, declarations))
+
+    def ranges(text):
+        return [(item.line.start, item.line.end) for item in _master_cf.services(text) if _master_cf.endpoint(*item.key.rsplit("/", 1)) in identities]
+
+    kept, left = without(before, ranges(before)), without(after, ranges(after))
+    # Comments may have become part of a service, or a service comments; nothing else.
+    live = [line for line in physical_lines(kept) if not is_skipped(line)]
+    assert [line.rstrip(b"\r\n") for line in live] == [line.rstrip(b"\r\n") for line in physical_lines(left) if not is_skipped(line)]
+    if all(declaration.state == "absent" for declaration in declarations):
+        assert kept == left
+    compare_with_postconf(postfix, before, declarations, seen)
+
+
+def compare_with_postconf(postfix, before, declarations, seen):
+    """Do the same with postconf -F, -P, -PX, -MX, -M#, one service at a time as far as it can."""
+    entries = _master_cf.services(before)
+    names = Counter((*_master_cf.endpoint(*entry.key.rsplit("/", 1)), ) for entry in entries)
+    columns, options, removed, absent, disabled, compared = [], [], [], [], [], []
+    if any(entry.line.text.split(b"\0")[0] != entry.line.text for entry in entries) or b"=" in b"".join(to_bytes(e.column("service")) for e in entries):
+        return  # it loses the rest of a line behind a NUL, and can't edit a file with a service whose name has a =
+    if any(to_bytes(entry.column("type")) not in physical_lines(before)[entry.line.start] for entry in entries):
+        return  # it can't edit a file that has a type on a continuation line
+    for declaration in declarations:
+        identity = _master_cf.endpoint(declaration.name, declaration.type)
+        if names[identity] != 1 or "/" in declaration.name:
+            continue  # new to both; or postconf edits all of several, or none where it stands under another name
+        entry = next(entry for entry in entries if _master_cf.endpoint(*entry.key.rsplit("/", 1)) == identity)
+        if entry.key != declaration.key:
+            continue
+        if declaration.state != "present":
+            (absent if declaration.state == "absent" else disabled).append(declaration.key)
+        elif declaration.arguments is not None or declaration.columns.get("command") != entry.column("command"):
+            continue
+        elif any(re.search(r"[ \t]", value or "") for value in declaration.options.values()) or declaration.purge_options:
+            continue  # postconf -P takes no white space
+        else:
+            columns += [f"{declaration.key}/{column}={value}" for column, value in declaration.columns.items() if column != "command"]
+            present = entry.effective_options
+            options += [f"{declaration.key}/{name}={value}" for name, value in declaration.options.items() if value is not None]
+            removed += [f"{declaration.key}/{name}" for name, value in declaration.options.items() if value is None and name in present]
+        compared.append((*identity, entry.column("private") != "n"))
+    commands = [[flag, *words] for flag, words in (("-F", columns), ("-P", options), ("-PX", removed), ("-MX", absent), ("-M#", disabled)) if words]
+    event("compared with postconf -F, -P, -M" if commands else "nothing to compare with")
+    if commands:
+        answers = postfix.ask(b"", before, *commands, ["-M"]).answers
+        assert [answer.status for answer in answers] == [0] * len(answers), (commands, answers)
+        theirs = entries_of(answers[-1])
+        assert {key: theirs.get(key) for key in compared} == {key: seen.get(key) for key in compared}
+
+
+@EXAMPLES
+@given(example=master_cf_examples())
+def test_master_cf(postfix, scratch, example):
+    check_master_cf(postfix, scratch, *example)
+
+
+@EXAMPLES
+@given(example=master_cf_corpus())
+def test_master_cf_of_the_corpus(postfix, scratch, example):
+    check_master_cf(postfix, scratch, *example)
