@@ -126,7 +126,13 @@ def run(argv: list[str]) -> dict[str, Any]:
     return {"rc": done.returncode, **{name: text.decode(errors="replace").rstrip("\n") for name, text in words.items()}}
 
 
-STEPS: dict[str, Callable[..., dict[str, Any]]] = {"mails": mails, "log": log, "files": files, "served": served, "run": run}
+STEPS: dict[str, Callable[..., dict[str, Any]]] = {
+    "mails": mails,
+    "log": log,
+    "files": files,
+    "served": served,
+    "run": run,
+}
 
 
 def main(argument: str) -> None:

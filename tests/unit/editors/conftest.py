@@ -6,6 +6,7 @@
 
 POSTFIX_PYTHON  the command of a Python that runs where Postfix is, such as ``podman exec -i relay python3``
 EXAMPLES        how many examples the property tests try (default 100); the fuzzers try 50 times as many
+SHRINK          if set, reduce a failing example (it takes minutes; small files one by one instead of ten in one)
 """
 
 from __future__ import annotations
@@ -21,10 +22,17 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
-settings.register_profile("editors", max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+settings.register_profile(
+    "editors",
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+    phases=set(Phase) - (set() if os.environ.get("SHRINK") else {Phase.shrink, Phase.explain}),
+)
 
 
 @dataclass(frozen=True)

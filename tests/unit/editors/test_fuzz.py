@@ -10,10 +10,13 @@ import random
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import GrammarError
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import is_skipped, logical_lines, physical_lines
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
+    is_skipped,
+    logical_lines,
+    physical_lines,
+)
 
 CORPUS = Path(__file__).resolve().parents[2] / "corpus"
 

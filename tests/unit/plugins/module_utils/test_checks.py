@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _checks
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 

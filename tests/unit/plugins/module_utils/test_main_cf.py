@@ -8,12 +8,11 @@ import os
 import subprocess
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import is_skipped, physical_lines
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 EDITS = [
     ("set a new one", b"a = 1\n", {"b": "2"}, b"a = 1\nb = 2\n"),

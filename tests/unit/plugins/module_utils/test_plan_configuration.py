@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 import pytest
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _plan_configuration, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance

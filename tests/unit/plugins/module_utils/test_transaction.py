@@ -11,7 +11,6 @@ import sys
 import time
 
 import pytest
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance

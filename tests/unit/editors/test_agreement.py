@@ -18,17 +18,21 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import event, given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import is_skipped, physical_lines, to_bytes, to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
+    is_skipped,
+    physical_lines,
+    to_bytes,
+    to_text,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 CORPUS = Path(__file__).resolve().parents[2] / "corpus"
-PARTS = 10
+PARTS = 1 if os.environ.get("SHRINK") else 10
 EXAMPLES = settings(settings.get_profile("editors"), max_examples=max(1, settings.get_profile("editors").max_examples // PARTS))
 
 
@@ -154,13 +158,13 @@ def check_main_cf(postfix, scratch, before, parameters):
         declared = _main_cf.declared(parameters)
     except DeclarationError as error:
         assert "would be a comment" in str(error)
-        return
+        return "refused"
     verdict = postfix.ask(before, b"", ["-n"])
     try:
         after = _main_cf.edit(before, declared)
     except GrammarError:
         assert verdict.answers[0].status != 0, "we refuse what Postfix reads"
-        return
+        return "refused"
     now = postfix.ask(after, b"", ["-n"]).answers[0]
     assert (verdict.answers[0].status, now.status) == (0, 0), (verdict, now)
 
@@ -185,7 +189,6 @@ def check_main_cf(postfix, scratch, before, parameters):
 
     present = {entry.name for entry in _main_cf.entries(before)}
     excluded = damaged_by_postconf(before, any(value is not None and name not in present for name, value in declared.items()), postfix.version)
-    event(excluded or "compared with postconf -e")
     commands = []
     if any(value is not None for value in declared.values()):
         commands.append(["-e", *(f"{name}={_main_cf.folded(value)}" for name, value in declared.items() if value is not None)])
@@ -195,18 +198,41 @@ def check_main_cf(postfix, scratch, before, parameters):
         answers = postfix.ask(before, b"", *commands, ["-n"]).answers
         assert [answer.status for answer in answers] == [0] * len(answers), answers
         assert parameters_of(answers[-1]) == seen
+    return excluded or "compared with postconf -e"
+
+
+MAIN_CF_EDITS = [
+    {},
+    {"relayhost": "[relay.example.test]:587"},
+    {"relayhost": None},
+    {"relayhost": "", "smtpd_banner": "two  blanks, = and # and Größe"},
+    {"mydestination": ["$myhostname", "localhost"], "biff": False},
+    {"mydestination": None, "biff": None, "smtpd_banner": None, "myhostname": None},
+    {"mynetworks": "127.0.0.0/8,\n[::1]/128\n\n192.0.2.0/24\n", "mailbox_size_limit": 0},
+    {"smtpd_recipient_restrictions": "reject", "smtpd_tls_session_cache_database": None, "postscreen_dnsbl_sites": "", "debugger_command": "x"},
+]
+
+
+@pytest.mark.parametrize("edit", MAIN_CF_EDITS, ids=[str(index) for index in range(len(MAIN_CF_EDITS))])
+@pytest.mark.parametrize("file", sorted(os.listdir(CORPUS / "main.cf")))
+def test_main_cf_corpus(postfix, scratch, file, edit):
+    before = (CORPUS / "main.cf" / file).read_bytes()
+    if file.startswith("hard-fatal"):
+        with pytest.raises(GrammarError, match=r"/x/main.cf:\d+: missing"):
+            _main_cf.edit(before, edit, "/x/main.cf")
+    check_main_cf(postfix, scratch, before, edit)
 
 
 @EXAMPLES
 @given(example=main_cf_examples())
 def test_main_cf(postfix, scratch, example):
-    check_main_cf(postfix, scratch, *example)
+    event(check_main_cf(postfix, scratch, *example))
 
 
 @EXAMPLES
 @given(example=main_cf_corpus())
 def test_main_cf_of_the_corpus(postfix, scratch, example):
-    check_main_cf(postfix, scratch, *example)
+    event(check_main_cf(postfix, scratch, *example))
 
 
 # master.cf
@@ -315,14 +341,14 @@ def check_master_cf(postfix, scratch, before, services):
         declarations = _master_cf.merged([_master_cf.declared(service) for service in services])
     except DeclarationError as error:
         assert "brace in option" in str(error) or "same service" in str(error), error
-        return
+        return "refused"
     was = postfix.ask(b"", before, ["-M"]).answers[0]
     try:
         after = _master_cf.edit(before, declarations)
     except GrammarError as error:
         # What postconf accepts and we do not stops master(8), or the daemon of a service that is to be edited.
         assert was.status or b"missing" in was.errors or b"}" in was.errors or str(error).startswith("editing"), (error, was)
-        return
+        return "refused"
     now, options = postfix.ask(b"", after, ["-M"], ["-P"]).answers
     assert (was.status, now.status, options.status) == (0, 0, 0), (was, now, options)
 
@@ -359,7 +385,7 @@ def check_master_cf(postfix, scratch, before, services):
     assert [line.rstrip(b"\r\n") for line in live] == [line.rstrip(b"\r\n") for line in physical_lines(left) if not is_skipped(line)]
     if all(declaration.state == "absent" for declaration in declarations):
         assert kept == left
-    compare_with_postconf(postfix, before, declarations, seen)
+    return compare_with_postconf(postfix, before, declarations, seen)
 
 
 def compare_with_postconf(postfix, before, declarations, seen):
@@ -368,9 +394,9 @@ def compare_with_postconf(postfix, before, declarations, seen):
     names = Counter((*_master_cf.endpoint(*entry.key.rsplit("/", 1)), ) for entry in entries)
     columns, options, removed, absent, disabled, compared = [], [], [], [], [], []
     if any(entry.line.text.split(b"\0")[0] != entry.line.text for entry in entries) or b"=" in b"".join(to_bytes(e.column("service")) for e in entries):
-        return  # it loses the rest of a line behind a NUL, and can't edit a file with a service whose name has a =
+        return "NUL, or = in a name"  # it loses the rest of a line behind a NUL, and can't edit a file with a service whose name has a =
     if any(to_bytes(entry.column("type")) not in physical_lines(before)[entry.line.start] for entry in entries):
-        return  # it can't edit a file that has a type on a continuation line
+        return "type on another line"  # it can't edit a file that has a type on a continuation line
     for declaration in declarations:
         identity = _master_cf.endpoint(declaration.name, declaration.type)
         if names[identity] != 1 or "/" in declaration.name:
@@ -391,21 +417,47 @@ def compare_with_postconf(postfix, before, declarations, seen):
             removed += [f"{declaration.key}/{name}" for name, value in declaration.options.items() if value is None and name in present]
         compared.append((*identity, entry.column("private") != "n"))
     commands = [[flag, *words] for flag, words in (("-F", columns), ("-P", options), ("-PX", removed), ("-MX", absent), ("-M#", disabled)) if words]
-    event("compared with postconf -F, -P, -M" if commands else "nothing to compare with")
     if commands:
         answers = postfix.ask(b"", before, *commands, ["-M"]).answers
         assert [answer.status for answer in answers] == [0] * len(answers), (commands, answers)
         theirs = entries_of(answers[-1])
         assert {key: theirs.get(key) for key in compared} == {key: seen.get(key) for key in compared}
+    return "compared with postconf -F, -P, -M" if commands else "postconf can't do any of it"
+
+
+RELAY_ONLY = {"smtpd_relay_restrictions": ["permit_sasl_authenticated", "reject"], "smtpd_banner": "two words"}
+MASTER_CF_EDITS = [
+    [],
+    [{"service": "smtp/inet", "command": "smtpd", "chroot": False}],
+    [{"service": "smtp/inet", "state": "absent"}, {"service": "smtp/unix", "state": "disabled"}],
+    [{"service": "submission/inet", "command": "smtpd", "options": {"smtpd_tls_security_level": "encrypt", **RELAY_ONLY}}],
+    [{"service": "submissions/inet", "command": "smtpd", "options": {"smtpd_tls_wrappermode": True}, "purge_options": True}],
+    [{"service": "submissions/inet", "state": "disabled"}, {"service": "submission/inet", "state": "absent"}],
+    [{"service": "smtp/unix", "command": "smtp", "chroot": None, "process_limit": 20, "options": {"myhostname": "x", "syslog_name": None}}],
+    [{"service": "relay/unix", "command": "smtp", "wakeup": "60?", "options": {"syslog_name": ""}}, {"service": "tlsproxy/unix", "command": "tlsproxy"}],
+    [{"service": "a/unix", "command": "pipe flags=R argv=/bin/x -oi { a b } -- ${recipient}"}, {"service": "b/unix", "command": "pipe", "options": {"smtpd_banner": "c d"}}],
+    [{"service": "pickup/unix", "command": "pickup", "options": {"content_filter": "", "receive_override_options": None}}],
+    [{"service": "127.0.0.1:10025/inet", "command": "smtpd -v", "options": {"content_filter": None, "mynetworks": "127.0.0.0/8"}}],
+]
+
+
+@pytest.mark.parametrize("edit", MASTER_CF_EDITS, ids=[str(index) for index in range(len(MASTER_CF_EDITS))])
+@pytest.mark.parametrize("file", sorted(os.listdir(CORPUS / "master.cf")))
+def test_master_cf_corpus(postfix, scratch, file, edit):
+    before = (CORPUS / "master.cf" / file).read_bytes()
+    if file.startswith("hard-fatal"):
+        with pytest.raises(GrammarError, match=r"/x/master.cf:2: "):
+            _master_cf.edit(before, [_master_cf.declared({"service": "smtp/inet"})], "/x/master.cf")
+    check_master_cf(postfix, scratch, before, edit)
 
 
 @EXAMPLES
 @given(example=master_cf_examples())
 def test_master_cf(postfix, scratch, example):
-    check_master_cf(postfix, scratch, *example)
+    event(check_master_cf(postfix, scratch, *example))
 
 
 @EXAMPLES
 @given(example=master_cf_corpus())
 def test_master_cf_of_the_corpus(postfix, scratch, example):
-    check_master_cf(postfix, scratch, *example)
+    event(check_master_cf(postfix, scratch, *example))
