@@ -313,7 +313,7 @@ class Lab:
             if host.image in optional and not podman_ok("container", "exists", self.container(host.name)):
                 continue
             groups["_meta"]["hostvars"][host.name] = {
-                "ansible_connection": os.environ.get("LAB_CONNECTION", "lab"),
+                "ansible_connection": "containers.podman.podman",
                 "ansible_host": self.container(host.name),
                 "ansible_python_interpreter": "/usr/bin/python3",
                 "lab_fqdn": self.fqdn(host.name),
