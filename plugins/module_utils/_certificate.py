@@ -463,6 +463,8 @@ def bundle(header: str, ders: Iterable[bytes]) -> bytes:
 def listing(text: bytes) -> str:
     """A CA file as a diff shows it: a line for each certificate instead of twenty."""
     try:
-        return "".join(f"certificate with SHA-256 {fingerprint(block.der)}\n" for block in blocks(text) if block.is_certificate)
+        return "".join(
+            f"certificate with SHA-256 {fingerprint(block.der)}\n" for block in blocks(text) if block.is_certificate
+        )
     except PemError as error:
         return f"(damaged: {error})\n"

@@ -100,7 +100,10 @@ class Instance:
         self.config_directory = os.path.abspath(config_directory)
         if not os.path.isfile(self.path("main.cf")):
             raise HostError(
-                "reading", self.path("main.cf"), "there is no such file", "Name an existing Postfix configuration in config_directory"
+                "reading",
+                self.path("main.cf"),
+                "there is no such file",
+                "Name an existing Postfix configuration in config_directory",
             )
 
     def path(self, name: str) -> str:
@@ -223,13 +226,13 @@ class Instance:
             "version": ".".join(map(str, self.version)),
             "config_directory": self.config_directory,
             "directories": {
-                name: value for name, value in self.parameters.items() if name.endswith("_directory") and value.startswith("/")
+                name: value
+                for name, value in self.parameters.items()
+                if name.endswith("_directory") and value.startswith("/")
             },
             "explicit_parameters": {name: _main_cf.folded(value) for name, value in self.explicit.items()},
             "parameters": dict(self.parameters),
-            "services": [
-                dict(_master_cf.describe(entry), chrooted=self.chrooted(entry.key)) for entry in entries
-            ],
+            "services": [dict(_master_cf.describe(entry), chrooted=self.chrooted(entry.key)) for entry in entries],
             "map_types": sorted(self.map_types),
             "default_database_type": self.parameters.get("default_database_type", ""),
             "queue": self.queue(),

@@ -80,7 +80,10 @@ def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
         return [_validated(f"{name}[{index}]", item, specification) for index, item in enumerate(value)]
     result = ArgumentSpecValidator(**specification).validate(value)
     if result.error_messages:
-        causes = [f"there is no option {error.msg}" if isinstance(error, UnsupportedError) else error.msg for error in result.errors]
+        causes = [
+            f"there is no option {error.msg}" if isinstance(error, UnsupportedError) else error.msg
+            for error in result.errors
+        ]
         raise DeclarationError("reading option", name, "; ".join(causes))
     return result.validated_parameters
 

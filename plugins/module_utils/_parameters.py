@@ -50,8 +50,12 @@ _CLIENT_MECHANISMS = ("noplaintext", "noactive", "nodictionary", "noanonymous", 
 _SERVER_MECHANISMS = _CLIENT_MECHANISMS + ("forward_secrecy",)
 
 _SIDES = {
-    "smtp": "client", "lmtp": "client", "tlsproxy_client": "client",
-    "smtpd": "server", "postscreen": "server", "tlsproxy": "server",
+    "smtp": "client",
+    "lmtp": "client",
+    "tlsproxy_client": "client",
+    "smtpd": "server",
+    "postscreen": "server",
+    "tlsproxy": "server",
 }
 
 
@@ -96,6 +100,7 @@ def _row(names: str, kind: str, side: str, **more: Any) -> list[Parameter]:
 _OLD_SWITCH: dict[str, Any] = {"deprecated": (3, 9), "instead": "*_tls_security_level"}
 _REPLACED_BY_AUTO: dict[str, Any] = {"deprecated": (3, 9), "instead": "nothing: leave it at its default"}
 
+# fmt: off
 _TABLE: tuple[list[Parameter], ...] = (
     # TLS: the level, and what it replaced
     _rows("smtp lmtp", "tls_security_level", "enum", values=_CLIENT_LEVELS, optional=True),
@@ -280,6 +285,7 @@ _TABLE: tuple[list[Parameter], ...] = (
     _row("queue_directory data_directory daemon_directory config_directory", "directory", "both", change=RESTART),
     _row("mail_owner setgid_group", "text", "both", change=RESTART),
 )
+# fmt: on
 
 CATALOGUE: dict[str, Parameter] = {parameter.name: parameter for rows in _TABLE for parameter in rows}
 
@@ -305,7 +311,7 @@ def other_side(name: str) -> str | None:
     """The same parameter on the other side: smtpd_x for smtp_x and lmtp_x, smtp_x for smtpd_x; None without one."""
     for prefix, counterpart in (("smtpd_", "smtp_"), ("smtp_", "smtpd_"), ("lmtp_", "smtpd_")):
         if name.startswith(prefix):
-            other = counterpart + name[len(prefix):]
+            other = counterpart + name[len(prefix) :]
             return other if other in CATALOGUE else None
     return None
 

@@ -129,7 +129,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     result.update(parts[-1].result)
     changes = [change for part in parts for change in part.changes]
     return Plan(
-        changes=[change for change in changes if change.after is not None] + [change for change in changes if change.after is None],
+        changes=[change for change in changes if change.after is not None]
+        + [change for change in changes if change.after is None],
         result=result,
         requires=strongest(*(part.requires for part in parts if part.changes_something())),
         warnings=[warning for part in parts for warning in part.warnings],
@@ -215,8 +216,10 @@ def _judge(
     values = [(name, value, "main.cf") for name, value in declared.items() if value is not None]
     values += [
         (name, value, f"service {service.key}")
-        for service in services if service.state == "present"
-        for name, value in service.options.items() if value is not None
+        for service in services
+        if service.state == "present"
+        for name, value in service.options.items()
+        if value is not None
     ]
     for name, value, where in values:
         if ("main" if where == "main.cf" else "master", name) in future.unused:
@@ -226,7 +229,9 @@ def _judge(
     undefined = sorted(set(_UNDEFINED.findall(complaints)))
     referring = " ".join(value for _name, value, _where in values)
     return [
-        f"nothing defines ${name}: Postfix takes it for empty" for name in undefined if re.search(rf"\$[({{]?{re.escape(name)}\b", referring)
+        f"nothing defines ${name}: Postfix takes it for empty"
+        for name in undefined
+        if re.search(rf"\$[({{]?{re.escape(name)}\b", referring)
     ]
 
 
@@ -239,7 +244,10 @@ def _check_files(name: str, value: str, where: str, made: FrozenSet[str]) -> Non
             continue
         if not os.path.isfile(path):
             raise DeclarationError(
-                "setting", f"{name} = {value} in {where}", f"there is no file {path}", "Put it there first: Postfix would go without TLS"
+                "setting",
+                f"{name} = {value} in {where}",
+                f"there is no file {path}",
+                "Put it there first: Postfix would go without TLS",
             )
 
 
@@ -261,10 +269,14 @@ def _user_defined(instance: Instance) -> Dict[str, str]:
     return {name: value for name, value in instance.explicit.items() if name not in instance.parameters}
 
 
-def _parameter_changes(before: bytes, after: bytes, declared: Mapping[str, Optional[str]]) -> Dict[str, Dict[str, Optional[str]]]:
+def _parameter_changes(
+    before: bytes, after: bytes, declared: Mapping[str, Optional[str]]
+) -> Dict[str, Dict[str, Optional[str]]]:
     old, new = _main_cf.parse_parameters(to_text(before)), _main_cf.parse_parameters(to_text(after))
     return {
-        name: {"before": _shown(old.get(name)), "after": _shown(new.get(name))} for name in declared if old.get(name) != new.get(name)
+        name: {"before": _shown(old.get(name)), "after": _shown(new.get(name))}
+        for name in declared
+        if old.get(name) != new.get(name)
     }
 
 

@@ -285,7 +285,9 @@ def _make_directories(path: str, mode: int, made: List[str]) -> None:
 
 def _stage(change: Change, target: str, settled: Optional[float]) -> str:
     """Write the new file beside its target, complete with owner, mode and modification time; settled is None to keep the latter."""
-    descriptor, path = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", suffix=".new", dir=os.path.dirname(target))
+    descriptor, path = tempfile.mkstemp(
+        prefix=f".{os.path.basename(target)}.", suffix=".new", dir=os.path.dirname(target)
+    )
     try:
         with os.fdopen(descriptor, "wb") as file:
             if isinstance(change.after, bytes):

@@ -43,6 +43,7 @@ EDITS_LINES = re.compile(r"\b(lineinfile|blockinfile)\b|\bansible\.builtin\.repl
 
 # The rules
 
+
 def imported(source: str) -> set[str]:
     """The dotted names that a Python file imports, as in ``ansible.module_utils.basic.AnsibleModule``."""
     names: set[str] = set()
@@ -59,7 +60,8 @@ def documentation(source: str) -> dict[str, Any]:
     texts = {
         node.targets[0].id: ast.literal_eval(node.value)
         for node in ast.parse(source).body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
         and node.targets[0].id in ("DOCUMENTATION", "EXAMPLES", "RETURN")
     }
     return {name: yaml.safe_load(text) for name, text in texts.items()}
@@ -71,8 +73,11 @@ def undocumented(source: str) -> list[str]:
     missing = [name for name in ("DOCUMENTATION", "EXAMPLES", "RETURN") if not found.get(name)]
     described = found.get("DOCUMENTATION") or {}
     missing += [key for key in ("version_added", "short_description", "author") if key not in described]
-    missing += [f"sample of {name}" for name, value in (found.get("RETURN") or {}).items()
-                if "sample" not in value and "contains" not in value]
+    missing += [
+        f"sample of {name}"
+        for name, value in (found.get("RETURN") or {}).items()
+        if "sample" not in value and "contains" not in value
+    ]
     return missing
 
 
@@ -164,6 +169,7 @@ def load(path: Path) -> Any:
 
 # This collection
 
+
 def names(paths: Iterable[Path]) -> list[str]:
     return [path.stem for path in paths]
 
@@ -230,8 +236,11 @@ def test_role_leaves_editing_to_the_modules(role):
     assert [(path.name, line) for path in files for line in edits_lines(path.read_text(encoding="utf-8"))] == []
 
 
-@pytest.mark.parametrize("path", sorted([*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]),
-                         ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    sorted([*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_filters_bear_their_full_names(path):
     assert unprefixed_filters(path.read_text(encoding="utf-8"), names(FILTERS)) == []
 
@@ -262,37 +271,46 @@ RETURN = "x: {sample: 1}"
 '''
 
 
-@pytest.mark.parametrize(("before", "after", "missing"), [
-    ("", "", []),
-    ("RETURN", "OTHER", ["RETURN"]),
-    ("EXAMPLES", "OTHER", ["EXAMPLES"]),
-    ("version_added: 0.1.0", "", ["version_added"]),
-    ("author: x", "", ["author"]),
-    ("sample: 1", "type: str", ["sample of x"]),
-])
+@pytest.mark.parametrize(
+    ("before", "after", "missing"),
+    [
+        ("", "", []),
+        ("RETURN", "OTHER", ["RETURN"]),
+        ("EXAMPLES", "OTHER", ["EXAMPLES"]),
+        ("version_added: 0.1.0", "", ["version_added"]),
+        ("author: x", "", ["author"]),
+        ("sample: 1", "type: str", ["sample of x"]),
+    ],
+)
 def test_undocumented(before, after, missing):
     assert undocumented(DOCUMENTED.replace(before, after) if before else DOCUMENTED) == missing
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("- mailops.postfix.main_cf: {}\n  when: true\n  register: x\n  notify: y", []),
-    ("- main_cf: {}", ["main_cf"]),
-    ("- name: x\n  debug:\n    msg: x", ["debug"]),
-    ("- block:\n    - copy: {}\n  rescue:\n    - ansible.builtin.copy: {}", ["copy"]),
-    ("- hosts: all\n  roles: [x]\n  tasks:\n    - postfix.main_cf: {}", ["postfix.main_cf"]),
-    ("- hosts: all\n  handlers:\n    - service: {}", ["service"]),
-    ("- ansible.builtin.command: x\n  with_items: [1]\n  loop: []", []),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("- mailops.postfix.main_cf: {}\n  when: true\n  register: x\n  notify: y", []),
+        ("- main_cf: {}", ["main_cf"]),
+        ("- name: x\n  debug:\n    msg: x", ["debug"]),
+        ("- block:\n    - copy: {}\n  rescue:\n    - ansible.builtin.copy: {}", ["copy"]),
+        ("- hosts: all\n  roles: [x]\n  tasks:\n    - postfix.main_cf: {}", ["postfix.main_cf"]),
+        ("- hosts: all\n  handlers:\n    - service: {}", ["service"]),
+        ("- ansible.builtin.command: x\n  with_items: [1]\n  loop: []", []),
+    ],
+)
 def test_short_names(text, found):
     assert short_names(yaml.safe_load(text)) == found
 
 
-@pytest.mark.parametrize(("text", "found"), [
-    ("{{ x | mailops.postfix.from_main_cf }}", []),
-    ("{{ x | from_main_cf }}", ["from_main_cf"]),
-    ("{{ x |from_main_cf('y') }}", ["from_main_cf"]),
-    ("from_main_cf", []),
-])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{{ x | mailops.postfix.from_main_cf }}", []),
+        ("{{ x | from_main_cf }}", ["from_main_cf"]),
+        ("{{ x |from_main_cf('y') }}", ["from_main_cf"]),
+        ("from_main_cf", []),
+    ],
+)
 def test_unprefixed_filters(text, found):
     assert unprefixed_filters(text, ["from_main_cf"]) == found
 
@@ -301,19 +319,22 @@ def spec(**options):
     return {"argument_specs": {"main": {"options": {n: {"description": "x", **o} for n, o in options.items()}}}}
 
 
-@pytest.mark.parametrize(("specs", "defaults", "problem"), [
-    (spec(hub_a={"default": 1}, hub_b={"required": True}, hub_c={}), {"hub_a": 1, "hub_c": None}, None),
-    (None, {"hub_a": 1}, "no argument_specs"),
-    ({"argument_specs": {"other": {}}}, {}, "no argument_specs"),
-    (spec(hub_a={"default": 1}), {"hub_a": 2}, "two defaults: 1 and 2"),
-    (spec(hub_a={}), {"hub_a": 1}, "two defaults: None and 1"),
-    (spec(hub_a={"default": 1}), {"hub_a": None}, "two defaults: 1 and None"),
-    (spec(hub_a={}), {}, "not among the defaults"),
-    (spec(), {"hub_a": 1}, "no specification"),
-    (spec(tls={"default": 1}), {"tls": 1}, "does not start with hub_"),
-    (spec(hub_a={"default": 1, "description": ""}), {"hub_a": 1}, "no description"),
-    (spec(hub_a={"required": True}), {"hub_a": 1}, "is required and has a default"),
-])
+@pytest.mark.parametrize(
+    ("specs", "defaults", "problem"),
+    [
+        (spec(hub_a={"default": 1}, hub_b={"required": True}, hub_c={}), {"hub_a": 1, "hub_c": None}, None),
+        (None, {"hub_a": 1}, "no argument_specs"),
+        ({"argument_specs": {"other": {}}}, {}, "no argument_specs"),
+        (spec(hub_a={"default": 1}), {"hub_a": 2}, "two defaults: 1 and 2"),
+        (spec(hub_a={}), {"hub_a": 1}, "two defaults: None and 1"),
+        (spec(hub_a={"default": 1}), {"hub_a": None}, "two defaults: 1 and None"),
+        (spec(hub_a={}), {}, "not among the defaults"),
+        (spec(), {"hub_a": 1}, "no specification"),
+        (spec(tls={"default": 1}), {"tls": 1}, "does not start with hub_"),
+        (spec(hub_a={"default": 1, "description": ""}), {"hub_a": 1}, "no description"),
+        (spec(hub_a={"required": True}), {"hub_a": 1}, "is required and has a default"),
+    ],
+)
 def test_role_problems(specs, defaults, problem):
     problems = role_problems("hub", specs, defaults)
     assert len(problems) == (0 if problem is None else 1)
@@ -323,54 +344,67 @@ def test_role_problems(specs, defaults, problem):
 PRIVATE = "from ansible_collections.mailops.postfix.plugins.module_utils"
 
 
-@pytest.mark.parametrize(("name", "source", "walls"), [
-    ("_main_cf", f"import re\n{PRIVATE}._errors import GrammarError", 0),
-    ("_main_cf", "from ansible.module_utils.basic import AnsibleModule", 1),
-    ("_main_cf", "import ansible", 1),
-    ("_main_cf", f"{PRIVATE}._instance import Instance", 1),
-    ("_main_cf", f"{PRIVATE} import _instance", 1),
-    ("_main_cf", f"{PRIVATE}._transaction import Plan", 1),
-    ("_checks", f"{PRIVATE}._plan_tables import lookup_table", 1),
-    ("_main_cf", "import subprocess", 1),
-    ("_main_cf", "import os\nos.system('postconf')", 1),
-    ("_instance", "import subprocess", 0),
-    ("_lookup_table", "import os\nos.chmod('x', 0o600)", 1),
-    ("_plan_tables", "import os\nos.chmod('x', 0o600)", 0),
-    ("_transaction", "import os\nos.rename('x', 'y')", 0),
-    ("_transaction", f"import subprocess\n{PRIVATE}._instance import Instance", 1),
-    ("_plan_tables", f"{PRIVATE}._instance import Instance\n{PRIVATE}._transaction import Plan", 0),
-    ("_plan_tables", "from ansible.module_utils.basic import AnsibleModule", 1),
-    ("_module", "from ansible.module_utils.basic import AnsibleModule", 0),
-    ("_module", "from ansible_collections.mailops.postfix.plugins.modules.main_cf import main", 1),
-])
+@pytest.mark.parametrize(
+    ("name", "source", "walls"),
+    [
+        ("_main_cf", f"import re\n{PRIVATE}._errors import GrammarError", 0),
+        ("_main_cf", "from ansible.module_utils.basic import AnsibleModule", 1),
+        ("_main_cf", "import ansible", 1),
+        ("_main_cf", f"{PRIVATE}._instance import Instance", 1),
+        ("_main_cf", f"{PRIVATE} import _instance", 1),
+        ("_main_cf", f"{PRIVATE}._transaction import Plan", 1),
+        ("_checks", f"{PRIVATE}._plan_tables import lookup_table", 1),
+        ("_main_cf", "import subprocess", 1),
+        ("_main_cf", "import os\nos.system('postconf')", 1),
+        ("_instance", "import subprocess", 0),
+        ("_lookup_table", "import os\nos.chmod('x', 0o600)", 1),
+        ("_plan_tables", "import os\nos.chmod('x', 0o600)", 0),
+        ("_transaction", "import os\nos.rename('x', 'y')", 0),
+        ("_transaction", f"import subprocess\n{PRIVATE}._instance import Instance", 1),
+        ("_plan_tables", f"{PRIVATE}._instance import Instance\n{PRIVATE}._transaction import Plan", 0),
+        ("_plan_tables", "from ansible.module_utils.basic import AnsibleModule", 1),
+        ("_module", "from ansible.module_utils.basic import AnsibleModule", 0),
+        ("_module", "from ansible_collections.mailops.postfix.plugins.modules.main_cf import main", 1),
+    ],
+)
 def test_broken_walls(name, source, walls):
     assert len(broken_walls(name, source)) == walls
 
 
-@pytest.mark.parametrize(("source", "problems"), [
-    (f"{PRIVATE}._module import run", []),
-    ("import subprocess", ["runs programs"]),
-    ("module.run_command(['postconf'])", ["runs programs"]),
-    ("from ansible_collections.mailops.postfix.plugins.modules.main_cf import main",
-     ["imports ansible_collections.mailops.postfix.plugins.modules.main_cf.main"]),
-    ("from ansible_collections.mailops.postfix.plugins.modules import main_cf",
-     ["imports ansible_collections.mailops.postfix.plugins.modules.main_cf"]),
-])
+@pytest.mark.parametrize(
+    ("source", "problems"),
+    [
+        (f"{PRIVATE}._module import run", []),
+        ("import subprocess", ["runs programs"]),
+        ("module.run_command(['postconf'])", ["runs programs"]),
+        (
+            "from ansible_collections.mailops.postfix.plugins.modules.main_cf import main",
+            ["imports ansible_collections.mailops.postfix.plugins.modules.main_cf.main"],
+        ),
+        (
+            "from ansible_collections.mailops.postfix.plugins.modules import main_cf",
+            ["imports ansible_collections.mailops.postfix.plugins.modules.main_cf"],
+        ),
+    ],
+)
 def test_module_problems(source, problems):
     assert module_problems(source) == problems
 
 
-@pytest.mark.parametrize(("line", "seen"), [
-    ("ansible.builtin.lineinfile:", True),
-    ("  blockinfile:", True),
-    ("ansible.builtin.replace:", True),
-    ("ansible.builtin.command: postconf -e relayhost=x", True),
-    ("cmd: /usr/sbin/postconf -c /etc/postfix -X relayhost", True),
-    ("cmd: postconf -Me smtp/inet=x", True),
-    ("cmd: postconf -P x", True),
-    ("cmd: postconf -h mail_version", False),
-    ("# never lineinfile", False),
-    ("msg: \"{{ x | replace('a', 'b') }}\"", False),
-])
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("ansible.builtin.lineinfile:", True),
+        ("  blockinfile:", True),
+        ("ansible.builtin.replace:", True),
+        ("ansible.builtin.command: postconf -e relayhost=x", True),
+        ("cmd: /usr/sbin/postconf -c /etc/postfix -X relayhost", True),
+        ("cmd: postconf -Me smtp/inet=x", True),
+        ("cmd: postconf -P x", True),
+        ("cmd: postconf -h mail_version", False),
+        ("# never lineinfile", False),
+        ("msg: \"{{ x | replace('a', 'b') }}\"", False),
+    ],
+)
 def test_edits_lines(line, seen):
     assert bool(edits_lines(line)) is seen

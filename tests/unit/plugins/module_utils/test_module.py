@@ -21,7 +21,9 @@ def run(run_module):
             @staticmethod
             def main():
                 _module.run(
-                    {"parts": {"type": "list", "elements": "dict"}, "part": {"type": "dict"}}, build, {"parts": PART, "part": PART}
+                    {"parts": {"type": "list", "elements": "dict"}, "part": {"type": "dict"}},
+                    build,
+                    {"parts": PART, "part": PART},
                 )
 
         return run_module(Module, **options)
@@ -39,7 +41,8 @@ def test_parts_get_the_defaults_of_their_module(run):
 
 
 @pytest.mark.parametrize(
-    ("options", "place"), [({"parts": [{"name": "a"}, {"size": 1}]}, "parts[1]"), ({"part": {"name": "a", "sise": 1}}, "part:")]
+    ("options", "place"),
+    [({"parts": [{"name": "a"}, {"size": 1}]}, "parts[1]"), ({"part": {"name": "a", "sise": 1}}, "part:")],
 )
 def test_a_wrong_part_is_named(run, options, place):
     result = run(lambda _instance, _options: Plan(), **options)
@@ -51,7 +54,9 @@ def test_warnings_and_requires(run, monkeypatch):
     monkeypatch.setattr(_module.AnsibleModule, "warn", lambda _module, warning: warned.append(warning))
 
     def build(instance, _options):
-        return Plan([Change(instance.path("x"), b"new", instance.read("x"))], requires="reload", warnings=["mind the gap"])
+        return Plan(
+            [Change(instance.path("x"), b"new", instance.read("x"))], requires="reload", warnings=["mind the gap"]
+        )
 
     first, second = run(build), run(build)
     assert (first["changed"], first["requires"]) == (True, "reload")

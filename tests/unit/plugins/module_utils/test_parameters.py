@@ -36,20 +36,28 @@ def version(defaults: dict[str, str]) -> tuple[int, ...]:
 
 # Lookups
 
-@pytest.mark.parametrize(("name", "kind", "side", "values"), [
-    ("smtp_tls_security_level", "enum", "client",
-     ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")),
-    ("smtpd_tls_security_level", "enum", "server", ("none", "may", "encrypt")),
-    ("lmtp_tls_CAfile", "file", "client", ()),
-    ("smtpd_tls_auth_only", "boolean", "server", ()),
-    ("smtpd_relay_restrictions", "restriction list", "server", ()),
-    ("smtp_tls_policy_maps", "table list", "client", ()),
-    ("tls_preempt_cipherlist", "boolean", "server", ()),
-    ("smtp_tls_mandatory_protocols", "protocols", "client", ()),
-    ("smtpd_tls_mandatory_ciphers", "cipher_grade", "server", ("export", "low", "medium", "high", "null")),
-    ("smtpd_starttls_timeout", "time", "server", ()),
-    ("inet_interfaces", "list", "both", ()),
-])
+
+@pytest.mark.parametrize(
+    ("name", "kind", "side", "values"),
+    [
+        (
+            "smtp_tls_security_level",
+            "enum",
+            "client",
+            ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure"),
+        ),
+        ("smtpd_tls_security_level", "enum", "server", ("none", "may", "encrypt")),
+        ("lmtp_tls_CAfile", "file", "client", ()),
+        ("smtpd_tls_auth_only", "boolean", "server", ()),
+        ("smtpd_relay_restrictions", "restriction list", "server", ()),
+        ("smtp_tls_policy_maps", "table list", "client", ()),
+        ("tls_preempt_cipherlist", "boolean", "server", ()),
+        ("smtp_tls_mandatory_protocols", "protocols", "client", ()),
+        ("smtpd_tls_mandatory_ciphers", "cipher_grade", "server", ("export", "low", "medium", "high", "null")),
+        ("smtpd_starttls_timeout", "time", "server", ()),
+        ("inet_interfaces", "list", "both", ()),
+    ],
+)
 def test_find(name, kind, side, values):
     parameter = find(name)
     assert parameter is not None
@@ -60,53 +68,62 @@ def test_find_nothing():
     assert find("smtp_tls_received_header") is None
 
 
-@pytest.mark.parametrize(("name", "needed"), [
-    ("inet_interfaces", "restart"),
-    ("inet_protocols", "restart"),
-    ("queue_directory", "restart"),
-    ("data_directory", "restart"),
-    ("daemon_directory", "restart"),
-    ("config_directory", "restart"),
-    ("mail_owner", "restart"),
-    ("setgid_group", "restart"),
-    ("maillog_file", "restart"),
-    ("smtp_tls_CApath", "restart"),
-    ("smtp_tls_CAfile", "reload"),
-    ("compatibility_level", "reload"),
-    ("relayhost", "reload"),
-    ("smtpd_tls_security_level", "reload"),
-    ("not_in_the_catalogue", "reload"),
-])
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("inet_interfaces", "restart"),
+        ("inet_protocols", "restart"),
+        ("queue_directory", "restart"),
+        ("data_directory", "restart"),
+        ("daemon_directory", "restart"),
+        ("config_directory", "restart"),
+        ("mail_owner", "restart"),
+        ("setgid_group", "restart"),
+        ("maillog_file", "restart"),
+        ("smtp_tls_CApath", "restart"),
+        ("smtp_tls_CAfile", "reload"),
+        ("compatibility_level", "reload"),
+        ("relayhost", "reload"),
+        ("smtpd_tls_security_level", "reload"),
+        ("not_in_the_catalogue", "reload"),
+    ],
+)
 def test_requires(name, needed):
     assert catalogue.requires(name) == needed
 
 
-@pytest.mark.parametrize(("name", "other"), [
-    ("smtp_tls_received_header", "smtpd_tls_received_header"),
-    ("smtpd_tls_policy_maps", "smtp_tls_policy_maps"),
-    ("smtpd_tls_fingerprint_cert_match", "smtp_tls_fingerprint_cert_match"),
-    ("smtp_relay_restrictions", "smtpd_relay_restrictions"),
-    ("lmtp_tls_auth_only", "smtpd_tls_auth_only"),
-    ("smtp_tls_loglevel", "smtpd_tls_loglevel"),
-    ("smtp_no_such_name", None),
-    ("tls_append_default_CA", None),
-    ("smtpd_", None),
-    ("relayhost", None),
-])
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("smtp_tls_received_header", "smtpd_tls_received_header"),
+        ("smtpd_tls_policy_maps", "smtp_tls_policy_maps"),
+        ("smtpd_tls_fingerprint_cert_match", "smtp_tls_fingerprint_cert_match"),
+        ("smtp_relay_restrictions", "smtpd_relay_restrictions"),
+        ("lmtp_tls_auth_only", "smtpd_tls_auth_only"),
+        ("smtp_tls_loglevel", "smtpd_tls_loglevel"),
+        ("smtp_no_such_name", None),
+        ("tls_append_default_CA", None),
+        ("smtpd_", None),
+        ("relayhost", None),
+    ],
+)
 def test_other_side(name, other):
     assert catalogue.other_side(name) == other
 
 
-@pytest.mark.parametrize(("name", "meant"), [
-    ("smtp_tls_securty_level", "smtp_tls_security_level"),
-    ("smtp_tls_cafile", "smtp_tls_CAfile"),
-    ("SMTPD_TLS_LOGLEVEL", "smtpd_tls_loglevel"),
-    ("relay_host", "relayhost"),
-    ("my_networks", "mynetworks"),
-    ("smtpd_relay_restriction", "smtpd_relay_restrictions"),
-    ("quantum_mail", None),
-    ("", None),
-])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("smtp_tls_securty_level", "smtp_tls_security_level"),
+        ("smtp_tls_cafile", "smtp_tls_CAfile"),
+        ("SMTPD_TLS_LOGLEVEL", "smtpd_tls_loglevel"),
+        ("relay_host", "relayhost"),
+        ("my_networks", "mynetworks"),
+        ("smtpd_relay_restriction", "smtpd_relay_restrictions"),
+        ("quantum_mail", None),
+        ("", None),
+    ],
+)
 def test_nearest(name, meant):
     assert catalogue.nearest(name, CATALOGUE) == meant
 
@@ -116,51 +133,60 @@ def test_nearest_asks_only_the_names_it_is_given():
     assert catalogue.nearest("relay_host", iter(())) is None
 
 
-@pytest.mark.parametrize(("name", "branch"), [
-    ("smtp_tls_enable_rpk", (3, 9)),
-    ("smtp_tlsrpt_enable", (3, 10)),
-    ("tls_ffdhe_auto_groups", (3, 8)),
-    ("smtpd_sasl_mechanism_filter", (3, 6)),
-    ("smtp_tls_security_level", None),
-    ("smtpd_tls_chain_files", None),
-    ("not_in_the_catalogue", None),
-])
+@pytest.mark.parametrize(
+    ("name", "branch"),
+    [
+        ("smtp_tls_enable_rpk", (3, 9)),
+        ("smtp_tlsrpt_enable", (3, 10)),
+        ("tls_ffdhe_auto_groups", (3, 8)),
+        ("smtpd_sasl_mechanism_filter", (3, 6)),
+        ("smtp_tls_security_level", None),
+        ("smtpd_tls_chain_files", None),
+        ("not_in_the_catalogue", None),
+    ],
+)
 def test_since(name, branch):
     assert catalogue.since(name) == branch
 
 
-@pytest.mark.parametrize(("name", "release", "known"), [
-    ("smtp_tls_security_level", (3, 4, 0), True),
-    ("smtpd_sasl_mechanism_filter", (3, 5, 25), False),
-    ("smtpd_sasl_mechanism_filter", (3, 6, 0), True),
-    ("tls_config_file", (3, 5, 19), False),
-    ("tls_config_file", (3, 5, 20), True),
-    ("tls_config_file", (3, 6, 4), False),
-    ("tls_config_file", (3, 7, 11), True),
-    ("tls_config_file", (3, 9, 0), True),
-    ("smtp_tls_enforce_sts_mx_patterns", (3, 10, 4), False),
-    ("smtp_tls_enforce_sts_mx_patterns", (3, 10, 13), True),
-    ("smtp_tls_enforce_sts_mx_patterns", (3, 11, 0), True),
-    ("tlsproxy_client_policy", (3, 6, 20), True),
-    ("tlsproxy_client_policy", (3, 7, 0), False),
-    ("tls_legacy_public_key_fingerprints", (3, 10, 13), True),
-    ("tls_legacy_public_key_fingerprints", (3, 11, 0), False),
-])
+@pytest.mark.parametrize(
+    ("name", "release", "known"),
+    [
+        ("smtp_tls_security_level", (3, 4, 0), True),
+        ("smtpd_sasl_mechanism_filter", (3, 5, 25), False),
+        ("smtpd_sasl_mechanism_filter", (3, 6, 0), True),
+        ("tls_config_file", (3, 5, 19), False),
+        ("tls_config_file", (3, 5, 20), True),
+        ("tls_config_file", (3, 6, 4), False),
+        ("tls_config_file", (3, 7, 11), True),
+        ("tls_config_file", (3, 9, 0), True),
+        ("smtp_tls_enforce_sts_mx_patterns", (3, 10, 4), False),
+        ("smtp_tls_enforce_sts_mx_patterns", (3, 10, 13), True),
+        ("smtp_tls_enforce_sts_mx_patterns", (3, 11, 0), True),
+        ("tlsproxy_client_policy", (3, 6, 20), True),
+        ("tlsproxy_client_policy", (3, 7, 0), False),
+        ("tls_legacy_public_key_fingerprints", (3, 10, 13), True),
+        ("tls_legacy_public_key_fingerprints", (3, 11, 0), False),
+    ],
+)
 def test_known_in(name, release, known):
     parameter = find(name)
     assert parameter is not None
     assert parameter.known_in(release) is known
 
 
-@pytest.mark.parametrize(("name", "since", "instead"), [
-    ("smtp_use_tls", (3, 9), "smtp_tls_security_level"),
-    ("smtpd_enforce_tls", (3, 9), "smtpd_tls_security_level"),
-    ("lmtp_tls_per_site", (3, 9), "lmtp_tls_policy_maps"),
-    ("tlsproxy_client_use_tls", (3, 9), "tlsproxy_client_security_level"),
-    ("smtp_tls_enforce_peername", (3, 11), "smtp_tls_security_level"),
-    ("disable_dns_lookups", (3, 9), "smtp_dns_support_level"),
-    ("smtp_tls_security_level", None, ""),
-])
+@pytest.mark.parametrize(
+    ("name", "since", "instead"),
+    [
+        ("smtp_use_tls", (3, 9), "smtp_tls_security_level"),
+        ("smtpd_enforce_tls", (3, 9), "smtpd_tls_security_level"),
+        ("lmtp_tls_per_site", (3, 9), "lmtp_tls_policy_maps"),
+        ("tlsproxy_client_use_tls", (3, 9), "tlsproxy_client_security_level"),
+        ("smtp_tls_enforce_peername", (3, 11), "smtp_tls_security_level"),
+        ("disable_dns_lookups", (3, 9), "smtp_dns_support_level"),
+        ("smtp_tls_security_level", None, ""),
+    ],
+)
 def test_deprecated(name, since, instead):
     parameter = find(name)
     assert parameter is not None
@@ -168,6 +194,7 @@ def test_deprecated(name, since, instead):
 
 
 # The catalogue as a whole
+
 
 def test_every_name_stands_once():
     names = [parameter.name for rows in catalogue._TABLE for parameter in rows]
@@ -187,6 +214,7 @@ def test_words_are_the_ones_that_callers_expect():
 
 # The catalogue against the installed Postfix
 
+
 def test_postfix_knows_the_names_that_its_version_has(defaults, version):
     assert [p.name for p in CATALOGUE.values() if p.known_in(version) and p.name not in defaults] == []
 
@@ -204,21 +232,25 @@ def test_catalogue_knows_all_tls_and_sasl_names(defaults, version):
 
 def test_booleans_are_the_parameters_whose_default_is_yes_or_no(defaults):
     assert [
-        (name, default) for name, default in defaults.items()
+        (name, default)
+        for name, default in defaults.items()
         if name in CATALOGUE and (CATALOGUE[name].kind == "boolean") != (default in ("yes", "no"))
     ] == []
 
 
-@pytest.mark.parametrize(("kind", "pattern"), [
-    ("integer", r"\d+"),
-    ("time", r"\d+[smhdw]"),
-    ("version", r"\d+(\.\d+)*"),
-    ("digest", r"md5|sha1|sha256|sha512"),
-    ("protocols", r"([<>]=|!)?(SSL|TLS)v[0-9.]+([, ]+([<>]=|!)?(SSL|TLS)v[0-9.]+)*"),
-    ("table", r"([a-z]+:\S+)?"),
-    ("path", r"(/\S+)?"),
-    ("directory", r"(/\S+)?"),
-])
+@pytest.mark.parametrize(
+    ("kind", "pattern"),
+    [
+        ("integer", r"\d+"),
+        ("time", r"\d+[smhdw]"),
+        ("version", r"\d+(\.\d+)*"),
+        ("digest", r"md5|sha1|sha256|sha512"),
+        ("protocols", r"([<>]=|!)?(SSL|TLS)v[0-9.]+([, ]+([<>]=|!)?(SSL|TLS)v[0-9.]+)*"),
+        ("table", r"([a-z]+:\S+)?"),
+        ("path", r"(/\S+)?"),
+        ("directory", r"(/\S+)?"),
+    ],
+)
 def test_defaults_are_values_of_their_kind(defaults, kind, pattern):
     seen = {name: defaults[name] for name in CATALOGUE if CATALOGUE[name].kind == kind and name in defaults}
     assert seen
@@ -233,6 +265,7 @@ def test_defaults_are_among_the_values(defaults):
         return set(re.split(r"[, \t]+", value)) <= {*parameter.values, ""}
 
     assert [
-        (name, value) for name, value in defaults.items()
+        (name, value)
+        for name, value in defaults.items()
         if name in CATALOGUE and CATALOGUE[name].values and not allowed(name, value)
     ] == []

@@ -36,7 +36,10 @@ REFUSED = [
     ({"smtp_tls_received_header": True}, ["smtp_tls_received_header", "smtpd_tls_received_header"]),
     ({"smtpd_tls_note_starttls_offer": True}, ["server side", "smtp_tls_note_starttls_offer"]),
     ({"smtp_tls_securty_level": "may"}, ["Did you mean smtp_tls_security_level?"]),
-    ({"smtpd_tls_security_level": "dane"}, ["smtpd_tls_security_level = dane", "smtp_tls_security_level has it", "none, may, encrypt"]),
+    (
+        {"smtpd_tls_security_level": "dane"},
+        ["smtpd_tls_security_level = dane", "smtp_tls_security_level has it", "none, may, encrypt"],
+    ),
     ({"smtp_tls_security_level": "bogus"}, ["smtp_tls_security_level = bogus", "fingerprint"]),
     ({"smtpd_tls_auth_only": "True"}, ["smtpd_tls_auth_only = True", "boolean"]),
     ({"smtpd_tls_loglevel": "verbose"}, ["smtpd_tls_loglevel = verbose", "number"]),
@@ -44,7 +47,10 @@ REFUSED = [
     ({"smtpd_tls_protocols": "TLSv9"}, ["smtpd_tls_protocols = TLSv9", "names no protocol"]),
     ({"smtp_tls_mandatory_ciphers": "strong"}, ["smtp_tls_mandatory_ciphers = strong", "high"]),
     ({"smtp_tls_fingerprint_digest": "sha265"}, ["smtp_tls_fingerprint_digest = sha265", "sha256"]),
-    ({"smtp_tls_fingerprint_digest": "sha256", "smtp_tls_fingerprint_cert_match": "AA:BB"}, ["2 bytes", "sha256", "32"]),
+    (
+        {"smtp_tls_fingerprint_digest": "sha256", "smtp_tls_fingerprint_cert_match": "AA:BB"},
+        ["2 bytes", "sha256", "32"],
+    ),
     ({"smtp_tls_fingerprint_digest": "sha1", "smtp_tls_fingerprint_cert_match": [PIN]}, ["32 bytes", "sha1", "20"]),
     ({"smtpd_tls_cert_file": "/nowhere/cert.pem"}, ["smtpd_tls_cert_file", "there is no file /nowhere/cert.pem"]),
     ({"smtpd_tls_chain_files": ["/nowhere/a.pem", "/nowhere/b.pem"]}, ["there is no file /nowhere/a.pem"]),
@@ -111,14 +117,24 @@ def test_check_mode_predicts_what_the_real_run_does(directory):
     predicted = apply(directory, build, check_mode=True)
     assert content(directory) == before
     real = apply(directory, build)
-    assert (predicted.diff, predicted.plan.result, predicted.plan.requires) == (real.diff, real.plan.result, real.plan.requires)
+    assert (predicted.diff, predicted.plan.result, predicted.plan.requires) == (
+        real.diff,
+        real.plan.result,
+        real.plan.requires,
+    )
 
 
 def test_a_parameter_of_ones_own_may_be_declared_with_what_refers_to_it(directory):
     outcome = configuration(
         directory,
         main_cf={"mua_restrictions": "permit_sasl_authenticated, reject"},
-        master_cf=[{"service": "submission/inet", "command": "smtpd", "options": {"smtpd_relay_restrictions": "$mua_restrictions"}}],
+        master_cf=[
+            {
+                "service": "submission/inet",
+                "command": "smtpd",
+                "options": {"smtpd_relay_restrictions": "$mua_restrictions"},
+            }
+        ],
     )
     assert outcome.plan.warnings == []
     assert outcome.plan.requires == "reload"
@@ -126,7 +142,12 @@ def test_a_parameter_of_ones_own_may_be_declared_with_what_refers_to_it(director
 
 def test_a_reference_to_nothing_is_said(directory):
     outcome = master_cf(
-        directory, {"service": "submission/inet", "command": "smtpd", "options": {"smtpd_relay_restrictions": "$mua_restrictions"}}
+        directory,
+        {
+            "service": "submission/inet",
+            "command": "smtpd",
+            "options": {"smtpd_relay_restrictions": "$mua_restrictions"},
+        },
     )
     assert outcome.plan.warnings == ["nothing defines $mua_restrictions: Postfix takes it for empty"]
 
@@ -137,8 +158,18 @@ def configuration(directory, **options):
 
 
 CERTIFICATE = {
-    "name": "hub.example.org", "provider": "self_signed", "certificate": None, "private_key": None, "hostnames": None, "verify": "auto",
-    "ca_file": None, "chain_file": None, "side": "server", "key_type": None, "key_bits": None, "days": 30,
+    "name": "hub.example.org",
+    "provider": "self_signed",
+    "certificate": None,
+    "private_key": None,
+    "hostnames": None,
+    "verify": "auto",
+    "ca_file": None,
+    "chain_file": None,
+    "side": "server",
+    "key_type": None,
+    "key_bits": None,
+    "days": 30,
 }
 
 
@@ -146,19 +177,30 @@ def test_a_whole_configuration(directory):
     declared = {
         "certificates": [CERTIFICATE, dict(CERTIFICATE, name="hub-rsa", key_type="rsa", hostnames=["hub.example.org"])],
         "ca_bundle": {"extra": [], "system": True, "path": None},
-        "lookup_tables": [{"path": "clients", "parameter": "relay_clientcerts", "entries": {PIN: "laptop"}, "type": "hash"}],
-        "tls_policy": {"policies": [{"nexthop": "[hub.example.org]:587", "level": "secure"}], "exclusive": True, "type": "hash"},
+        "lookup_tables": [
+            {"path": "clients", "parameter": "relay_clientcerts", "entries": {PIN: "laptop"}, "type": "hash"}
+        ],
+        "tls_policy": {
+            "policies": [{"nexthop": "[hub.example.org]:587", "level": "secure"}],
+            "exclusive": True,
+            "type": "hash",
+        },
         "main_cf": {"smtpd_tls_security_level": "may", "smtp_tls_CAfile": None},
         "master_cf": [{"service": "tlsproxy/unix", "command": "tlsproxy"}],
     }
     outcome = configuration(directory, **declared)
     instance = Instance(str(directory))
-    assert instance.explicit["smtpd_tls_chain_files"] == f"{directory}/tls/hub.example.org.pem, {directory}/tls/hub-rsa.pem"
+    assert (
+        instance.explicit["smtpd_tls_chain_files"]
+        == f"{directory}/tls/hub.example.org.pem, {directory}/tls/hub-rsa.pem"
+    )
     assert instance.explicit["relay_clientcerts"] == f"hash:{directory}/clients"
     assert instance.explicit["smtp_tls_policy_maps"] == f"hash:{directory}/tls_policy"
     assert "smtp_tls_CAfile" not in instance.explicit, "what is declared in main_cf comes last"
     assert instance.unused == frozenset()
-    fingerprints = [item["certificate"]["public_key_fingerprint"]["sha256"] for item in outcome.plan.result["certificates"]]
+    fingerprints = [
+        item["certificate"]["public_key_fingerprint"]["sha256"] for item in outcome.plan.result["certificates"]
+    ]
     assert all(fingerprints) and len(set(fingerprints)) == 2
 
     again = configuration(directory, **declared)
@@ -169,7 +211,9 @@ def test_files_come_before_what_refers_to_them(directory):
     outcome = configuration(
         directory,
         certificates=[CERTIFICATE],
-        lookup_tables=[{"path": "clients", "parameter": "relay_clientcerts", "entries": {PIN: "laptop"}, "type": "hash"}],
+        lookup_tables=[
+            {"path": "clients", "parameter": "relay_clientcerts", "entries": {PIN: "laptop"}, "type": "hash"}
+        ],
         master_cf=[{"service": "tlsproxy/unix", "command": "tlsproxy"}],
     )
     names = [os.path.basename(change.path) for change in outcome.plan.changes]

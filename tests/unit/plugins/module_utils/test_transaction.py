@@ -45,7 +45,12 @@ def test_a_change_is_installed(directory):
     outcome = apply(directory, replaced("main.cf", b"a = 2\n"))
     assert (outcome.changed, (directory / "main.cf").read_text()) == (True, "a = 2\n")
     assert outcome.diff == [
-        {"before_header": f"{directory}/main.cf", "after_header": f"{directory}/main.cf", "before": "a = 1\n", "after": "a = 2\n"}
+        {
+            "before_header": f"{directory}/main.cf",
+            "after_header": f"{directory}/main.cf",
+            "before": "a = 1\n",
+            "after": "a = 2\n",
+        }
     ]
     assert names(directory) == ["main.cf", "master.cf"], "leftovers"
 
@@ -93,7 +98,9 @@ def test_attributes_alone(directory):
     now = os.stat(directory / "main.cf")
     assert (stat.S_IMODE(now.st_mode), now.st_uid) == (0o600, 1234)
     assert outcome.diff[0]["after"] == {"mode": "0600", "owner": "1234"}
-    assert not apply(directory, replaced("main.cf", b"a = 1\n", attributes=Attributes(owner="1234", mode=0o600))).changed
+    assert not apply(
+        directory, replaced("main.cf", b"a = 1\n", attributes=Attributes(owner="1234", mode=0o600))
+    ).changed
 
 
 def test_a_new_file_in_a_new_directory(directory):

@@ -13,7 +13,9 @@ def test_the_options_of_other_modules_have_their_defaults(run_module, directory)
     declared = {
         "certificates": [{"name": "hub.example.org", "provider": "self_signed"}],
         "ca_bundle": {},
-        "lookup_tables": [{"path": "transport", "entries": {"example.com": "smtp:[hub.example.org]"}, "parameter": "transport_maps"}],
+        "lookup_tables": [
+            {"path": "transport", "entries": {"example.com": "smtp:[hub.example.org]"}, "parameter": "transport_maps"}
+        ],
         "tls_policy": {"policies": [{"nexthop": "[hub.example.org]", "level": "encrypt"}]},
         "master_cf": [{"service": "tlsproxy/unix", "command": "tlsproxy"}],
         "main_cf": {"smtpd_tls_security_level": "may"},
@@ -32,7 +34,11 @@ def test_a_wrong_option_is_named_with_its_place(run_module):
 
 def test_an_unknown_option_is_called_so(run_module):
     result = run_module(configuration, master_cf=[{"service": "smtp/inet", "chrot": True}])
-    assert result["failed"] and "reading option master_cf[0]: there is no option chrot. Supported parameters include: chroot," in result["msg"]
+    assert (
+        result["failed"]
+        and "reading option master_cf[0]: there is no option chrot. Supported parameters include: chroot,"
+        in result["msg"]
+    )
 
 
 def test_nothing_declared_is_nothing_done(run_module):
