@@ -48,8 +48,10 @@ def to_bytes(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        shown = ascii(text[max(0, error.start - 20):error.end + 20])
-        raise DeclarationError("writing", shown, "it holds a lone surrogate, which is no character", "Remove it") from None
+        shown = ascii(text[max(0, error.start - 20) : error.end + 20])
+        raise DeclarationError(
+            "writing", shown, "it holds a lone surrogate, which is no character", "Remove it"
+        ) from None
 
 
 def to_text(text: bytes) -> str:

@@ -64,8 +64,10 @@ def entries(text: bytes, path: str = "main.cf") -> list[Entry]:
             shown = to_text(seen[:60])
             raise GrammarError("reading", f"{path}:{line.number}", f"missing '=' after {shown!r}", "Write name = value")
         if not match.group(1):
-            raise GrammarError("reading", f"{path}:{line.number}", "missing parameter name before '='", "Write name = value")
-        value = seen[match.end():].rstrip(WHITESPACE)
+            raise GrammarError(
+                "reading", f"{path}:{line.number}", "missing parameter name before '='", "Write name = value"
+            )
+        value = seen[match.end() :].rstrip(WHITESPACE)
         result.append(Entry(to_text(match.group(1)), to_text(value), line.number, line.start, line.end))
     return result
 
@@ -102,7 +104,10 @@ def declared(parameters: Mapping[str, Any]) -> dict[str, Optional[str]]:
 def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DeclarationError(
-            "setting", f"{name!r}", "not a parameter name", "A name has no white space, no '=' and does not start with '#'"
+            "setting",
+            f"{name!r}",
+            "not a parameter name",
+            "A name has no white space, no '=' and does not start with '#'",
         )
     return name
 
@@ -115,7 +120,9 @@ def _text_of(name: str, value: Any) -> Optional[str]:
     if isinstance(value, (int, float)):
         text = str(value)
         if not re.fullmatch(r"-?\d+(\.\d+)?", text):
-            raise DeclarationError("setting", name, f"Postfix can't read the number {text}", "Write it in digits, or in quotes")
+            raise DeclarationError(
+                "setting", name, f"Postfix can't read the number {text}", "Write it in digits, or in quotes"
+            )
         return text
     if isinstance(value, (list, tuple)):
         items = [_text_of(name, item) for item in value]
@@ -129,14 +136,19 @@ def _text_of(name: str, value: Any) -> Optional[str]:
             "setting", name, f"a {type(value).__name__} is not a value", "Write a string, number, boolean, list or null"
         )
     if "\0" in value:
-        raise DeclarationError("setting", name, "the value holds a NUL byte, at which Postfix would cut it", "Remove it")
+        raise DeclarationError(
+            "setting", name, "the value holds a NUL byte, at which Postfix would cut it", "Remove it"
+        )
     to_bytes(value)  # refuses what can't be written
     lines = [line.strip(" \t\v\f") for line in re.split(r"[\r\n]", value)]
     lines = [line for line in lines if line]
     for line in lines[1:]:
         if line.startswith("#"):
             raise DeclarationError(
-                "setting", name, f"the line {line!r} of its value would be a comment in main.cf", "Leave comments to YAML"
+                "setting",
+                name,
+                f"the line {line!r} of its value would be a comment in main.cf",
+                "Leave comments to YAML",
             )
     return f"\n{CONTINUATION}".join(lines)
 
@@ -182,13 +194,13 @@ def _remove(lines: list[bytes], entry: Entry) -> None:
 def _replace(lines: list[bytes], entry: Entry, value: str) -> None:
     owned = [index for index in range(entry.start, entry.end) if not is_skipped(lines[index])]
     first, last = lines[owned[0]], lines[owned[-1]]
-    ending = first[len(first.rstrip(b"\r\n")):]
+    ending = first[len(first.rstrip(b"\r\n")) :]
     if not last.endswith(b"\n") and owned[-1] - owned[0] == len(owned) - 1:
         ending = b""  # the file had no final newline and still has none
     match = _ASSIGNMENT.match(first)
     # The '=' may stand on a continuation line; then there is no spacing of its own to keep.
     name_and_equals = match.group(0).rstrip(WHITESPACE) if match else to_bytes(f"{entry.name} =")
-    spacing = match.group(0)[len(name_and_equals):].rstrip(b"\r\n") if match else b" "
+    spacing = match.group(0)[len(name_and_equals) :].rstrip(b"\r\n") if match else b" "
     if not spacing and (len(name_and_equals) > len(to_bytes(entry.name)) + 1):
         spacing = b" "
     _remove(lines, entry)

@@ -231,7 +231,9 @@ def merged(declarations: Sequence[Declaration]) -> list[Declaration]:
         if earlier is None:
             result[same] = declaration
         elif earlier.name != declaration.name:
-            raise _wrong(declaration.key, f"master(8) takes it for the same service as {earlier.key}", "Declare one of them")
+            raise _wrong(
+                declaration.key, f"master(8) takes it for the same service as {earlier.key}", "Declare one of them"
+            )
         else:
             result[same] = replace(
                 declaration,
@@ -299,18 +301,25 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
     words = _words(seen, [(offsets[index], len(lines[index].rstrip(b"\n"))) for index in kept], where)
     if len(words) < len(COLUMNS):
         raise GrammarError(
-            "reading", where, f"a service has {len(COLUMNS)} columns, this one has {len(words)}", f"They are {', '.join(COLUMNS)}"
+            "reading",
+            where,
+            f"a service has {len(COLUMNS)} columns, this one has {len(words)}",
+            f"They are {', '.join(COLUMNS)}",
         )
     kind = words[1].text
     if kind not in TYPES:
         raise GrammarError("reading", where, f"unknown service type {kind!r}", f"The types are {', '.join(TYPES)}")
     for column in (2, 3, 4):
         if words[column].text not in ("y", "n", "-"):
-            raise GrammarError("reading", where, f"column {COLUMNS[column]} is {words[column].text!r}", "Write y, n or -")
+            raise GrammarError(
+                "reading", where, f"column {COLUMNS[column]} is {words[column].text!r}", "Write y, n or -"
+            )
     for column, pattern, remedy in ((5, r"-|[0-9]*\??", "seconds, seconds?"), (6, r"-|[0-9]+", "a number")):
         if not re.fullmatch(pattern, words[column].text):
-            raise GrammarError("reading", where, f"column {COLUMNS[column]} is {words[column].text!r}", f"Write {remedy} or -")
-    options, arguments, mistake = _split_options(words[len(COLUMNS):])
+            raise GrammarError(
+                "reading", where, f"column {COLUMNS[column]} is {words[column].text!r}", f"Write {remedy} or -"
+            )
+    options, arguments, mistake = _split_options(words[len(COLUMNS) :])
     if seen != line.text:
         mistake = "it holds a NUL byte, and Postfix reads nothing behind that"
     if any(lines[index].startswith((b"\v", b"\f")) for index in kept[1:]):
@@ -329,17 +338,21 @@ def _words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]
         start, depth = position, 0
         braces = len(result) >= len(COLUMNS)
         while position < len(text) and (depth or text[position] not in _SEPARATORS):
-            if braces and text[position:position + 1] == b"{":
+            if braces and text[position : position + 1] == b"{":
                 depth += 1
-            elif braces and text[position:position + 1] == b"}":
+            elif braces and text[position : position + 1] == b"}":
                 depth = max(0, depth - 1)
             position += 1
         word = to_text(text[start:position])
         if depth:
-            raise GrammarError("reading", where, f"missing '}}' after {word[:60]!r}", "master(8) stops on it: close the brace")
+            raise GrammarError(
+                "reading", where, f"missing '}}' after {word[:60]!r}", "master(8) stops on it: close the brace"
+            )
         if braces and word.startswith("{"):
             if _closing(word) != len(word) - 1:
-                raise GrammarError("reading", where, f"text after '}}' in {word[:60]!r}", "master(8) stops on it: put a blank there")
+                raise GrammarError(
+                    "reading", where, f"text after '}}' in {word[:60]!r}", "master(8) stops on it: put a blank there"
+                )
             word = word[1:-1].strip(_SPACE)
         result.append(Word(word, tuple(_spans(start, position, places))))
     return result
@@ -383,12 +396,16 @@ def _split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str
         if not re.fullmatch(r"-[A-Za-z0-9]*", flags):
             mistake = f"{word.text!r} is no option: the daemon stops on it"
             break
-        separate = words[index + 1:index + 2] if not attached else []
+        separate = words[index + 1 : index + 2] if not attached else []
         assignment = separate[0] if separate else word
         name, equals, value = (assignment.text if separate else attached).partition("=")
         if not equals or not name.strip(_SPACE):
             shown = assignment.text if separate else attached
-            mistake = f"-o {shown!r} is no name=value: the daemon stops on it" if shown else "-o without name=value: the daemon stops on it"
+            mistake = (
+                f"-o {shown!r} is no name=value: the daemon stops on it"
+                if shown
+                else "-o without name=value: the daemon stops on it"
+            )
             break
         if flags != "-":
             arguments.append(replace(word, text=flags, spans=()))
@@ -450,7 +467,7 @@ def _words_of(command: str, key: str) -> list[str]:
         raise _wrong(key, "the command goes over several lines or holds a NUL", "Write it in one line")
     program, _blank, rest = text.partition(b" ")
     columns = b"- " * (len(COLUMNS) - 1) + program + b" " + rest
-    return [word.text for word in _words(columns, [(0, len(columns))], f"the command of {key}")[len(COLUMNS) - 1:]]
+    return [word.text for word in _words(columns, [(0, len(columns))], f"the command of {key}")[len(COLUMNS) - 1 :]]
 
 
 def _assignment(name: str, value: str) -> str:
@@ -482,7 +499,11 @@ def _edit_one(text: bytes, declaration: Declaration, path: str) -> bytes:
 
 def _entries_of(text: bytes, declaration: Declaration, path: str) -> list[Service]:
     """The live entries of one service. A private and a public socket of one name are two services: that which was declared, or the last."""
-    found = [service for service in services(text, path) if _identity(service) == endpoint(declaration.name, declaration.type)]
+    found = [
+        service
+        for service in services(text, path)
+        if _identity(service) == endpoint(declaration.name, declaration.type)
+    ]
     if not found:
         return []
     of_privacy: dict[bool, list[Service]] = {}
@@ -493,11 +514,14 @@ def _entries_of(text: bytes, declaration: Declaration, path: str) -> list[Servic
 
 
 def _satisfied(service: Service, declaration: Declaration) -> bool:
+    names = [option.name for option in service.options]
     return (
-        service.column("service") == declaration.name
+        not any(names.count(name) > 1 for name in declaration.options)
+        and service.column("service") == declaration.name
         and all(service.column(name) == value for name, value in declaration.columns.items())
         and _wanted_arguments(service, declaration) == [word.text for word in service.arguments]
-        and {k: _main_cf.folded(v) for k, v in service.effective_options.items()} == _wanted_options(service, declaration)
+        and {k: _main_cf.folded(v) for k, v in service.effective_options.items()}
+        == _wanted_options(service, declaration)
     )
 
 
@@ -540,7 +564,9 @@ def _create(text: bytes, declaration: Declaration) -> bytes:
             lines[last] += b"\n"
         return b"".join(lines)
     if "command" not in declaration.columns:
-        raise _wrong(declaration.key, "it does not exist yet and has no command", "Write command: with the daemon it runs")
+        raise _wrong(
+            declaration.key, "it does not exist yet and has no command", "Write command: with the daemon it runs"
+        )
     values = [declaration.name, declaration.type]
     defaults = {"private": "n" if declaration.type == "inet" else "-"}
     values += [declaration.columns.get(column, defaults.get(column, "-")) for column in COLUMNS[2:7]]
@@ -602,31 +628,33 @@ def _change_words(text: bytes, service: Service, declaration: Declaration) -> by
     wanted = _wanted_options(service, declaration)
     arguments = _wanted_arguments(service, declaration)
     other_arguments = arguments != [word.text for word in service.arguments]
-    anchor = service.columns[-1]
+    # New words come behind the last word that stays; of one that is rewritten, its first line stays.
+    end = service.columns[-1].spans[-1][1]
     last = {option.name: index for index, option in enumerate(service.options)}
     for index, option in enumerate(service.options):
         owned = declaration.purge_options or option.name in declaration.options
-        value = wanted.get(option.name) if last[option.name] == index else None if owned else _main_cf.folded(option.value)
-        if value is not None:
-            anchor = option.assignment
-        edits += _option_edits(text, option, value, "-" if other_arguments else option.flags)
+        kept = None if owned else _main_cf.folded(option.value)
+        target = wanted.get(option.name) if last[option.name] == index else kept
+        if target is not None:
+            rewritten = _main_cf.folded(option.value) != target
+            end = option.assignment.spans[0 if rewritten else -1][1]
+        edits += _option_edits(text, option, target, "-" if other_arguments else option.flags)
     added = [(name, value) for name, value in wanted.items() if name not in last]
     if other_arguments:
         old = [word for word in service.arguments if word.spans]
         inline = b" ".join(to_bytes(_braced(argument)) for argument in arguments)
         # Options must stand before the arguments.
-        in_place = bool(old) and bool(inline) and old[-1].spans[0][0] > anchor.spans[-1][1]
+        in_place = bool(old) and bool(inline) and old[-1].spans[0][0] > end
         for word in old[:-1] if in_place else old:
             edits += _word_edits(text, word)
         if in_place:
             edits += _word_edits(text, old[-1], inline)
         elif inline:
             options = b"".join(b" -o " + to_bytes(_assignment(name, value)) for name, value in added)
-            end = anchor.spans[-1][1]
             edits.append((end, end, options + b" " + inline))
             added = []
     if added:
-        edits.append(_options_addition(text, service, anchor, added))
+        edits.append(_options_addition(text, service, end, added))
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text
@@ -636,7 +664,7 @@ def _column_edit(text: bytes, word: Word, value: str) -> list[tuple[int, int, by
     """Replace a column and take up the difference in length from the blanks behind it, so that the others stay aligned."""
     (start, end), new = word.spans[0], to_bytes(value)
     blanks = len(text[end:]) - len(text[end:].lstrip(b" "))
-    at_line_end = text[end + blanks:end + blanks + 1] in (b"", b"\r", b"\n")
+    at_line_end = text[end + blanks : end + blanks + 1] in (b"", b"\r", b"\n")
     if not blanks or at_line_end or len(word.spans) > 1:
         return _word_edits(text, word, new)
     padding = max(1, blanks - (len(new) - (end - start)))
@@ -679,10 +707,9 @@ def _removal(text: bytes, start: int, end: int) -> tuple[int, int, bytes]:
 
 
 def _options_addition(
-    text: bytes, service: Service, anchor: Word, added: Sequence[tuple[str, str]]
+    text: bytes, service: Service, end: int, added: Sequence[tuple[str, str]]
 ) -> tuple[int, int, bytes]:
     """New options behind the last one (or the command): a line each, or on the same line where more words follow."""
-    end = anchor.spans[-1][1]
     line_end = text.find(b"\n", end)
     rest = text[end:] if line_end < 0 else text[end:line_end]
     if rest.strip(_SEPARATORS):

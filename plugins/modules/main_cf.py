@@ -27,6 +27,10 @@ options:
         V(null) removes the parameter, so that it is back at Postfix's default.
       - A value equal to Postfix's default is written too, since it is a declaration.
       - A value that differs from the file's only in white space that Postfix ignores is no change.
+      - V(0), V(""), V(false) and V(null) are four things, namely C(0), an empty value, C(no), and no setting at all.
+      - Each line of a string of several lines becomes a line of main.cf; empty lines go, and lines that begin with C(#) are refused.
+      - Quote versions, as in V("3.10"), since YAML reads a number there and drops the last digit.
+      - Where the file sets a declared parameter several times the last one counts, as in Postfix; it is edited and the others go.
       - A parameter of your own must be referred to as C($name) by something that is there already or is declared along with it.
     type: dict
     required: true

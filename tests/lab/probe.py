@@ -1,244 +1,319 @@
-#!/usr/bin/env python3
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a mail host really does: run on the host itself, by ``python3 -`` with this file on standard input; prints JSON.
+"""What a mail host really does: takes steps on the host itself and prints as JSON what it saw.
 
-probe.py files DIRECTORY...           every file with its mode, owner, modification time and content's hash
-probe.py talk [--to RECIPIENT]... [--port PORT]... [--ca FILE] [--relay RECIPIENT]
-    sends a mail to each recipient and waits for what the log says of it, takes each port through EHLO, STARTTLS, each
-    version of TLS and the attempt to relay for a stranger (from the host's own address, which is in no mynetworks here),
-    sends alice a mail through the last port that takes one, and shows its headers, what postconf warns of, and everything that Postfix has logged meanwhile
+    python3 - '{"NAME": {"do": "files", "paths": ["/etc"]}, ...}' < probe.py
 
-Python 3.8 and the standard library are enough for it.
+Each step is a call of one of these functions with its other entries as arguments, in the order in which they are given;
+the answer has each result under the step's NAME:
+
+files      {PATH: {"content", "access", "stamp"} or null, ...}
+send       {NAME: MAIL, ...}
+follow     MAIL
+arrived    {"received": [header, ...]}
+log        {"lines": [line, ...], "cursor"}
+session    {"error", "before", "mail_before", "rcpt_before", "tls", "certificate", "after", "auth", "mail", "rcpt", "data"}
+protocols  {"accepted": ["TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"], "errors": {"TLSv1": error, ...}}
+run        {"rc", "stdout", "stderr"}
+
+MAIL is {"queue_id", "process", "relay", "status", "reason", "verdict", "protocol", "cipher", "lines": [line, ...]}.
+Nothing is judged here: that is for who asks. Python 3.9 and the standard library are enough for it.
 """
 
 from __future__ import annotations
 
-import argparse
+import functools
+import grp
 import hashlib
 import json
 import os
+import pwd
 import re
 import smtplib
-import socket
 import ssl
 import subprocess
+import sys
 import time
 import uuid
+from typing import Any, Callable, Iterable, Iterator
 
-PATIENCE = 20  # seconds that a mail may take
-PROTOCOLS = ("tls1", "tls1_1", "tls1_2", "tls1_3")
-MAILBOX = "/var/mail/alice"
-VERDICT = re.compile(
-    r"/smtp\[(?P<pid>\d+)\]: (?:\w+: )?(?P<verdict>Anonymous|Untrusted|Trusted|Verified) TLS connection established to "
+PATIENCE = 30.0  # seconds that a server may take to answer, and a mail to come through
+PROTOCOLS = ("TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3")
+SENDER = "alice@probe.example.test"
+
+_TLS = re.compile(
+    r"(?P<verdict>Anonymous|Untrusted|Trusted|Verified) TLS connection established to "
+    r"\S+: (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
 )
-DELIVERY = re.compile(
-    r"/(?:smtp|error)\[(?P<pid>\d+)\]: (?P<queue_id>\w+): to=<(?P<to>[^>]*)>.* status=(?P<status>\w+) \((?P<reason>.*)\)$"
-)
+_DELIVERY = re.compile(r"to=<.*? relay=(?P<relay>.*?), .* status=(?P<status>\w+) \((?P<reason>.*)\)$")
 
 
-def run(*argv: str, stdin: str = "") -> str:
-    """Standard output and standard error of a program."""
-    done = subprocess.run(
-        argv, input=stdin.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False
+def _execute(*argv: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+    """A program, to its end."""
+    return subprocess.run(
+        argv, input=stdin, capture_output=True, encoding="utf-8", errors="replace", timeout=60, check=check
     )
-    return done.stdout.decode(errors="replace")
+
+
+def run(argv: list[str]) -> dict[str, Any]:
+    """A program and what it says."""
+    done = _execute(*argv, check=False)
+    return {"rc": done.returncode, "stdout": done.stdout.rstrip("\n"), "stderr": done.stderr.rstrip("\n")}
 
 
 # Files
 
 
-def files(directories: list[str]) -> dict[str, list[str]]:
-    """Everything that an edit could change, by path."""
-    result = {}
-    for top in directories:
-        for directory, _names, names in os.walk(top):
-            for path in (os.path.join(directory, name) for name in names):
-                now = os.lstat(path)
-                if os.path.islink(path):
-                    content = os.readlink(path)
-                else:
-                    with open(path, "rb") as file:
-                        content = hashlib.sha256(file.read()).hexdigest()
-                result[path] = [oct(now.st_mode), f"{now.st_uid}:{now.st_gid}", str(now.st_mtime_ns), content]
-    return result
+def _below(path: str) -> Iterator[str]:
+    """The path itself; of a directory all files below it."""
+    if not os.path.isdir(path):
+        yield path
+    for directory, _names, names in os.walk(path):
+        for name in names:
+            yield os.path.join(directory, name)
 
 
-# The client side: mail that leaves
+def files(paths: list[str]) -> dict[str, Any]:
+    """What tells whether a file is the same as before, and who can read it; null if there is none. A directory stands for its files.
+
+    content: SHA-256, or of a link where it leads. access: such as "root:postfix 0640". stamp: inode and time of last change.
+    """
+    seen: dict[str, Any] = {}
+    for path in (found for top in paths for found in _below(top)):
+        if not os.path.lexists(path):
+            seen[path] = None
+            continue
+        status = os.lstat(path)
+        if os.path.islink(path):
+            content = f"-> {os.readlink(path)}"
+        else:
+            with open(path, "rb") as file:
+                content = hashlib.sha256(file.read()).hexdigest()
+        owner, group = pwd.getpwuid(status.st_uid).pw_name, grp.getgrgid(status.st_gid).gr_name
+        access = f"{owner}:{group} {status.st_mode & 0o7777:04o}"
+        seen[path] = {"content": content, "access": access, "stamp": f"{status.st_ino} {status.st_mtime_ns}"}
+    return seen
 
 
-def cursor() -> str:
+# Mail and the log
+
+
+def _cursor() -> str:
     """The end of the journal."""
-    return (
-        run("journalctl", "--quiet", "--lines=1", "--output=cat", "--show-cursor").rsplit("-- cursor: ", 1)[1].strip()
-    )
+    shown = _execute("journalctl", "--quiet", "--lines=1", "--output=cat", "--show-cursor").stdout
+    return shown.rpartition("-- cursor: ")[2].strip()
 
 
-def log(since: str) -> list[str]:
-    """Postfix's lines after that place in the journal, from the program's name on."""
-    lines = run("journalctl", "--quiet", "--no-pager", "--output=short", f"--after-cursor={since}").splitlines()
+@functools.lru_cache(maxsize=None)
+def _beginning() -> str:
+    """The end of the journal before the first step."""
+    return _cursor()
+
+
+def _journal(since: str) -> list[str]:
+    """Postfix's lines after that place in the journal, or all of them, from the program's name on."""
+    place = [f"--after-cursor={since}"] if since else []
+    lines = _execute("journalctl", "--quiet", "--no-pager", "--output=short", *place).stdout.splitlines()
     return [line[line.index("postfix/") :] for line in lines if " postfix/" in line]
 
 
-def deliveries(lines: list[str], recipients: list[str]) -> dict[str, dict[str, str]]:
-    """The last word of the log about the mail to each recipient; the verdict is that of the same smtp(8)'s last connection."""
-    verdicts: dict[str, str] = {}
-    result = {}
+def log(pattern: str = "", since: str = "") -> dict[str, Any]:
+    """The lines of Postfix in which the pattern is found, after a place: an earlier answer's cursor, or where the first step began."""
+    cursor = _cursor()
+    return {"cursor": cursor, "lines": [line for line in _journal(since or _beginning()) if re.search(pattern, line)]}
+
+
+def _trace(lines: list[str], message_id: str) -> dict[str, Any]:
+    """What the log says of a message."""
+    names = ("queue_id", "process", "relay", "status", "reason", "verdict", "protocol", "cipher")
+    seen: dict[str, Any] = {**dict.fromkeys(names, ""), "lines": []}
     for line in lines:
-        tls, delivery = VERDICT.search(line), DELIVERY.search(line)
-        if tls:
-            verdicts[tls["pid"]] = tls["verdict"]
-        elif delivery:
-            verdict = verdicts.pop(delivery["pid"], "none")
-            if delivery["to"] in recipients:
-                result[delivery["to"]] = {**delivery.groupdict(), "verdict": verdict}
-    return result
+        if line.endswith(f": message-id=<{message_id}>"):
+            seen["queue_id"] = line.split(": ")[1]
+    if not seen["queue_id"]:
+        return seen
+    # A line about TLS need not bear a queue id: it belongs to the next mail that the same process takes or delivers.
+    tls: dict[str, list[str]] = {}
+    for line in lines:
+        process, _, words = line.partition(": ")
+        queue_id, _, rest = words.partition(": ")
+        if " TLS connection established " in words or "fingerprint=" in words:
+            tls.setdefault(process, []).append(line)
+            continue
+        before = tls.pop(process, []) if rest.startswith(("client=", "to=")) else []
+        if words.startswith("disconnect from "):
+            tls.pop(process, None)
+        elif queue_id == seen["queue_id"]:
+            seen["lines"] += [*before, line]
+            if delivery := _DELIVERY.match(rest):
+                seen.update({"process": process, **delivery.groupdict(), "verdict": "", "protocol": "", "cipher": ""})
+                for match in filter(None, map(_TLS.search, before)):
+                    seen.update(match.groupdict())
+    return seen
 
 
-def send(recipients: list[str], since: str) -> dict[str, dict[str, str]]:
-    """A mail to each; what became of it. Mail that stays in the queue is removed from it afterwards."""
-    for recipient in recipients:
-        run("/usr/sbin/sendmail", "-f", "root", recipient, stdin=f"Subject: probe\nTo: {recipient}\n\nHello\n")
+def _follow(message_ids: Iterable[str], since: str, leaving: bool = False) -> dict[str, dict[str, Any]]:
+    """The traces of messages once each has been tried, or has left."""
     deadline = time.monotonic() + PATIENCE
-    result: dict[str, dict[str, str]] = {}
-    while len(result) < len(recipients) and time.monotonic() < deadline:
-        time.sleep(0.3)
-        result = deliveries(log(since), recipients)
-    for delivery in result.values():
-        if delivery["status"] == "deferred":
-            run("postsuper", "-d", delivery["queue_id"])
-    return result
+    while True:
+        lines = _journal(since)
+        seen = {message_id: _trace(lines, message_id) for message_id in message_ids}
+        ended = all(mail["status"] == "sent" or (mail["status"] and not leaving) for mail in seen.values())
+        if ended or time.monotonic() > deadline:
+            return seen
+        time.sleep(0.2)
 
 
-def chrooted() -> bool:
-    """Whether the running smtp(8) was told by master(8) to go into its chroot."""
-    commands = []
-    for pid in run("pgrep", "-x", "smtp").split():
-        with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
-            commands.append(file.read().split("\0"))
-    return bool(commands) and all("-c" in command for command in commands)
+def _message(sender: str, recipient: str, message_id: str) -> str:
+    return f"From: {sender}\nTo: {recipient}\nSubject: Probe\nMessage-ID: <{message_id}>\n\nHello.\n"
 
 
-# The server side: what each port offers and takes
+def send(recipients: dict[str, str], sender: str = "root", run_id: str = "", keep: bool = False) -> dict[str, Any]:
+    """Hand a mail for each recipient to this host's Postfix as a user does, all at once, and follow them to the end of the first attempt.
+
+    run_id: the mail NAME gets the Message-ID NAME.run_id, by which other hosts can follow it too.
+    keep: leave what has not left in the queue. It is deleted otherwise, and the next hops that Postfix has given up for a
+    while are forgiven, so that the next mail to them is tried at once.
+    """
+    run_id = run_id or f"{uuid.uuid4().hex}@probe"
+    for name, recipient in recipients.items():
+        text = _message(sender, recipient, f"{name}.{run_id}")
+        _execute("/usr/sbin/sendmail", "-i", "-f", sender, recipient, stdin=text)
+    mails = _follow([f"{name}.{run_id}" for name in recipients], _beginning())
+    stuck = "".join(f"{mail['queue_id']}\n" for mail in mails.values() if mail["queue_id"] and mail["status"] != "sent")
+    if stuck and not keep:
+        _execute("postsuper", "-d", "-", stdin=stuck)
+        _execute("postqueue", "-f")
+    return {name: mails[f"{name}.{run_id}"] for name in recipients}
 
 
-def accepts(address: str, port: int, protocol: str) -> bool:
-    """Whether a handshake in exactly this version succeeds; our own OpenSSL refuses none for its age."""
-    start = [] if port == 465 else ["-starttls", "smtp"]
-    argv = [
-        "openssl",
-        "s_client",
-        "-connect",
-        f"{address}:{port}",
-        *start,
-        f"-{protocol}",
-        "-cipher",
-        "DEFAULT@SECLEVEL=0",
-    ]
-    return "Cipher is (NONE)" not in run(*argv, stdin="QUIT\r\n")
+def follow(message_id: str, flush: bool = False) -> dict[str, Any]:
+    """What this host's log says of a message, once it is through or put back.
+
+    process, relay, status, reason: of the last delivery; verdict, protocol, cipher: of the TLS session that was begun for it,
+    empty if there was none. lines: all with its queue id, each after what its process said of TLS just before.
+    flush: try the queue again first, and wait until the message has left.
+    """
+    if flush:
+        _execute("postqueue", "-f")
+    return _follow([message_id], since="", leaving=flush)[message_id]
 
 
-def connect(address: str, port: int, context: ssl.SSLContext) -> smtplib.SMTP:
-    """A connection that has not said anything yet."""
-    if port == 465:
-        return smtplib.SMTP_SSL(address, port, timeout=PATIENCE, context=context)
-    return smtplib.SMTP(address, port, timeout=PATIENCE)
+def arrived(user: str, message_id: str) -> dict[str, Any]:
+    """A message in a mailbox: its Received headers, unfolded, newest first; none if it does not come in time."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with open(f"/var/mail/{user}", encoding="utf-8", errors="replace") as file:
+                mails = file.read().split("\n\nFrom ")
+        except FileNotFoundError:
+            mails = []
+        for mail in mails:
+            head = re.sub(r"\n[ \t]+", " ", mail.split("\n\n")[0])
+            if f"<{message_id}>" in head:
+                return {"received": [line[10:] for line in head.splitlines() if line.startswith("Received: ")]}
+        if time.monotonic() > deadline:
+            return {"received": []}
+        time.sleep(0.2)
 
 
-def verified(name: str, address: str, port: int, ca: str) -> str:
-    """What a client that checks the certificate against this CA and the name says of it: its error, or nothing."""
-    context = ssl.create_default_context(cafile=ca)
+# SMTP and TLS
+
+
+def _context(protocol: str, ca_file: str) -> ssl.SSLContext:
+    """What a client demands of TLS."""
+    if ca_file:
+        context = ssl.create_default_context(cafile=ca_file)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if protocol:
+        # Our own OpenSSL must refuse nothing for its age.
+        context.set_ciphers("DEFAULT@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, protocol)
+    return context
+
+
+def _reply(answer: tuple[int, bytes]) -> str:
+    code, text = answer
+    return f"{code} {text.decode(errors='replace')}"
+
+
+def session(
+    host: str,
+    port: int = 25,
+    protocol: str = "",
+    ca_file: str = "",
+    user: str = "",
+    recipient: str = "",
+    message_id: str = "",
+) -> dict[str, Any]:
+    """One session as a client would hold it, with TLS from the start on 465 and STARTTLS elsewhere; the server's words.
+
+    before, after: what EHLO offers before and after STARTTLS. mail_before, rcpt_before: the replies to an envelope before it.
+    tls: the version; certificate: the server's, as SHA-256 fingerprint. error: why the session ended early, if it did.
+    protocol: the only TLS version to speak, one of PROTOCOLS, with all the ciphers that OpenSSL still has.
+    ca_file: check the server's certificate and name by it. user: authenticate; the password is the user's name.
+    recipient: give an envelope. message_id: send a whole message, not just its envelope.
+    """
+    context = _context(protocol, ca_file)
+    replies = ("before", "mail_before", "rcpt_before", "tls", "certificate", "after", "auth", "mail", "rcpt", "data")
+    seen: dict[str, Any] = dict.fromkeys(("error", *replies), "")
     try:
-        with socket.create_connection((address, port), PATIENCE) as plain:
-            if port != 465:
-                reader = plain.makefile("rb")
-                for line in ("", "EHLO probe\r\n", "STARTTLS\r\n"):
-                    plain.sendall(line.encode())
-                    while reader.readline()[3:4] == b"-":
-                        pass
-            with context.wrap_socket(plain, server_hostname=name):
-                return ""
-    except OSError as error:
-        return str(error)
+        if port == 465:
+            client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=PATIENCE, context=context)
+        else:
+            client = smtplib.SMTP(host, port, timeout=PATIENCE)
+            seen["before"] = _reply(client.ehlo())
+            if recipient:
+                seen["mail_before"] = _reply(client.mail(SENDER))
+                seen["rcpt_before"] = _reply(client.rcpt(recipient))
+                client.rset()
+            client.starttls(context=context)
+        assert isinstance(client.sock, ssl.SSLSocket)
+        seen["tls"] = client.sock.version()
+        digest = hashlib.sha256(client.sock.getpeercert(True) or b"").hexdigest().upper()
+        seen["certificate"] = ":".join(re.findall("..", digest))
+        seen["after"] = _reply(client.ehlo())
+        if user:
+            client.user, client.password = user, user
+            try:
+                seen["auth"] = _reply(client.auth("PLAIN", client.auth_plain))
+            except smtplib.SMTPResponseException as error:
+                seen["auth"] = f"{error.smtp_code} {error.smtp_error!r}"
+        if recipient:
+            seen["mail"] = _reply(client.mail(SENDER))
+            seen["rcpt"] = _reply(client.rcpt(recipient))
+            if message_id and seen["rcpt"].startswith("250"):
+                seen["data"] = _reply(client.data(_message(SENDER, recipient, message_id)))
+        client.quit()
+    except (OSError, smtplib.SMTPException) as error:
+        seen["error"] = f"{type(error).__name__}: {error}"
+    return seen
 
 
-def port_facts(name: str, address: str, port: int, ca: str, stranger: str) -> dict[str, object]:
-    """All about one port."""
-    context = ssl._create_unverified_context()
-    result: dict[str, object] = {}
-    with connect(address, port, context) as smtp:
-        smtp.ehlo()
-        result["ehlo"] = sorted(smtp.esmtp_features)
-        result["mail_in_clear"] = smtp.mail("stranger@example.com")[0]
-    with connect(address, port, context) as smtp:
-        smtp.ehlo()
-        if port != 465 and smtp.has_extn("starttls"):
-            smtp.starttls(context=context)
-            smtp.ehlo()
-        result["ehlo_tls"] = sorted(smtp.esmtp_features)
-        smtp.mail("stranger@example.com")
-        code, text = smtp.rcpt(stranger)
-        result["relay"] = f"{code} {text.decode()}"
-    result["protocols"] = [protocol for protocol in PROTOCOLS if accepts(address, port, protocol)]
-    if ca:
-        result["certificate_error"] = verified(name, address, port, ca)
-    return result
-
-
-def letter(name: str, address: str) -> str:
-    """The headers, unfolded, of a mail to alice that came over port 25 with STARTTLS, as delivered."""
-    mark = uuid.uuid4().hex
-    with connect(address, 25, ssl._create_unverified_context()) as smtp:
-        smtp.ehlo()
-        if smtp.has_extn("starttls"):
-            smtp.starttls(context=ssl._create_unverified_context())
-            smtp.ehlo()
-        smtp.sendmail("stranger@example.com", f"alice@{name}", f"Subject: {mark}\r\n\r\nHello\r\n")
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if os.path.exists(MAILBOX):
-            with open(MAILBOX, encoding="utf-8", errors="replace") as file:
-                for message in re.split(r"^(?=From )", file.read(), flags=re.MULTILINE):
-                    if mark in message:
-                        return re.sub(r"\n\s+", " ", message.split("\n\n", 1)[0])
-        time.sleep(0.3)
-    return ""
-
-
-def talk(options: argparse.Namespace) -> dict[str, object]:
-    """Everything that was asked for."""
-    since = cursor()
-    warnings = run("sh", "-c", "postconf 2>&1 > /dev/null")
-    name = socket.getfqdn()
-    address = socket.gethostbyname(name)
-    result: dict[str, object] = {
-        "warnings": warnings,
-        "deliveries": send(options.to, since),
-        "chrooted": chrooted(),
-        "ports": {str(port): port_facts(name, address, port, options.ca, options.relay) for port in options.port},
+def protocols(host: str, port: int = 25) -> dict[str, Any]:
+    """The versions of TLS in which a handshake succeeds, and how those end in which none does."""
+    sessions = {protocol: session(host, port, protocol) for protocol in PROTOCOLS}
+    return {
+        "accepted": [protocol for protocol, seen in sessions.items() if seen["tls"]],
+        "errors": {protocol: seen["error"] for protocol, seen in sessions.items() if not seen["tls"]},
     }
-    if 25 in options.port:
-        result["letter"] = letter(name, address)
-    result["log"] = log(since)
-    return result
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="probe.py")
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("files")
-    command.add_argument("directories", nargs="+")
-    command = commands.add_parser("talk")
-    command.add_argument("--to", action="append", default=[])
-    command.add_argument("--port", action="append", type=int, default=[])
-    command.add_argument("--ca", default="")
-    command.add_argument("--relay", default="root@plain.example.test")
-    options = parser.parse_args()
-    print(json.dumps(files(options.directories) if options.command == "files" else talk(options)))
+STEPS: dict[str, Callable[..., dict[str, Any]]] = {
+    step.__name__: step for step in (files, send, follow, arrived, log, session, protocols, run)
+}
+
+
+def main(argument: str) -> None:
+    """Take all steps."""
+    steps: dict[str, dict[str, Any]] = json.loads(argument)
+    _beginning()
+    print(json.dumps({name: STEPS[step.pop("do")](**step) for name, step in steps.items()}, indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -78,7 +78,10 @@ class Postfix:
         assert line, "the judge has gone"
         answer = json.loads(line)
         return Verdict(
-            [Answer(status, output.encode("latin-1"), errors.encode("latin-1")) for status, output, errors in answer["answers"]],
+            [
+                Answer(status, output.encode("latin-1"), errors.encode("latin-1"))
+                for status, output, errors in answer["answers"]
+            ],
             answer["main.cf"].encode("latin-1"),
             answer["master.cf"].encode("latin-1"),
         )

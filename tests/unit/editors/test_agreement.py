@@ -33,7 +33,9 @@ from hypothesis import strategies as st
 
 CORPUS = Path(__file__).resolve().parents[2] / "corpus"
 PARTS = 1 if os.environ.get("SHRINK") else 10
-EXAMPLES = settings(settings.get_profile("editors"), max_examples=max(1, settings.get_profile("editors").max_examples // PARTS))
+EXAMPLES = settings(
+    settings.get_profile("editors"), max_examples=max(1, settings.get_profile("editors").max_examples // PARTS)
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,8 @@ def check_transaction(directory, name, before, edit):
         return Plan([Change(instance.path(name), edit(text), text)])
 
     predicted, done, again = (
-        _transaction.apply(build, lambda: Instance(str(directory)), check_mode=check_mode) for check_mode in (True, False, False)
+        _transaction.apply(build, lambda: Instance(str(directory)), check_mode=check_mode)
+        for check_mode in (True, False, False)
     )
     assert (predicted.changed, predicted.diff) == (done.changed, done.diff)
     assert (directory / name).read_bytes() == edit(before)
@@ -75,8 +78,28 @@ def without(text, owned):
 
 NAMES = ("mua_a", "mua_b", "mua_ab", "mua_c")
 words = st.one_of(
-    st.text(st.characters(codec="ascii", exclude_characters="\0\n\r\v\f$", categories=("L", "N", "P", "S", "Zs")), max_size=12),
-    st.sampled_from(["", "#x", "= y", "é", "\u00a0x\u00a0", "\x85", "a\vb", "x \f y", "$$", "$mail_name", "\udcff", "a  b\tc", "yes", "0"]),
+    st.text(
+        st.characters(codec="ascii", exclude_characters="\0\n\r\v\f$", categories=("L", "N", "P", "S", "Zs")),
+        max_size=12,
+    ),
+    st.sampled_from(
+        [
+            "",
+            "#x",
+            "= y",
+            "é",
+            "\u00a0x\u00a0",
+            "\x85",
+            "a\vb",
+            "x \f y",
+            "$$",
+            "$mail_name",
+            "\udcff",
+            "a  b\tc",
+            "yes",
+            "0",
+        ]
+    ),
 )
 blanks = st.sampled_from(["", " ", " ", "\t", "  ", " \v"])
 breaks = st.sampled_from(["\n ", "\n\t", "\n# note\n  ", "\n\n   ", "\n  # note\n ", "\n \n# a\n#b = c\n\t", "\n\r\n "])
@@ -90,11 +113,17 @@ def settings_text(draw):
         before = draw(breaks)
     value = draw(words)
     for _line in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
-        value += draw(breaks) + draw(words.filter(lambda text: text.strip(" \t\v\f") and not text.lstrip(" \t\v\f").startswith("#")))
+        value += draw(breaks) + draw(
+            words.filter(lambda text: text.strip(" \t\v\f") and not text.lstrip(" \t\v\f").startswith("#"))
+        )
     return f"{name}{before}={after}{value}\n"
 
 
-lines = st.one_of(settings_text(), settings_text(), st.sampled_from(["# comment\n", "\n", "  # indented comment\n", "#mua_a = 1\n", " \t\r\n"]))
+lines = st.one_of(
+    settings_text(),
+    settings_text(),
+    st.sampled_from(["# comment\n", "\n", "  # indented comment\n", "#mua_a = 1\n", " \t\r\n"]),
+)
 values = st.one_of(st.none(), words, st.lists(words, min_size=2, max_size=3).map("\n".join))
 
 
@@ -126,7 +155,12 @@ def main_cf_corpus(draw):
     """A file of the corpus and a declaration of what stands in it."""
     text = (CORPUS / "main.cf" / draw(st.sampled_from(sorted(os.listdir(CORPUS / "main.cf"))))).read_bytes()
     try:
-        names = {entry.name for entry in _main_cf.entries(text)} - {"compatibility_level"}
+        names = {entry.name for entry in _main_cf.entries(text)} - {
+            "compatibility_level",
+            "inet_interfaces",
+            "inet_protocols",
+            "mynetworks_style",
+        }  # postconf evaluates these
     except GrammarError:
         names = set()
     names = sorted(name for name in names if re.fullmatch(r"[\w.-]+", name, re.ASCII)) + ["relayhost", "smtpd_banner"]
@@ -190,10 +224,14 @@ def check_main_cf(postfix, scratch, before, parameters):
     check_transaction(scratch, "main.cf", before, lambda text: _main_cf.edit(text, declared))
 
     present = {entry.name for entry in _main_cf.entries(before)}
-    excluded = damaged_by_postconf(before, any(value is not None and name not in present for name, value in declared.items()), postfix.version)
+    excluded = damaged_by_postconf(
+        before, any(value is not None and name not in present for name, value in declared.items()), postfix.version
+    )
     commands = []
     if any(value is not None for value in declared.values()):
-        commands.append(["-e", *(f"{name}={_main_cf.folded(value)}" for name, value in declared.items() if value is not None)])
+        commands.append(
+            ["-e", *(f"{name}={_main_cf.folded(value)}" for name, value in declared.items() if value is not None)]
+        )
     if None in declared.values():
         commands.append(["-X", *(name for name, value in declared.items() if value is None)])
     if not excluded and commands:
@@ -211,7 +249,12 @@ MAIN_CF_EDITS = [
     {"mydestination": ["$myhostname", "localhost"], "biff": False},
     {"mydestination": None, "biff": None, "smtpd_banner": None, "myhostname": None},
     {"mynetworks": "127.0.0.0/8,\n[::1]/128\n\n192.0.2.0/24\n", "mailbox_size_limit": 0},
-    {"smtpd_recipient_restrictions": "reject", "smtpd_tls_session_cache_database": None, "postscreen_dnsbl_sites": "", "debugger_command": "x"},
+    {
+        "smtpd_recipient_restrictions": "reject",
+        "smtpd_tls_session_cache_database": None,
+        "postscreen_dnsbl_sites": "",
+        "debugger_command": "x",
+    },
 ]
 
 
@@ -244,8 +287,28 @@ OTHER = ("a/unix", "b/unix", "a/fifo", "c/pass", "d/unix-dgram")
 OPTIONS = ("myhostname", "smtpd_banner", "relayhost", "syslog_name")
 gaps = st.sampled_from([" ", " ", " ", "   ", "\t", "\n  ", "\n# note\n\t", "\n\n ", " \r\n "])
 option_values = st.one_of(
-    st.text(st.characters(codec="ascii", exclude_characters="\0\n\r\v\f${}", categories=("L", "N", "P", "S", "Zs")), max_size=10),
-    st.sampled_from(["", "{a}", "a{b}c", "x {y z} w", "${mua?{a}:{b}}", "$mail_name", "é", "\u00a0", "a\vb", "a=b", "-o", "\udcff", "}", "a}b"]),
+    st.text(
+        st.characters(codec="ascii", exclude_characters="\0\n\r\v\f${}", categories=("L", "N", "P", "S", "Zs")),
+        max_size=10,
+    ),
+    st.sampled_from(
+        [
+            "",
+            "{a}",
+            "a{b}c",
+            "x {y z} w",
+            "${mua?{a}:{b}}",
+            "$mail_name",
+            "é",
+            "\u00a0",
+            "a\vb",
+            "a=b",
+            "-o",
+            "\udcff",
+            "}",
+            "a}b",
+        ]
+    ),
 )
 flag = st.sampled_from(["-", "-", "y", "n"])
 
@@ -266,12 +329,24 @@ def entries_text(draw, services):
     name, _slash, kind = draw(st.sampled_from(services)).rpartition("/")
     gap = st.just(" ") if draw(st.integers(0, 3)) else gaps
     private = "n" if kind == "inet" else draw(flag)
-    words = [name, kind, private, draw(flag), draw(flag), draw(st.sampled_from(["-", "60", "1000?"])), draw(st.sampled_from(["-", "0", "100"]))]
+    words = [
+        name,
+        kind,
+        private,
+        draw(flag),
+        draw(flag),
+        draw(st.sampled_from(["-", "60", "1000?"])),
+        draw(st.sampled_from(["-", "0", "100"])),
+    ]
     words += [draw(st.sampled_from(["smtpd", "pipe", "x"]))]
     text = words[0] + "".join(draw(gap) + word for word in words[1:])
     for word in draw(st.lists(st.one_of(option_words(), option_words(), st.just("-v")), max_size=4)):
         text += draw(gaps) + word
-    for word in draw(st.sampled_from([[], [], [], ["flags=R", "argv=/bin/x", "-o", "y"], ["{ a  b }"], ["--", "-oi"], ["-o", "a", "=", "b"]])):
+    for word in draw(
+        st.sampled_from(
+            [[], [], [], ["flags=R", "argv=/bin/x", "-o", "y"], ["{ a  b }"], ["--", "-oi"], ["-o", "a", "=", "b"]]
+        )
+    ):
         text += draw(gaps) + word
     return text + draw(st.sampled_from(["\n", "\n", " \n", "\r\n"]))
 
@@ -281,14 +356,32 @@ def master_cf_part(draw, services):
     """A text about some services, and what is declared of one of them."""
     entry = entries_text(services)
     commented = entry.map(lambda text: "".join(f"#{line}" for line in text.splitlines(True)))
-    noise = st.sampled_from(["# note\n", "\n", "  # indented\n", "#  -o relayhost=x\n", "#   specify -o relayhost=y here\n", "#  -o smtpd_banner=a -o syslog_name=b\n"])
+    noise = st.sampled_from(
+        [
+            "# note\n",
+            "\n",
+            "  # indented\n",
+            "#  -o relayhost=x\n",
+            "#   specify -o relayhost=y here\n",
+            "#  -o smtpd_banner=a -o syslog_name=b\n",
+        ]
+    )
     text = "".join(draw(st.lists(st.one_of(entry, entry, commented, noise), max_size=4)))
-    service = {"service": draw(st.sampled_from(services)), "command": draw(st.sampled_from(["smtpd", "smtpd", "x -v", "pipe argv=y { a b }"]))}
+    service = {
+        "service": draw(st.sampled_from(services)),
+        "command": draw(st.sampled_from(["smtpd", "smtpd", "x -v", "pipe argv=y { a b }"])),
+    }
     service["state"] = draw(st.sampled_from(["present"] * 8 + ["absent", "disabled"]))
-    for column, choice in (("chroot", [True, False, None]), ("wakeup", ["60?", 0, None]), ("process_limit", [1, 99999, None])):
+    for column, choice in (
+        ("chroot", [True, False, None]),
+        ("wakeup", ["60?", 0, None]),
+        ("process_limit", [1, 99999, None]),
+    ):
         if draw(st.integers(0, 3)) == 0:
             service[column] = draw(st.sampled_from(choice))
-    service["options"] = draw(st.dictionaries(st.sampled_from(OPTIONS), st.one_of(st.none(), option_values), max_size=2))
+    service["options"] = draw(
+        st.dictionaries(st.sampled_from(OPTIONS), st.one_of(st.none(), option_values), max_size=2)
+    )
     service["purge_options"] = draw(st.integers(0, 7)) == 0
     return text, service
 
@@ -296,7 +389,9 @@ def master_cf_part(draw, services):
 def of_part(number):
     """The services of a part: no two parts have one in common."""
     return [f"{name}{number}/{kind}" for name, kind in (key.split("/") for key in OTHER)] + (
-        [f"{name}/inet" for name in INET] if number == 0 else [f"127.0.0.{number + 1}:{port}/inet" for port in ("smtp", "25", "465", "smtps")]
+        [f"{name}/inet" for name in INET]
+        if number == 0
+        else [f"127.0.0.{number + 1}:{port}/inet" for port in ("smtp", "25", "465", "smtps")]
     )
 
 
@@ -304,7 +399,9 @@ def of_part(number):
 def master_cf_examples(draw):
     """A master.cf in bytes and a declaration for each of its parts."""
     parts = [draw(master_cf_part(of_part(number))) for number in range(PARTS)]
-    text = draw(st.sampled_from(["", "", "", "  indented at the top\n# still\n  there\n"])) + "".join(text for text, _service in parts)
+    text = draw(st.sampled_from(["", "", "", "  indented at the top\n# still\n  there\n"])) + "".join(
+        text for text, _service in parts
+    )
     if draw(st.integers(0, 7)) == 0:
         text = re.sub("\r?\n", "\r\n", text)
     if draw(st.integers(0, 3)) == 0:
@@ -320,22 +417,36 @@ def master_cf_corpus(draw):
         keys = sorted({service.key for service in _master_cf.services(text)})
     except GrammarError:
         keys = []
-    keys = [key for key in keys if re.fullmatch(r"[][\w.:-]+/[a-z-]+", key, re.ASCII)] + ["submission/inet", "smtps/inet", "new/unix"]
-    return text, draw(st.lists(st.sampled_from(keys).flatmap(lambda key: master_cf_part([key])).map(lambda part: part[1]), min_size=1, max_size=4))
+    keys = [key for key in keys if re.fullmatch(r"[][\w.:-]+/[a-z-]+", key, re.ASCII)] + [
+        "submission/inet",
+        "smtps/inet",
+        "new/unix",
+    ]
+    return text, draw(
+        st.lists(
+            st.sampled_from(keys).flatmap(lambda key: master_cf_part([key])).map(lambda part: part[1]),
+            min_size=1,
+            max_size=4,
+        )
+    )
 
 
 def entries_of(answer):
     """What postconf -M says: the words of each service, by what master(8) takes for its identity; of duplicates the last."""
     result = {}
     for service in _master_cf.services(answer.output):
-        result[(*_master_cf.endpoint(*service.key.rsplit("/", 1)), service.column("private") != "n")] = _master_cf.describe(service)
+        result[(*_master_cf.endpoint(*service.key.rsplit("/", 1)), service.column("private") != "n")] = (
+            _master_cf.describe(service)
+        )
     return result
 
 
 def options_of(answer, name):
     """What postconf -P says of one service."""
     lines = [line for line in to_text(answer.output).split("\n") if line.startswith(f"{name}/")]
-    return {option: value.strip(" ") for option, _equals, value in (line[len(name) + 1:].partition(" =") for line in lines)}
+    return {
+        option: value.strip(" ") for option, _equals, value in (line[len(name) + 1 :].partition(" =") for line in lines)
+    }
 
 
 def check_master_cf(postfix, scratch, before, services):
@@ -352,7 +463,10 @@ def check_master_cf(postfix, scratch, before, services):
         after = _master_cf.edit(before, declarations)
     except GrammarError as error:
         # What postconf accepts and we do not stops master(8), or the daemon of a service that is to be edited.
-        assert was.status or b"missing" in was.errors or b"}" in was.errors or str(error).startswith("editing"), (error, was)
+        assert was.status or b"missing" in was.errors or b"}" in was.errors or str(error).startswith("editing"), (
+            error,
+            was,
+        )
         return "refused"
     now, options = postfix.ask(b"", after, ["-M"], ["-P"]).answers
     assert (was.status, now.status, options.status) == (0, 0, 0), (was, now, options)
@@ -384,12 +498,18 @@ def check_master_cf(postfix, scratch, before, services):
     check_transaction(scratch, "master.cf", before, lambda text: _master_cf.edit(text, declarations))
 
     def ranges(text):
-        return [(item.line.start, item.line.end) for item in _master_cf.services(text) if _master_cf.endpoint(*item.key.rsplit("/", 1)) in identities]
+        return [
+            (item.line.start, item.line.end)
+            for item in _master_cf.services(text)
+            if _master_cf.endpoint(*item.key.rsplit("/", 1)) in identities
+        ]
 
     kept, left = without(before, ranges(before)), without(after, ranges(after))
     # Comments may have become part of a service, or a service comments; nothing else.
     live = [line for line in physical_lines(kept) if not is_skipped(line)]
-    assert [line.rstrip(b"\r\n") for line in live] == [line.rstrip(b"\r\n") for line in physical_lines(left) if not is_skipped(line)]
+    assert [line.rstrip(b"\r\n") for line in live] == [
+        line.rstrip(b"\r\n") for line in physical_lines(left) if not is_skipped(line)
+    ]
     if all(declaration.state == "absent" for declaration in declarations):
         assert kept == left
     return compare_with_postconf(postfix, before, declarations, seen)
@@ -408,9 +528,11 @@ def attached(service):
 def compare_with_postconf(postfix, before, declarations, seen):
     """Do the same with postconf -F, -P, -PX, -MX, -M#, one service at a time as far as it can."""
     entries = _master_cf.services(before)
-    names = Counter((*_master_cf.endpoint(*entry.key.rsplit("/", 1)), ) for entry in entries)
+    names = Counter((*_master_cf.endpoint(*entry.key.rsplit("/", 1)),) for entry in entries)
     columns, options, removed, absent, disabled, compared = [], [], [], [], [], []
-    if any(entry.line.text.split(b"\0")[0] != entry.line.text for entry in entries) or b"=" in b"".join(to_bytes(e.column("service")) for e in entries):
+    if any(entry.line.text.split(b"\0")[0] != entry.line.text for entry in entries) or b"=" in b"".join(
+        to_bytes(e.column("service")) for e in entries
+    ):
         return "NUL, or = in a name"  # it loses the rest of a line behind a NUL, and can't edit a file with a service whose name has a =
     if any(to_bytes(entry.column("type")) not in physical_lines(before)[entry.line.start] for entry in entries):
         return "type on another line"  # it can't edit a file that has a type on a continuation line
@@ -425,15 +547,31 @@ def compare_with_postconf(postfix, before, declarations, seen):
             (absent if declaration.state == "absent" else disabled).append(declaration.key)
         elif declaration.arguments is not None or declaration.columns.get("command") != entry.column("command"):
             continue
-        elif any(re.search(r"[ \t]", value or "") for value in declaration.options.values()) or declaration.purge_options:
+        elif (
+            any(re.search(r"[ \t]", value or "") for value in declaration.options.values()) or declaration.purge_options
+        ):
             continue  # postconf -P takes no white space
         else:
-            columns += [f"{declaration.key}/{column}={value}" for column, value in declaration.columns.items() if column != "command"]
+            columns += [
+                f"{declaration.key}/{column}={value}"
+                for column, value in declaration.columns.items()
+                if column != "command"
+            ]
             present = entry.effective_options
-            options += [f"{declaration.key}/{name}={value}" for name, value in declaration.options.items() if value is not None]
-            removed += [f"{declaration.key}/{name}" for name, value in declaration.options.items() if value is None and name in present]
+            options += [
+                f"{declaration.key}/{name}={value}" for name, value in declaration.options.items() if value is not None
+            ]
+            removed += [
+                f"{declaration.key}/{name}"
+                for name, value in declaration.options.items()
+                if value is None and name in present
+            ]
         compared.append((*identity, entry.column("private") != "n"))
-    commands = [[flag, *words] for flag, words in (("-F", columns), ("-P", options), ("-PX", removed), ("-MX", absent), ("-M#", disabled)) if words]
+    commands = [
+        [flag, *words]
+        for flag, words in (("-F", columns), ("-P", options), ("-PX", removed), ("-MX", absent), ("-M#", disabled))
+        if words
+    ]
     if commands:
         answers = postfix.ask(b"", before, *commands, ["-M"]).answers
         assert [answer.status for answer in answers] == [0] * len(answers), (commands, answers)
@@ -448,14 +586,53 @@ MASTER_CF_EDITS = [
     [],
     [{"service": "smtp/inet", "command": "smtpd", "chroot": False}],
     [{"service": "smtp/inet", "state": "absent"}, {"service": "smtp/unix", "state": "disabled"}],
-    [{"service": "submission/inet", "command": "smtpd", "options": {"smtpd_tls_security_level": "encrypt", **RELAY_ONLY}}],
-    [{"service": "submissions/inet", "command": "smtpd", "options": {"smtpd_tls_wrappermode": True}, "purge_options": True}],
+    [
+        {
+            "service": "submission/inet",
+            "command": "smtpd",
+            "options": {"smtpd_tls_security_level": "encrypt", **RELAY_ONLY},
+        }
+    ],
+    [
+        {
+            "service": "submissions/inet",
+            "command": "smtpd",
+            "options": {"smtpd_tls_wrappermode": True},
+            "purge_options": True,
+        }
+    ],
     [{"service": "submissions/inet", "state": "disabled"}, {"service": "submission/inet", "state": "absent"}],
-    [{"service": "smtp/unix", "command": "smtp", "chroot": None, "process_limit": 20, "options": {"myhostname": "x", "syslog_name": None}}],
-    [{"service": "relay/unix", "command": "smtp", "wakeup": "60?", "options": {"syslog_name": ""}}, {"service": "tlsproxy/unix", "command": "tlsproxy"}],
-    [{"service": "a/unix", "command": "pipe flags=R argv=/bin/x -oi { a b } -- ${recipient}"}, {"service": "b/unix", "command": "pipe", "options": {"smtpd_banner": "c d"}}],
-    [{"service": "pickup/unix", "command": "pickup", "options": {"content_filter": "", "receive_override_options": None}}],
-    [{"service": "127.0.0.1:10025/inet", "command": "smtpd -v", "options": {"content_filter": None, "mynetworks": "127.0.0.0/8"}}],
+    [
+        {
+            "service": "smtp/unix",
+            "command": "smtp",
+            "chroot": None,
+            "process_limit": 20,
+            "options": {"myhostname": "x", "syslog_name": None},
+        }
+    ],
+    [
+        {"service": "relay/unix", "command": "smtp", "wakeup": "60?", "options": {"syslog_name": ""}},
+        {"service": "tlsproxy/unix", "command": "tlsproxy"},
+    ],
+    [
+        {"service": "a/unix", "command": "pipe flags=R argv=/bin/x -oi { a b } -- ${recipient}"},
+        {"service": "b/unix", "command": "pipe", "options": {"smtpd_banner": "c d"}},
+    ],
+    [
+        {
+            "service": "pickup/unix",
+            "command": "pickup",
+            "options": {"content_filter": "", "receive_override_options": None},
+        }
+    ],
+    [
+        {
+            "service": "127.0.0.1:10025/inet",
+            "command": "smtpd -v",
+            "options": {"content_filter": None, "mynetworks": "127.0.0.0/8"},
+        }
+    ],
 ]
 
 

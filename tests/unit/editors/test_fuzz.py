@@ -22,10 +22,55 @@ CORPUS = Path(__file__).resolve().parents[2] / "corpus"
 
 # What the grammars are made of, so that random texts come near to valid ones.
 PIECES = {
-    "main.cf": [b"\n", b"\n", b"\n ", b"\n\t", b"\r\n", b"#", b"\n#", b" ", b"=", b" = ", b"a", b"b", b"ab", b"\0", b"\v", b"\f", b"\r", b"\xff", b"{", b"}"],
+    "main.cf": [
+        b"\n",
+        b"\n",
+        b"\n ",
+        b"\n\t",
+        b"\r\n",
+        b"#",
+        b"\n#",
+        b" ",
+        b"=",
+        b" = ",
+        b"a",
+        b"b",
+        b"ab",
+        b"\0",
+        b"\v",
+        b"\f",
+        b"\r",
+        b"\xff",
+        b"{",
+        b"}",
+    ],
     "master.cf": [
-        b"\n", b"\n ", b"\r\n", b"\n#", b"\n# ", b" ", b"\t", b"smtp inet n - y - - smtpd", b"a unix - - - - 1 x", b"465 inet n - n - - smtpd",
-        b"smtps inet n - n - - smtpd", b"\n  -o a=b", b"-o", b" -o b=", b" -va=b", b"-voa=", b"{", b"}", b"{ a = ", b" }", b"--", b"x=y", b"\0", b"\v", b"\xff", b"\r",
+        b"\n",
+        b"\n ",
+        b"\r\n",
+        b"\n#",
+        b"\n# ",
+        b" ",
+        b"\t",
+        b"smtp inet n - y - - smtpd",
+        b"a unix - - - - 1 x",
+        b"465 inet n - n - - smtpd",
+        b"smtps inet n - n - - smtpd",
+        b"\n  -o a=b",
+        b"-o",
+        b" -o b=",
+        b" -va=b",
+        b"-voa=",
+        b"{",
+        b"}",
+        b"{ a = ",
+        b" }",
+        b"--",
+        b"x=y",
+        b"\0",
+        b"\v",
+        b"\xff",
+        b"\r",
     ],
 }
 SEED = 20260104
@@ -40,10 +85,12 @@ def texts(kind: str, number: int):
         if index % 2:
             text = bytearray(chance.choice(corpus))
             start = chance.randrange(len(text) + 1)
-            text = text[start:start + chance.randrange(400)]
+            text = text[start : start + chance.randrange(400)]
             for _mutation in range(chance.randrange(1, 6)):
                 position = chance.randrange(len(text) + 1)
-                text[position:position + chance.randrange(4)] = chance.choice([chance.choice(pieces), chance.randbytes(1), b""])
+                text[position : position + chance.randrange(4)] = chance.choice(
+                    [chance.choice(pieces), chance.randbytes(1), b""]
+                )
             yield bytes(text)
         elif index % 4:
             yield b"".join(chance.choices(pieces, k=chance.randrange(1, 25)))
@@ -82,8 +129,13 @@ def test_main_cf(examples):
         read += 1
         assert _main_cf.edit(text, {}) == text
         name = chance.choice([*before, "a", "new"])
-        declared = {"a": chance.choice([None, "", "x", "x y"]), name: chance.choice([None, "", "1", "1,\n    2", before.get(name)])}
-        if any(value and (set("\0\r\v\f") & set(value) or value.startswith(("\n", "#"))) for value in declared.values()):
+        declared = {
+            "a": chance.choice([None, "", "x", "x y"]),
+            name: chance.choice([None, "", "1", "1,\n    2", before.get(name)]),
+        }
+        if any(
+            value and (set("\0\r\v\f") & set(value) or value.startswith(("\n", "#"))) for value in declared.values()
+        ):
             continue
         after = _main_cf.edit(text, declared)
         expected = {key: _main_cf.folded(value) for key, value in {**before, **declared}.items() if value is not None}
@@ -107,7 +159,10 @@ DECLARED = [
 
 def description(services: list[_master_cf.Service]) -> dict[str, str]:
     """What counts, by service; of duplicates the last."""
-    return {" ".join(_master_cf.endpoint(*service.key.rsplit("/", 1))) + service.column("private"): str(service) for service in services}
+    return {
+        " ".join(_master_cf.endpoint(*service.key.rsplit("/", 1))) + service.column("private"): str(service)
+        for service in services
+    }
 
 
 @pytest.mark.parametrize("service", DECLARED, ids=[str(index) for index in range(len(DECLARED))])

@@ -4,15 +4,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import is_skipped, physical_lines
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 STOCK = b"""\
 smtp      inet  n       -       y       -       -       smtpd
@@ -48,7 +42,10 @@ def test_the_stock_block_is_taken_over_in_place():
         {
             "service": "submission/inet",
             "command": "smtpd",
-            "options": {"smtpd_tls_security_level": "encrypt", "smtpd_relay_restrictions": ["permit_sasl_authenticated", "reject"]},
+            "options": {
+                "smtpd_tls_security_level": "encrypt",
+                "smtpd_relay_restrictions": ["permit_sasl_authenticated", "reject"],
+            },
         },
     )
     expected = STOCK.replace(b"#submission inet", b"submission inet")
@@ -89,32 +86,234 @@ SMTP = b"smtp      inet  n       -       y       -       -       smtpd\n"
 EDITS = [
     ("a column keeps the others aligned", SMTP, {"service": "smtp/inet", "chroot": False}, SMTP.replace(b"y ", b"n ")),
     ("null is a dash", SMTP, {"service": "smtp/inet", "chroot": None}, SMTP.replace(b"y ", b"- ")),
-    ("a longer column takes its blanks", SMTP, {"service": "smtp/inet", "process_limit": 100}, SMTP.replace(b"-       smtpd", b"100     smtpd")),
+    (
+        "a longer column takes its blanks",
+        SMTP,
+        {"service": "smtp/inet", "process_limit": 100},
+        SMTP.replace(b"-       smtpd", b"100     smtpd"),
+    ),
     ("left out columns stay", SMTP, {"service": "smtp/inet", "command": "smtpd"}, SMTP),
-    ("an option is added on a line of its own", SMTP, {"service": "smtp/inet", "options": {"a": 1}}, SMTP + b"  -o a=1\n"),
+    (
+        "an option is added on a line of its own",
+        SMTP,
+        {"service": "smtp/inet", "options": {"a": 1}},
+        SMTP + b"  -o a=1\n",
+    ),
     ("no newline at the end stays so", SMTP[:-1], {"service": "smtp/inet", "options": {"a": 1}}, SMTP + b"  -o a=1"),
-    ("carriage returns", SMTP[:-1] + b"\r\n", {"service": "smtp/inet", "options": {"a": 1}}, SMTP[:-1] + b"\r\n  -o a=1\r\n"),
-    ("behind the last option, indented like it", SMTP + b"\t-o a=1\n#x\n", {"service": "smtp/inet", "options": {"b": 2}}, SMTP + b"\t-o a=1\n\t-o b=2\n#x\n"),
-    ("an option is changed in place", SMTP + b"  -o a=1 -o b=2\n  -o c=3\n", {"service": "smtp/inet", "options": {"b": 9}}, SMTP + b"  -o a=1 -o b=9\n  -o c=3\n"),
-    ("an option goes with its line", SMTP + b"  -o a=1\n  -o b=2\n", {"service": "smtp/inet", "options": {"a": None}}, SMTP + b"  -o b=2\n"),
-    ("an option goes from a shared line", SMTP + b"  -o a=1 -o b=2\n", {"service": "smtp/inet", "options": {"a": None}}, SMTP + b"   -o b=2\n"),
-    ("the last option of a shared line", SMTP + b"  -o a=1 -o b=2\n", {"service": "smtp/inet", "options": {"b": None}}, SMTP + b"  -o a=1\n"),
+    (
+        "carriage returns",
+        SMTP[:-1] + b"\r\n",
+        {"service": "smtp/inet", "options": {"a": 1}},
+        SMTP[:-1] + b"\r\n  -o a=1\r\n",
+    ),
+    (
+        "behind the last option, indented like it",
+        SMTP + b"\t-o a=1\n#x\n",
+        {"service": "smtp/inet", "options": {"b": 2}},
+        SMTP + b"\t-o a=1\n\t-o b=2\n#x\n",
+    ),
+    (
+        "an option is changed in place",
+        SMTP + b"  -o a=1 -o b=2\n  -o c=3\n",
+        {"service": "smtp/inet", "options": {"b": 9}},
+        SMTP + b"  -o a=1 -o b=9\n  -o c=3\n",
+    ),
+    (
+        "an option goes with its line",
+        SMTP + b"  -o a=1\n  -o b=2\n",
+        {"service": "smtp/inet", "options": {"a": None}},
+        SMTP + b"  -o b=2\n",
+    ),
+    (
+        "an option goes from a shared line",
+        SMTP + b"  -o a=1 -o b=2\n",
+        {"service": "smtp/inet", "options": {"a": None}},
+        SMTP + b"   -o b=2\n",
+    ),
+    (
+        "the last option of a shared line",
+        SMTP + b"  -o a=1 -o b=2\n",
+        {"service": "smtp/inet", "options": {"b": None}},
+        SMTP + b"  -o a=1\n",
+    ),
     ("white space needs braces", SMTP, {"service": "smtp/inet", "options": {"a": "b c"}}, SMTP + b"  -o { a = b c }\n"),
-    ("the same in braces is no change", SMTP + b"  -o { a = b }\n", {"service": "smtp/inet", "options": {"a": "b"}}, SMTP + b"  -o { a = b }\n"),
-    ("braces over a line end", SMTP + b"  -o { a =\n  b }\n  -o c=1\n", {"service": "smtp/inet", "options": {"a": "d"}}, SMTP + b"  -o a=d\n  -o c=1\n"),
+    (
+        "the same in braces is no change",
+        SMTP + b"  -o { a = b }\n",
+        {"service": "smtp/inet", "options": {"a": "b"}},
+        SMTP + b"  -o { a = b }\n",
+    ),
+    (
+        "braces over a line end",
+        SMTP + b"  -o { a =\n  b }\n  -o c=1\n",
+        {"service": "smtp/inet", "options": {"a": "d"}},
+        SMTP + b"  -o a=d\n  -o c=1\n",
+    ),
     ("attached", SMTP + b"  -oa=1\n", {"service": "smtp/inet", "options": {"a": "2"}}, SMTP + b"  -o a=2\n"),
     ("combined with a flag", SMTP + b"  -vo a=1\n", {"service": "smtp/inet", "options": {"a": None}}, SMTP + b"  -v\n"),
-    ("of repeated options the last counts", SMTP + b"  -o a=1\n  -o a=2\n", {"service": "smtp/inet", "options": {"a": "3"}}, SMTP + b"  -o a=3\n"),
-    ("purge", SMTP + b"  -o a=1\n  -o b=2\n", {"service": "smtp/inet", "options": {"b": 2}, "purge_options": True}, SMTP + b"  -o b=2\n"),
-    ("a list is joined by commas", SMTP, {"service": "smtp/inet", "options": {"a": ["b", "c"]}}, SMTP + b"  -o a=b,c\n"),
-    ("absent", SMTP + b"  -o a=1\n# about b\nb unix - - - - - b\n", {"service": "smtp/inet", "state": "absent"}, b"# about b\nb unix - - - - - b\n"),
-    ("a new service", b"", {"service": "x/unix", "command": "pipe flags=R argv=/bin/x -o y", "process_limit": 1}, b"x         unix  -       -       -       -       1       pipe flags=R argv=/bin/x -o y\n"),
-    ("arguments stay when the command is named alone", b"x unix - n n - - pipe flags=R argv=y\n", {"service": "x/unix", "command": "pipe"}, b"x unix - n n - - pipe flags=R argv=y\n"),
-    ("arguments are replaced", b"x unix - n n - - pipe flags=R argv=y\n", {"service": "x/unix", "command": "pipe argv=z"}, b"x unix - n n - - pipe argv=z\n"),
-    ("an option before arguments", b"x unix - n n - - pipe flags=R argv=y\n", {"service": "x/unix", "options": {"a": 1}}, b"x unix - n n - - pipe -o a=1 flags=R argv=y\n"),
-    ("what looks like an option is an argument", b"x unix - n n - - pipe argv=y -o a=1\n", {"service": "x/unix", "options": {"a": 2}}, b"x unix - n n - - pipe -o a=2 argv=y -o a=1\n"),
-    ("of two entries for one port the last counts", SMTP + b"25 inet n - n - - smtpd\n", {"service": "smtp/inet", "chroot": True}, b"smtp inet n - y - - smtpd\n"),
-    ("addresses", b"[::1]:25 inet n - y - - smtpd\n" + SMTP, {"service": "[::1]:25/inet", "chroot": False}, b"[::1]:25 inet n - n - - smtpd\n" + SMTP),
+    (
+        "of repeated options the last counts",
+        SMTP + b"  -o a=1\n  -o a=2\n",
+        {"service": "smtp/inet", "options": {"a": "3"}},
+        SMTP + b"  -o a=3\n",
+    ),
+    (
+        "purge",
+        SMTP + b"  -o a=1\n  -o b=2\n",
+        {"service": "smtp/inet", "options": {"b": 2}, "purge_options": True},
+        SMTP + b"  -o b=2\n",
+    ),
+    (
+        "a list is joined by commas",
+        SMTP,
+        {"service": "smtp/inet", "options": {"a": ["b", "c"]}},
+        SMTP + b"  -o a=b,c\n",
+    ),
+    (
+        "absent",
+        SMTP + b"  -o a=1\n# about b\nb unix - - - - - b\n",
+        {"service": "smtp/inet", "state": "absent"},
+        b"# about b\nb unix - - - - - b\n",
+    ),
+    (
+        "a new service",
+        b"",
+        {"service": "x/unix", "command": "pipe flags=R argv=/bin/x -o y", "process_limit": 1},
+        b"x         unix  -       -       -       -       1       pipe flags=R argv=/bin/x -o y\n",
+    ),
+    (
+        "arguments stay when the command is named alone",
+        b"x unix - n n - - pipe flags=R argv=y\n",
+        {"service": "x/unix", "command": "pipe"},
+        b"x unix - n n - - pipe flags=R argv=y\n",
+    ),
+    (
+        "arguments are replaced",
+        b"x unix - n n - - pipe flags=R argv=y\n",
+        {"service": "x/unix", "command": "pipe argv=z"},
+        b"x unix - n n - - pipe argv=z\n",
+    ),
+    (
+        "an option before arguments",
+        b"x unix - n n - - pipe flags=R argv=y\n",
+        {"service": "x/unix", "options": {"a": 1}},
+        b"x unix - n n - - pipe -o a=1 flags=R argv=y\n",
+    ),
+    (
+        "what looks like an option is an argument",
+        b"x unix - n n - - pipe argv=y -o a=1\n",
+        {"service": "x/unix", "options": {"a": 2}},
+        b"x unix - n n - - pipe -o a=2 argv=y -o a=1\n",
+    ),
+    (
+        "of two entries for one port the last counts",
+        SMTP + b"25 inet n - n - - smtpd\n",
+        {"service": "smtp/inet", "chroot": True},
+        b"smtp inet n - y - - smtpd\n",
+    ),
+    (
+        "an entry that is as declared loses its duplicates",
+        SMTP + b"# second\n" + SMTP,
+        {"service": "smtp/inet"},
+        b"# second\n" + SMTP,
+    ),
+    (
+        "a private and a public socket of one name are two",
+        b"x unix n - - - - a\nx unix - - - - - b\n",
+        {"service": "x/unix", "private": False, "chroot": True},
+        b"x unix n - y - - a\nx unix - - - - - b\n",
+    ),
+    (
+        "repeated options that are not declared stay",
+        SMTP + b"  -o a=1\n  -o a=2\n",
+        {"service": "smtp/inet", "options": {"b": 3}},
+        SMTP + b"  -o a=1\n  -o a=2\n  -o b=3\n",
+    ),
+    (
+        "a new command beside new options",
+        b"x unix - n n - - pipe-  }\n",
+        {"service": "x/unix", "command": "pipe", "options": {"a": 1}},
+        b"x unix - n n - - pipe -o a=1\n",
+    ),
+    (
+        "arguments on a line of their own",
+        b"x unix - n n - - pipe\n  argv=y\n",
+        {"service": "x/unix", "command": "pipe argv=z"},
+        b"x unix - n n - - pipe\n  argv=z\n",
+    ),
+    (
+        "arguments replace flags that stand with -o",
+        b"x unix - n n - - pipe -vo a=1\n",
+        {"service": "x/unix", "command": "pipe -D"},
+        b"x unix - n n - - pipe -o a=1 -D\n",
+    ),
+    (
+        "arguments behind an option that is rewritten, in braces over a line end",
+        b"x unix - n n - - y -o {\n a = b }\n# next\n",
+        {"service": "x/unix", "command": "pipe argv=y", "options": {"a": "c"}},
+        b"x unix - n n - - pipe -o a=c argv=y\n# next\n",
+    ),
+    (
+        "an option behind one that is rewritten, in braces over a line end",
+        b"x unix - n n - - y -o {\n a = b }\n# next\n",
+        {"service": "x/unix", "options": {"a": "c", "d": "e"}},
+        b"x unix - n n - - y -o a=c\n  -o d=e\n# next\n",
+    ),
+    (
+        "arguments in braces",
+        b"",
+        {"service": "x/unix", "command": "pipe {{a}} { b c }"},
+        b"x         unix  -       -       -       -       -       pipe { {a} } { b c }\n",
+    ),
+    ("a brace that needs no partner", SMTP, {"service": "smtp/inet", "options": {"a": "b}c"}}, SMTP + b"  -o a=b}c\n"),
+    (
+        "a mistake elsewhere does not matter",
+        b"x unix - - - - - y -o a = b\n" + SMTP,
+        {"service": "smtp/inet", "chroot": False},
+        b"x unix - - - - - y -o a = b\n" + SMTP.replace(b"y ", b"n "),
+    ),
+    (
+        "a mistake can be removed",
+        b"x unix - - - - - y -o a = b\n" + SMTP,
+        {"service": "x/unix", "state": "absent"},
+        SMTP,
+    ),
+    (
+        "VT is no blank here",
+        SMTP + b"  -o a=1 \x0b\n",
+        {"service": "smtp/inet", "options": {"a": None}},
+        SMTP + b"   \x0b\n",
+    ),
+    (
+        "a new service in a file whose lines end with CR LF",
+        b"# x\r\n",
+        {"service": "a/pass", "command": "b"},
+        b"# x\r\na         pass  -       -       -       -       -       b\r\n",
+    ),
+    (
+        "several options on one commented line, not all declared",
+        b"#25 inet n - y - - smtpd\n#  -o a=1 -o b=2\n",
+        {"service": "25/inet", "options": {"a": 1}},
+        b"25 inet n - y - - smtpd\n  -o a=1\n#  -o a=1 -o b=2\n",
+    ),
+    (
+        "an option in braces is taken over",
+        b"#25 inet n - y - - smtpd\n#  -o { a = 1 }\n",
+        {"service": "25/inet", "options": {"a": 1}},
+        b"25 inet n - y - - smtpd\n  -o { a = 1 }\n",
+    ),
+    (
+        "a comment over indented text at the top is not made live",
+        b"#25 inet n - y - - smtpd\n  -o a=1\n",
+        {"service": "25/inet", "command": "smtpd"},
+        b"#25 inet n - y - - smtpd\n  -o a=1\n25        inet  n       -       -       -       -       smtpd\n",
+    ),
+    (
+        "addresses",
+        b"[::1]:25 inet n - y - - smtpd\n" + SMTP,
+        {"service": "[::1]:25/inet", "chroot": False},
+        b"[::1]:25 inet n - n - - smtpd\n" + SMTP,
+    ),
 ]
 
 
@@ -137,6 +336,10 @@ REFUSED = [
     ({"service": "smtp/inet", "options": {"a": "{b"}}, "unbalanced brace in option a"),
     ({"service": "smtp/inet", "command": "smtpd -o a = b"}, "-o 'a' is no name=value"),
     ({"service": "smtp/inet", "command": "smtpd -o { a = b"}, "missing '}'"),
+    ({"service": "smtp/inet", "options": {"a": "} {"}}, "unbalanced brace in option a"),
+    ({"service": "pickup/unix", "process_limit": "\u0663"}, "process_limit is"),
+    ({"service": "a\0b/unix"}, "a NUL"),
+    ({"service": "smtp/inet", "command": "smtpd\rx"}, "several lines"),
 ]
 
 
@@ -153,7 +356,9 @@ def test_a_new_service_needs_a_command():
 
 
 def test_two_names_of_one_service_are_refused():
-    services = [_master_cf.declared({"service": f"{name}/inet", "command": "smtpd"}) for name in ("smtps", "submissions")]
+    services = [
+        _master_cf.declared({"service": f"{name}/inet", "command": "smtpd"}) for name in ("smtps", "submissions")
+    ]
     with pytest.raises(DeclarationError, match="same service as smtps/inet"):
         _master_cf.merged(services)
 
@@ -165,7 +370,9 @@ def test_later_declarations_of_a_service_override_earlier_ones():
             _master_cf.declared({"service": "a/unix", "chroot": False, "options": {"q": None}}),
         ]
     )
-    assert [(item.columns, item.options) for item in merged] == [({"chroot": "n", "command": "x"}, {"p": "1", "q": None})]
+    assert [(item.columns, item.options) for item in merged] == [
+        ({"chroot": "n", "command": "x"}, {"p": "1", "q": None})
+    ]
 
 
 GRAMMAR_ERRORS = [
@@ -174,8 +381,8 @@ GRAMMAR_ERRORS = [
     (b"smtp inet n - x - - smtpd\n", "chroot is 'x'"),
     (SMTP + b"  -o { a = b\n", "missing '}'"),
     (SMTP + b"  -o {a=b}c\n", "text after '}'"),
-    (SMTP + b"  -o a = b\n", "-o 'a' is no name=value"),
-    (SMTP + b"  -o\n", "-o without name=value"),
+    (b"#\nsmtp inet n - y often - smtpd\n", "master.cf:2: column wakeup is 'often'"),
+    (b"smtp inet n - y - many smtpd\n", "column process_limit is 'many'"),
 ]
 
 
@@ -184,6 +391,54 @@ def test_entries_that_stop_master_are_named(text, message):
     with pytest.raises(GrammarError) as error:
         _master_cf.services(text)
     assert message in str(error.value)
+
+
+MISTAKES = [
+    (SMTP + b"  -o a = b\n  -o c=d\n", "f:1: smtp/inet: -o 'a' is no name=value: the daemon stops on it"),
+    (b"#\n" + SMTP + b"  -o\n", "f:2: smtp/inet: -o without name=value: the daemon stops on it"),
+    (SMTP + b"  -o a=b \0 -o c=d\n", "f:1: smtp/inet: it holds a NUL byte, and Postfix reads nothing behind that"),
+    (SMTP + b" -v{o a=b}\n", "f:1: smtp/inet: '-v{o a=b}' is no option: the daemon stops on it"),
+    (
+        SMTP + b"# x\n\x0b -o a=b\n",
+        "f:1: smtp/inet: a line of it starts with VT or FF, which makes one word of it and the line before",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES)
+def test_entries_that_postfix_reads_and_nobody_can_mean(text, message):
+    """They stop no edit but their own."""
+    assert _master_cf.mistakes(text, "f") == [message]
+    with pytest.raises(GrammarError, match="editing f:"):
+        _master_cf.edit(text, [_master_cf.declared({"service": "smtp/inet", "chroot": False})], "f")
+
+
+def test_two_live_entries_for_one_service():
+    text = b"465 inet n - y - - smtpd\n# x\nsmtps inet n - y - - smtpd\nx unix n - - - - a\nx unix - - - - - a\n"
+    text += b"[127.0.0.1]:25 inet n - - - - a\n127.0.0.1:smtp inet n - - - - a\n"
+    assert _master_cf.mistakes(text, "f") == [
+        "f:3: smtps/inet is the same service as 465/inet in line 1; Postfix uses the last of them",
+        "f:7: 127.0.0.1:smtp/inet is the same service as [127.0.0.1]:25/inet in line 6; Postfix uses the last of them",
+    ]
+
+
+ENDPOINTS = [
+    ("smtp", "25"),
+    ("smtps", "submissions"),
+    ("465", "submissions"),
+    ("submission", "587"),
+    (":25", "25"),
+    ("025", "25"),
+    ("[127.0.0.1]:25", "127.0.0.1:smtp"),
+    ("[::1]:25", "[ipv6:::1]:smtp"),
+    ("Localhost:24", "localhost:lmtp"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), ENDPOINTS)
+def test_names_of_one_endpoint(one, other):
+    assert _master_cf.endpoint(one, "inet") == _master_cf.endpoint(other, "inet")
+    assert _master_cf.endpoint(one, "unix") != _master_cf.endpoint(other, "unix")
 
 
 def test_services_as_dictionaries():
@@ -199,46 +454,3 @@ def test_services_as_dictionaries():
             "options": {"a": "b"},
         }
     ]
-
-
-# Postfix as the judge: what we say of an entry is what postconf -P and -M read.
-
-values = st.text(st.characters(codec="ascii", exclude_characters="\0\n\r\v\f$", categories=("L", "N", "P", "S", "Zs")), max_size=10)
-options = st.dictionaries(st.sampled_from(["myhostname", "smtpd_banner", "relayhost", "syslog_name"]), values, max_size=3)
-
-
-def balanced(text):
-    try:
-        _master_cf.declared({"service": "x/unix", "options": {"x": text}})
-    except DeclarationError:
-        return False
-    return True
-
-
-def postconf(directory, text, flag):
-    (directory / "main.cf").write_bytes(b"")
-    (directory / "master.cf").write_bytes(text)
-    for name in ("main.cf", "master.cf"):
-        os.utime(directory / name, (1, 1))
-    return subprocess.run(
-        ["postconf", "-c", str(directory), flag], capture_output=True, check=True, env={"PATH": os.environ["PATH"] + ":/usr/sbin"}
-    ).stdout.decode()
-
-
-@settings(max_examples=300, deadline=None)
-@given(first=options, second=options, purge=st.booleans(), chroot=st.sampled_from([True, False, None]))
-def test_postfix_reads_what_was_declared(tmp_path_factory, first, second, purge, chroot):
-    directory = tmp_path_factory.getbasetemp()
-    first = {name: value for name, value in first.items() if balanced(value)}
-    second = {name: value for name, value in second.items() if balanced(value)}
-    before = edit(STOCK, {"service": "submission/inet", "command": "smtpd", "options": first})
-    after = edit(before, {"service": "submission/inet", "chroot": chroot, "options": second, "purge_options": purge})
-
-    expected = {**({} if purge else first), **second}
-    lines = [line for line in postconf(directory, after, "-P").splitlines() if line.startswith("submission/inet/")]
-    read = {line.split("/", 2)[2].partition(" =")[0]: line.partition(" =")[2].strip() for line in lines}
-    assert read == {name: " ".join(value.split()) for name, value in expected.items()}
-    entry = next(line.split() for line in postconf(directory, after, "-M").splitlines() if line.startswith("submission "))
-    assert entry[4] == {True: "y", False: "n", None: "-"}[chroot]
-    kept = [line for line in physical_lines(STOCK) if not is_skipped(line)]
-    assert [line for line in physical_lines(after) if line in kept] == kept

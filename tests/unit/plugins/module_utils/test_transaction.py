@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -84,6 +85,32 @@ def test_mode_owner_and_extended_attributes_stay(directory):
     assert os.getxattr(path, "user.note") == b"mine"
 
 
+def access_control_list(*entries):
+    """The bytes of an ACL (acl(5)) as the kernel keeps them: version 2, then tag, permissions and id of each entry."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_access_control_lists_stay(directory):
+    path = directory / "main.cf"
+    nobody = 0xFFFFFFFF
+    owner, user, group, mask, other = 0x01, 0x02, 0x04, 0x10, 0x20
+    wanted = access_control_list(
+        (owner, 6, nobody), (user, 4, 1234), (group, 4, nobody), (mask, 4, nobody), (other, 0, nobody)
+    )
+    os.setxattr(path, "system.posix_acl_access", wanted)
+    apply(directory, replaced("main.cf", b"a = 2\n"))
+    assert os.getxattr(path, "system.posix_acl_access") == wanted
+    apply(directory, replaced("main.cf", b"a = 2\n", attributes=Attributes(owner="1234")))
+    assert os.getxattr(path, "system.posix_acl_access") == wanted
+
+
+def test_another_name_of_the_file_keeps_what_it_has(directory):
+    """What a hard link (a backup made with cp -l, say) holds is not changed behind its back."""
+    os.link(directory / "main.cf", directory / "kept")
+    apply(directory, replaced("main.cf", b"a = 2\n"))
+    assert ((directory / "kept").read_text(), (directory / "main.cf").read_text()) == ("a = 1\n", "a = 2\n")
+
+
 def test_symbolic_links_are_followed(directory):
     target = directory / "real.cf"
     os.rename(directory / "main.cf", target)
@@ -91,6 +118,19 @@ def test_symbolic_links_are_followed(directory):
     apply(directory, replaced("main.cf", b"a = 2\n"))
     assert os.readlink(directory / "main.cf") == "real.cf"
     assert target.read_text() == "a = 2\n"
+
+
+def test_a_chain_of_symbolic_links_to_another_directory_is_followed(directory):
+    other = directory / "elsewhere"
+    other.mkdir()
+    os.rename(directory / "main.cf", other / "real.cf")
+    os.symlink("real.cf", other / "link.cf")
+    os.symlink("elsewhere/link.cf", directory / "main.cf")
+    os.chmod(other / "real.cf", 0o600)
+    apply(directory, replaced("main.cf", b"a = 2\n"))
+    assert (os.readlink(directory / "main.cf"), os.readlink(other / "link.cf")) == ("elsewhere/link.cf", "real.cf")
+    assert ((other / "real.cf").read_text(), stat.S_IMODE(os.stat(other / "real.cf").st_mode)) == ("a = 2\n", 0o600)
+    assert sorted(path.name for path in other.iterdir()) == ["link.cf", "real.cf"], "leftovers"
 
 
 def test_attributes_alone(directory):
