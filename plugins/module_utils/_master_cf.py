@@ -636,7 +636,8 @@ def _change_words(text: bytes, service: Service, declaration: Declaration) -> by
         kept = None if owned else _main_cf.folded(option.value)
         target = wanted.get(option.name) if last[option.name] == index else kept
         if target is not None:
-            rewritten = _main_cf.folded(option.value) != target
+            attached = option.flag is option.assignment
+            rewritten = _main_cf.folded(option.value) != target or (attached and other_arguments)
             end = option.assignment.spans[0 if rewritten else -1][1]
         edits += _option_edits(text, option, target, "-" if other_arguments else option.flags)
     added = [(name, value) for name, value in wanted.items() if name not in last]

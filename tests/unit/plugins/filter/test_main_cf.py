@@ -15,28 +15,38 @@ from_main_cf = FromMainCf().filters()["from_main_cf"]
 to_main_cf = ToMainCf().filters()["to_main_cf"]
 
 
-@pytest.mark.parametrize(("text", "parameters"), [
-    ("", {}),
-    ("# nothing but a comment\n", {}),
-    ("relayhost = [hub.example.org]:587\n", {"relayhost": "[hub.example.org]:587"}),
-    ("relayhost=\n", {"relayhost": ""}),
-    ("mynetworks = 127.0.0.0/8\n# inside\n\n  [::1]/128\nsoft_bounce = yes",
-     {"mynetworks": "127.0.0.0/8  [::1]/128", "soft_bounce": "yes"}),
-    ("a = 1\na = 2\n", {"a": "2"}),
-    ("smtpd_banner = $myhostname ESMTP\n", {"smtpd_banner": "$myhostname ESMTP"}),
-])
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("", {}),
+        ("# nothing but a comment\n", {}),
+        ("relayhost = [hub.example.org]:587\n", {"relayhost": "[hub.example.org]:587"}),
+        ("relayhost=\n", {"relayhost": ""}),
+        (
+            "mynetworks = 127.0.0.0/8\n# inside\n\n  [::1]/128\nsoft_bounce = yes",
+            {"mynetworks": "127.0.0.0/8  [::1]/128", "soft_bounce": "yes"},
+        ),
+        ("a = 1\na = 2\n", {"a": "2"}),
+        ("smtpd_banner = $myhostname ESMTP\n", {"smtpd_banner": "$myhostname ESMTP"}),
+    ],
+)
 def test_from_main_cf(text, parameters):
     assert from_main_cf(text) == parameters
 
 
-@pytest.mark.parametrize(("parameters", "text"), [
-    ({}, ""),
-    ({"smtp_tls_security_level": "may"}, "smtp_tls_security_level = may\n"),
-    ({"b": True, "a": False}, "b = yes\na = no\n"),
-    ({"smtpd_relay_restrictions": ["permit_mynetworks", "reject"]},
-     "smtpd_relay_restrictions = permit_mynetworks, reject\n"),
-    ({"smtpd_tls_loglevel": 0, "smtp_use_tls": None}, "smtpd_tls_loglevel = 0\n"),
-])
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({}, ""),
+        ({"smtp_tls_security_level": "may"}, "smtp_tls_security_level = may\n"),
+        ({"b": True, "a": False}, "b = yes\na = no\n"),
+        (
+            {"smtpd_relay_restrictions": ["permit_mynetworks", "reject"]},
+            "smtpd_relay_restrictions = permit_mynetworks, reject\n",
+        ),
+        ({"smtpd_tls_loglevel": 0, "smtp_use_tls": None}, "smtpd_tls_loglevel = 0\n"),
+    ],
+)
 def test_to_main_cf(parameters, text):
     assert to_main_cf(parameters) == text
 
@@ -46,14 +56,17 @@ def test_round_trip():
     assert from_main_cf(to_main_cf(parameters)) == parameters
 
 
-@pytest.mark.parametrize(("function", "value", "message"), [
-    (from_main_cf, 5, "the text of a main.cf is needed, not a int"),
-    (from_main_cf, {"a": "b"}, "not a dict"),
-    (from_main_cf, "a = 1\nrelayhost [hub]\n", "main.cf:2"),
-    (to_main_cf, "relayhost = x", "a dictionary of parameters is needed, not a str"),
-    (to_main_cf, {"relay host": "x"}, "'relay host'"),
-    (to_main_cf, {"relayhost": {"host": "x"}}, "relayhost"),
-])
+@pytest.mark.parametrize(
+    ("function", "value", "message"),
+    [
+        (from_main_cf, 5, "the text of a main.cf is needed, not a int"),
+        (from_main_cf, {"a": "b"}, "not a dict"),
+        (from_main_cf, "a = 1\nrelayhost [hub]\n", "main.cf:2"),
+        (to_main_cf, "relayhost = x", "a dictionary of parameters is needed, not a str"),
+        (to_main_cf, {"relay host": "x"}, "'relay host'"),
+        (to_main_cf, {"relayhost": {"host": "x"}}, "relayhost"),
+    ],
+)
 def test_errors(function, value, message):
     with pytest.raises(AnsibleFilterError) as caught:
         function(value)

@@ -260,6 +260,18 @@ EDITS = [
         b"x unix - n n - - y -o a=c\n  -o d=e\n# next\n",
     ),
     (
+        "arguments in place of a flag that stands with an option in braces over a line end",
+        b"x unix - n n - - y -voa={b\n c}\n# next\n",
+        {"service": "x/unix", "command": "y -D"},
+        b"x unix - n n - - y -o { a = {b c} } -D\n# next\n",
+    ),
+    (
+        "options end at -- and at -",
+        b"x unix - n n - - y -- -o a=1\n",
+        {"service": "x/unix", "options": {"a": 2}},
+        b"x unix - n n - - y -o a=2 -- -o a=1\n",
+    ),
+    (
         "arguments in braces",
         b"",
         {"service": "x/unix", "command": "pipe {{a}} { b c }"},
