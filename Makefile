@@ -6,7 +6,7 @@ phase := tests/ci/phase
 HOST ?= hub
 LAB ?= demo
 
-.PHONY: help setup demo demo-down shell status lab-down clean test unit lint archive build sanity molecule
+.PHONY: help setup demo demo-down shell status lab-down clean test unit lint archive build sanity molecule editors
 
 help: ## This text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ sanity: setup ## ansible-test sanity
 
 molecule: setup ## Real hosts: all scenarios, or make molecule SCENARIO=relay
 	@SHOW='^ *image |^lab |^(INFO|WARNING|ERROR) .*Executed: |fatal: ' $(phase) molecule tests/ci/molecule $(SCENARIO)
+
+editors: setup ## The editors of main.cf and master.cf against the Postfix of each image, thousands of generated edits
+	@SHOW='^ *image|^fuzzing| (passed|failed|error).* in ' $(phase) editors python tests/ci/editors
 
 lab-down: ## Remove all hosts of all labs
 	@tests/lab/hosts --lab demo down

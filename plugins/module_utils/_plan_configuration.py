@@ -18,6 +18,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _checks,
     _main_cf,
     _master_cf,
+    _master_cf_edit,
     _parameters,
     _plan_certificates,
     _plan_tables,
@@ -193,7 +194,7 @@ def _declared_services(instance: Instance, services: Sequence[Mapping[str, Any]]
 
 
 def _edited_master_cf(instance: Instance, services: Sequence[_master_cf.Declaration]) -> bytes:
-    return _master_cf.edit(instance.master_cf, services, instance.path("master.cf"))
+    return _master_cf_edit.edit(instance.master_cf, services, instance.path("master.cf"))
 
 
 def _adapted_service(instance: Instance, declaration: _master_cf.Declaration) -> _master_cf.Declaration:
@@ -228,11 +229,12 @@ def _judge(
         _check_files(name, value, where, made)
     undefined = sorted(set(_UNDEFINED.findall(complaints)))
     referring = " ".join(value for _name, value, _where in values)
-    return [
+    dangling = [
         f"nothing defines ${name}: Postfix takes it for empty"
         for name in undefined
         if re.search(rf"\$[({{]?{re.escape(name)}\b", referring)
     ]
+    return dangling + _master_cf.mistakes(future.master_cf, instance.path("master.cf"))
 
 
 def _check_files(name: str, value: str, where: str, made: FrozenSet[str]) -> None:

@@ -137,8 +137,8 @@ def _trace(lines: list[str], message_id: str) -> dict[str, Any]:
     # A line about TLS need not bear a queue id: it belongs to the next mail that the same process takes or delivers.
     tls: dict[str, list[str]] = {}
     for line in lines:
-        process, _, words = line.partition(": ")
-        queue_id, _, rest = words.partition(": ")
+        process, _colon, words = line.partition(": ")
+        queue_id, _colon, rest = words.partition(": ")
         if " TLS connection established " in words or "fingerprint=" in words:
             tls.setdefault(process, []).append(line)
             continue

@@ -53,6 +53,7 @@ def ask(directory, question, known):
                 stderr=subprocess.PIPE,
                 env=ENVIRONMENT,
                 timeout=60,
+                check=False,
             )
             answer = [done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")]
             if len(command) > 1:  # the names and values of an edit

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _master_cf_edit, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
@@ -456,11 +456,11 @@ def check_master_cf(postfix, scratch, before, services):
         assert "brace in option" in str(error) or "same service" in str(error), error
         return "refused"
     if not declarations:
-        assert _master_cf.edit(before, declarations) == before
+        assert _master_cf_edit.edit(before, declarations) == before
         return "nothing declared"
     was = postfix.ask(b"", before, ["-M"]).answers[0]
     try:
-        after = _master_cf.edit(before, declarations)
+        after = _master_cf_edit.edit(before, declarations)
     except GrammarError as error:
         # What postconf accepts and we do not stops master(8), or the daemon of a service that is to be edited.
         assert was.status or b"missing" in was.errors or b"}" in was.errors or str(error).startswith("editing"), (
@@ -495,7 +495,7 @@ def check_master_cf(postfix, scratch, before, services):
         assert {name: values.get(name) for name in wanted} == wanted
         assert not {name for name, value in declaration.options.items() if value is None} & set(values)
         assert not declaration.purge_options or values == wanted
-    check_transaction(scratch, "master.cf", before, lambda text: _master_cf.edit(text, declarations))
+    check_transaction(scratch, "master.cf", before, lambda text: _master_cf_edit.edit(text, declarations))
 
     def ranges(text):
         return [
@@ -642,7 +642,7 @@ def test_master_cf_corpus(postfix, scratch, file, edit):
     before = (CORPUS / "master.cf" / file).read_bytes()
     if file.startswith("hard-fatal"):
         with pytest.raises(GrammarError, match=r"/x/master.cf:2: "):
-            _master_cf.edit(before, [_master_cf.declared({"service": "smtp/inet"})], "/x/master.cf")
+            _master_cf_edit.edit(before, [_master_cf.declared({"service": "smtp/inet"})], "/x/master.cf")
     check_master_cf(postfix, scratch, before, edit)
 
 

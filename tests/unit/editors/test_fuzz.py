@@ -10,7 +10,7 @@ import random
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf
+from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _master_cf_edit
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
     is_skipped,
@@ -176,9 +176,9 @@ def test_master_cf(service, examples):
         except GrammarError as error:
             assert str(error).startswith("reading master.cf:"), error
             continue
-        assert _master_cf.edit(text, []) == text
+        assert _master_cf_edit.edit(text, []) == text
         try:
-            after = _master_cf.edit(text, [declaration])
+            after = _master_cf_edit.edit(text, [declaration])
         except GrammarError as error:
             assert str(error).startswith("editing master.cf:"), (text, error)
             continue
@@ -191,7 +191,7 @@ def test_master_cf(service, examples):
         others = {key: value for key, value in before.items() if not key.startswith(owned)}
         assert others == {key: value for key, value in now.items() if not key.startswith(owned)}, (text, after)
         try:
-            assert _master_cf.edit(after, [declaration]) == after, (text, after)
+            assert _master_cf_edit.edit(after, [declaration]) == after, (text, after)
         except GrammarError as error:
             pytest.fail(f"{text!r}\n{after!r}\n{error}")
         found = _master_cf.find(after, declaration.name, declaration.type)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf
+from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _master_cf_edit
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 
 STOCK = b"""\
@@ -31,8 +31,8 @@ scalemail-backend unix -       n       n       -       2       pipe
 
 def edit(text, *services):
     declarations = [_master_cf.declared(service) for service in services]
-    after = _master_cf.edit(text, declarations)
-    assert _master_cf.edit(after, declarations) == after, "the second run changes something"
+    after = _master_cf_edit.edit(text, declarations)
+    assert _master_cf_edit.edit(after, declarations) == after, "the second run changes something"
     return after
 
 
@@ -422,7 +422,7 @@ def test_entries_that_postfix_reads_and_nobody_can_mean(text, message):
     """They stop no edit but their own."""
     assert _master_cf.mistakes(text, "f") == [message]
     with pytest.raises(GrammarError, match="editing f:"):
-        _master_cf.edit(text, [_master_cf.declared({"service": "smtp/inet", "chroot": False})], "f")
+        _master_cf_edit.edit(text, [_master_cf.declared({"service": "smtp/inet", "chroot": False})], "f")
 
 
 def test_two_live_entries_for_one_service():
@@ -466,3 +466,27 @@ def test_services_as_dictionaries():
             "options": {"a": "b"},
         }
     ]
+
+
+SOCKETS = b"a unix n - n - - smtp\na unix y - n - - smtp\n"
+
+
+@pytest.mark.parametrize(
+    ("service", "after"),
+    [
+        ({"service": "a/unix", "state": "absent"}, b""),
+        ({"service": "a/unix", "state": "absent", "private": True}, b"a unix n - n - - smtp\n"),
+        (
+            {"service": "a/unix", "state": "disabled", "private": False},
+            b"#a unix n - n - - smtp\na unix y - n - - smtp\n",
+        ),
+        ({"service": "a/unix", "chroot": True}, b"a unix n - n - - smtp\na unix y - y - - smtp\n"),
+    ],
+)
+def test_a_private_and_a_public_socket_are_two_services(service, after):
+    assert edit(SOCKETS, service) == after
+
+
+def test_what_is_not_there_is_not_removed_in_place_of_another():
+    text = b"a unix n - n - - smtp\n"
+    assert edit(text, {"service": "a/unix", "private": True, "state": "absent"}) == text
