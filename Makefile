@@ -6,7 +6,7 @@ phase := tests/ci/phase
 HOST ?= hub
 LAB ?= demo
 
-.PHONY: help setup demo demo-down shell status lab-down clean test unit lint archive build sanity molecule editors
+.PHONY: help setup demo demo-down shell status lab-down clean test unit lint archive build sanity molecule editors endurance benchmark
 
 help: ## This text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ molecule: setup ## Real hosts: all scenarios, or make molecule SCENARIO=relay
 
 editors: setup ## The editors of main.cf and master.cf against the Postfix of each image, thousands of generated edits
 	@SHOW='^ *image|^fuzzing| (passed|failed|error).* in ' $(phase) editors python tests/ci/editors
+
+benchmark: setup ## What it costs, against its bounds: ROUNDS=7 CASES="main_cf role-again" PEER=DIRECTORY STRICT=1
+	@python tests/benchmark/benchmark.py
+
+endurance: setup ## Runs that are killed, that meet, that the host refuses, and what check mode says of them; needs root
+	@SHOW=' (passed|failed|error).* in ' $(phase) endurance python tests/ci/endurance
 
 lab-down: ## Remove all hosts of all labs
 	@tests/lab/hosts --lab demo down

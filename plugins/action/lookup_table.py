@@ -2,22 +2,35 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's half of lookup_table: a table that is a file here travels only if the host has another one."""
+"""The controller's half of lookup_table: a table that is a file here travels only if the host has another one.
+
+The host is first asked for facts, by a command that costs less than a module. If they say that the table is as it shall
+be, that is the result. Whatever else they say, or if there is no answer, the module decides.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import inspect
+import json
+import shlex
+import stat
+from types import SimpleNamespace
+from typing import Any, Mapping
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _seal, _table_facts
 
 _BLOCK = 1 << 20
+_INTERPRETER = "ansible_python_interpreter"
+_KNOWN = {"path", "src", "remote_src", "checksum", "type", "owner", "group", "mode", "state", "config_directory"}
+_KNOWN |= {"backup", "lock_timeout"}
 
 
 class ActionModule(ActionBase):
-    """Runs the module once with the file's checksum, and once more with the file if that differs."""
+    """Asks the host about the table, and runs the module with the file's checksum, and with the file, only if needed."""
 
     TRANSFERS_FILES = True
 
@@ -49,7 +62,13 @@ class ActionModule(ActionBase):
                 )
                 return result
             arguments["checksum"] = checksum
-            answer = self._execute_module(module_args=arguments, task_vars=task_vars)
+            facts = self._facts(arguments, task_vars or {})
+            if facts.get("sha256", checksum) != checksum:
+                answer = {"_transfer": True}
+            elif _agrees(facts, arguments):
+                answer = {"changed": False, "map": f"{facts['type']}:{facts['path']}", "requires": "none", "diff": []}
+            else:
+                answer = self._execute_module(module_args=arguments, task_vars=task_vars)
             if answer.pop("_transfer", False):
                 answer = self._with_file(path, arguments, task_vars)
             result.update(answer)
@@ -57,6 +76,35 @@ class ActionModule(ActionBase):
             self._loader.cleanup_tmp_file(path)
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    def _facts(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """What the host says of the table, its type included; empty if there is no sensible answer."""
+        if not set(arguments) <= _KNOWN or not isinstance(arguments.get("path"), str):
+            return {}
+        answer = self._low_level_execute_command(_question(arguments, self._interpreter(task_vars)))
+        if answer.get("rc") != 0:
+            return {}
+        *lines, last = answer.get("stdout", "").strip().split("\n")
+        parameters = dict(line.split(" = ", 1) for line in lines if " = " in line)
+        try:
+            facts: dict[str, Any] = json.loads(last)
+            map_type = _lookup_table.choose(
+                arguments.get("type") or "auto",
+                parameters["default_database_type"],
+                frozenset(line for line in lines if " " not in line),
+            )
+            return dict(facts, type=map_type, utf8=parameters["smtputf8_enable"] != "no") if map_type else {}
+        except (ValueError, KeyError, TypeError):
+            return {}
+
+    def _interpreter(self, task_vars: Mapping[str, Any]) -> str:
+        """The host's Python, as far as it is known by now."""
+        if self._task.delegate_to:
+            task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
+        configured = self._templar.template(task_vars.get(_INTERPRETER) or "auto")
+        if not configured.startswith("auto"):
+            return str(configured)
+        return str(task_vars.get("ansible_facts", {}).get("discovered_interpreter_python") or "python3")
 
     def _with_file(self, path: str, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """Run the module with a copy of the file that only root and the connection's user can read."""
@@ -71,6 +119,44 @@ class ActionModule(ActionBase):
         if answer.get("failed") and "msg" in answer:
             answer["msg"] = str(answer["msg"]).replace(remote, arguments["src"])
         return answer
+
+
+def _question(arguments: Mapping[str, Any], interpreter: str) -> str:
+    """The command that prints what Postfix says about types of tables, and then :func:`_table_facts.facts` as JSON."""
+    asked = {"path": arguments["path"], "suffixes": sorted(set(_lookup_table.COMPILED.values()))}
+    asked.update((name, str(arguments[name])) for name in ("owner", "group") if arguments.get(name) is not None)
+    directory = arguments.get("config_directory")
+    return "; ".join(
+        [
+            'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" LC_ALL=C',
+            "export PATH LC_ALL",
+            "directory=" + (shlex.quote(str(directory)) if directory else "$(postconf -h config_directory)"),
+            'postconf -c "$directory" -x default_database_type smtputf8_enable 2>/dev/null && '
+            'postconf -c "$directory" -m 2>/dev/null && '
+            f"{interpreter} -c {shlex.quote(inspect.getsource(_table_facts))} "
+            f'"$directory" {shlex.quote(json.dumps(asked))}',
+        ]
+    )
+
+
+def _agrees(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether a table is what the arguments declare: nothing to write, to remove, or to give to another owner."""
+    if not facts or facts["under_way"] or facts["sha256"] != arguments["checksum"]:
+        return False
+    suffix = _lookup_table.COMPILED.get(facts["type"])
+    if set(facts["compiled"]) != ({suffix} if suffix else set()):
+        return False
+    files = [SimpleNamespace(**file) for file in (facts["text"], *facts["compiled"].values())]
+    modes = [stat.S_IMODE(file.st_mode) for file in files]
+    if arguments.get("mode") is not None:
+        if modes != [_lookup_table.mode(arguments["mode"])] * len(files):
+            return False
+    elif modes[-1] & 0o077 & ~modes[0]:
+        return False  # the compiled file is more readable than its text
+    for name, held in (("owner", [file.st_uid for file in files]), ("group", [file.st_gid for file in files])):
+        if arguments.get(name) is not None and held != [facts[name]] * len(files):
+            return False
+    return _seal.holds(_lookup_table.seal(facts["path"], facts["type"], facts["utf8"]), files)
 
 
 def _checksum(path: str) -> str:

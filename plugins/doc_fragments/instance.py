@@ -23,6 +23,11 @@ options:
       - Keep a copy of each file that changes, beside it, with the time in its name.
     type: bool
     default: false
+  lock_timeout:
+    description:
+      - Seconds to wait for another program that edits the same configuration, C(postconf -e) among them. The module says for whom it waited.
+    type: int
+    default: 120
 attributes:
   diff_mode:
     description: Returns details on what has changed, or would change in C(check_mode), when in diff mode.

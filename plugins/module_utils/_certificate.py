@@ -333,6 +333,13 @@ def facts(certificate: Certificate) -> dict[str, Any]:
     }
 
 
+def facts_unread(der: bytes) -> dict[str, Any]:
+    """The same for a certificate that openssl cannot read: its fingerprint is all that is known."""
+    unknown: dict[str, Any] = dict.fromkeys(("subject", "issuer", "not_before", "not_after", "serial"))
+    unknown.update(names=[], key_type=None, key_bits=None)
+    return dict(unknown, fingerprint=fingerprints(der), public_key_fingerprint=dict.fromkeys(DIGESTS))
+
+
 def facts_to_come(
     subject: str, names: Sequence[str], kind: str | None, bits: int | None, spki: bytes | None
 ) -> dict[str, Any]:
@@ -388,6 +395,13 @@ def validity_problem(certificate: Certificate, now: datetime) -> str:
     if now < certificate.not_before:
         return f"it is not valid before {iso8601(certificate.not_before)} (is this host's clock right?)"
     return ""
+
+
+def remaining(certificate: Certificate, now: datetime) -> float:
+    """How much of its life is left, from 1 to 0."""
+    life = (certificate.not_after - certificate.not_before).total_seconds()
+    left = (certificate.not_after - now).total_seconds()
+    return round(min(1.0, max(0.0, left / life)), 3) if life > 0 else 0.0
 
 
 def issued_by(certificate: Certificate, issuer: Certificate) -> bool:

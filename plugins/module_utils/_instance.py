@@ -18,9 +18,10 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _parameters
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _main_cf, _master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
 
@@ -30,6 +31,10 @@ TIME_LIMIT = 120
 QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
 
 _UNUSED = re.compile(r"/(main|master)\.cf: unused parameter: ([^=\s]+)=")
+
+_LOG_PREFIX = re.compile(r"^.*?\[\d+\]: ")
+
+_CHECKED: Dict[Tuple[str, bytes, bytes, bool], Tuple[str, FrozenSet[str]]] = {}
 
 # Facts about the postconf process, not about Postfix.
 _OF_POSTCONF_ITSELF = ("process_id", "process_name")
@@ -49,7 +54,8 @@ class Completed:
     @property
     def complaint(self) -> str:
         """Its error output in one line."""
-        return " / ".join(to_text(self.stderr).split("\n")).strip(" /") or f"exit status {self.returncode}"
+        lines = (line.strip() for line in to_text(self.stderr).split("\n"))
+        return " / ".join(line for line in lines if line) or f"exit status {self.returncode}"
 
 
 Runner = Callable[[Sequence[str], Optional[bytes]], Completed]
@@ -130,6 +136,13 @@ class Instance:
         except OSError as error:
             raise HostError("reading", self.path(path), error.strerror or str(error)) from error
 
+    def entries(self, map_type: str, path: str) -> Optional[Dict[str, str]]:
+        """The entries of a keyed table by its text, keys folded; None if the text is not on this host."""
+        text = self.read(path)
+        if text is None:
+            return None
+        return {to_text(key): to_text(value) for key, value in _lookup_table.contents(text, map_type).items()}
+
     @cached_property
     def main_cf(self) -> bytes:
         """The bytes of main.cf."""
@@ -185,6 +198,10 @@ class Instance:
             raise HostError("checking", self.config_directory, f"postconf can't read it: {answer.complaint}")
         return to_text(answer.stderr)
 
+    def must_be_readable(self) -> None:
+        """Raise HostError if postconf(1) can't read main.cf and master.cf."""
+        _complaints = self.complaints
+
     @cached_property
     def unused(self) -> FrozenSet[Tuple[str, str]]:
         """Settings that this Postfix does not use: pairs of ``main`` or ``master`` and the name."""
@@ -213,6 +230,9 @@ class Instance:
 
     def report(self) -> Dict[str, Any]:
         """The result of the module instance_info."""
+        # Imported here, since it is large and nothing else here needs it.
+        from ansible_collections.mailops.postfix.plugins.module_utils import _parameters
+
         entries = _master_cf.services(self.master_cf, self.path("master.cf"))
         deprecated = {}
         for name in self.explicit:
@@ -244,17 +264,94 @@ class Instance:
     def staged(self, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
         """This instance as it would be with other texts, in a directory of its own that only root can read.
 
-        Nothing but main.cf and master.cf stands there; postconf(1) needs no more.
+        All else in the configuration directory stands there as symbolic links.
         """
-        with tempfile.TemporaryDirectory(prefix="postfix-staged-") as directory:
-            for name, text in (("main.cf", main_cf), ("master.cf", master_cf)):
-                path = os.path.join(directory, name)
-                with open(path, "wb") as file:
-                    file.write(text)
-                # Postfix waits until a file is two seconds old; this one is never half-written.
-                settled = os.stat(path).st_mtime - 3
-                os.utime(path, (settled, settled))
+        with _scratch() as directory:
+            self._stage(directory, main_cf, master_cf)
             yield Instance(directory, self._run)
+
+    def _stage(self, directory: str, main_cf: bytes, master_cf: bytes) -> None:
+        for name in os.listdir(self.config_directory):
+            if name not in ("main.cf", "master.cf", "main.cf.tmp", "master.cf.tmp"):
+                Path(directory, name).symlink_to(self.path(name))
+        for name, text in (("main.cf", main_cf), ("master.cf", master_cf)):
+            path = os.path.join(directory, name)
+            with open(path, "wb") as file:
+                file.write(text)
+            # Postfix waits until a file is two seconds old; this one is never half-written.
+            settled = os.stat(path).st_mtime - 3
+            os.utime(path, (settled, settled))
+
+    def postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool = True) -> Tuple[str, FrozenSet[str]]:
+        """What ``postfix check`` says of other texts: why it fails, or nothing, and what it complains of.
+
+        On its own it makes missing directories, moves misplaced queue files, walks the whole queue and writes to the mail log.
+        So the staged copy has an empty queue, a data directory and a log of its own; whether the real directories are there is
+        for our own checks to see. Only root may run it: others get no answer.
+
+        :param whole: whether to run it at all, which takes as long as all else together, or to see only what every program of
+            Postfix refuses at its start.
+        """
+        if os.geteuid() != 0:
+            return "", frozenset()
+        key = (self.config_directory, main_cf, master_cf, whole)
+        if key not in _CHECKED:  # a plan is made twice, before and under the lock
+            with _scratch() as directory:
+                _CHECKED[key] = self._postfix_check(directory, main_cf, master_cf, whole)
+        return _CHECKED[key]
+
+    def _postfix_check(
+        self, directory: str, main_cf: bytes, master_cf: bytes, whole: bool
+    ) -> Tuple[str, FrozenSet[str]]:
+        there = {name: os.path.join(directory, name) for name in ("etc", "queue", "data", "log")}
+        for name in ("etc", "queue", "data"):
+            Path(there[name]).mkdir(mode=0o755)
+        scratch = {
+            "queue_directory": there["queue"],
+            "data_directory": there["data"],
+            "maillog_file": there["log"],
+            "maillog_file_prefixes": directory,
+        }
+        if not any(service.column("command") == "postlogd" for service in _master_cf.services(master_cf)):
+            master_cf = master_cf.rstrip(b"\n") + b"\npostlog unix-dgram n - n - 1 postlogd\n"
+        self._stage(there["etc"], _main_cf.edit(main_cf, scratch), master_cf)
+        # What every program refuses at its start, postfix(1) would say to syslog alone; postmap(1) says it here.
+        done = self.run("postmap", "-c", there["etc"], "-q", "x", "static:x", check=False)
+        if done.returncode == 0 and whole:
+            done = self.run("postfix", "-c", there["etc"], "check", check=False)
+        said = [_LOG_PREFIX.sub("", line) for line in self._lines(there["log"])]
+        said += to_text(done.stderr).split("\n")
+        said = [line.replace(there["etc"], self.config_directory) for line in said if line.strip()]
+        fatal = [line for line in said if "fatal: " in line]
+        failure = ""
+        if done.returncode != 0:
+            words = (fatal or said or [done.complaint])[-1]
+            failure = words.partition("fatal: ")[2] or words
+        # What it says of our own directories, and what postconf(1) has said already, is of no interest.
+        complaints = [
+            line.partition("warning: ")[2]
+            for line in said
+            if "warning: " in line and directory not in line and self.config_directory not in line
+        ]
+        return failure, frozenset(complaints)
+
+    def _lines(self, path: str) -> Sequence[str]:
+        return to_text(self.read(path) or b"").split("\n")
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A directory that only root can read, for a copy of the configuration.
+
+    :raises HostError: if there is no room for it.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="postfix-staged-") as directory:
+            yield directory
+    except OSError as error:
+        where = error.filename or tempfile.gettempdir()
+        remedy = "Make room there, or name another directory in the environment variable TMPDIR"
+        raise HostError("staging the configuration at", str(where), error.strerror or str(error), remedy) from error
 
 
 def parse_postconf(text: str) -> Dict[str, str]:

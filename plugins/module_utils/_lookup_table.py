@@ -11,6 +11,10 @@ Three grammars stand on the same logical lines (:mod:`_logical_lines`):
 * expressions (regexp, pcre; regexp_table(5)): ``/pattern/flags value``. Rules are tried in order, and ``if`` …
   ``endif`` blocks hold others;
 * networks (cidr; cidr_table(5)): ``network/prefix value``, otherwise as expressions.
+
+Tables may have millions of lines, which one by one take seconds. So keyed tables that hold nothing but one-line entries,
+comments and empty lines are read by regular expressions over the whole text; whatever else stands in a text, from a
+continuation line to a mistake, leaves it to the grammar.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from typing import Any, Mapping
+from functools import lru_cache
+from typing import AbstractSet, Any, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
@@ -55,6 +60,15 @@ _NEGATION = re.compile(rb"^[! \t\n\v\f\r]+")
 _SPACES = frozenset(bytes([byte]) for byte in WHITESPACE)
 
 
+# What makes a listing more than one-line entries: quotes, escapes, white space of other kinds or before a line.
+_UNUSUAL = (b'"', b"\\", _NUL, b"\v", b"\f", b"\r", b"\n ", b"\n\t")
+_PLAIN_KEY = re.compile(
+    rb"""^(?:([^ \t\n\v\f\r\0#"\\][^ \t\n\v\f\r\0"\\]*)(?<!:)[ \t]+[^ \t\n\v\f\r\0][^\n\v\f\r\0]*|\#[^\n]*|)(?:\n|\Z)""",
+    re.MULTILINE,
+)
+_PLAIN_PAIR = re.compile(rb"^([^ \t\n#][^ \t\n]*)[ \t]+([^ \t\n](?:[^\n]*[^ \t\n])?)[ \t]*$", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One logical line of a table."""
@@ -71,6 +85,32 @@ class Entry:
     """Whether it is an ``if`` or ``endif`` line."""
 
 
+def choose(declared: str, default: str, available: AbstractSet[str]) -> str:
+    """The type of a table; empty if the host does not have it.
+
+    :param declared: a type or ``auto``.
+    :param default: what default_database_type says.
+    """
+    if declared != "auto":
+        return declared if declared in available else ""
+    candidates = (name for name in (default, *AUTOMATIC) if name in available and name in COMPILED)
+    return next(candidates, "")
+
+
+def mode(declared: Any) -> int | None:
+    """An octal mode as YAML gives it; None if it is none."""
+    if isinstance(declared, str) and re.fullmatch(r"0?o?[0-7]{3,4}", declared):
+        declared = int(declared.replace("o", ""), 8)
+    if isinstance(declared, int) and not isinstance(declared, bool) and 0 <= declared <= 0o7777:
+        return declared
+    return None
+
+
+def seal(path: str, map_type: str, utf8: bool) -> str:
+    """The name under which the files of a table are sealed: other types, and other ideas of UTF-8, make other files."""
+    return f"{map_type}:{path}" + ("" if utf8 else " in bytes")
+
+
 def fold(key: bytes, map_type: str = "hash") -> bytes:
     """The form of a key that Postfix compares."""
     if map_type in ORDERED:
@@ -79,6 +119,25 @@ def fold(key: bytes, map_type: str = "hash") -> bytes:
         return key.decode("utf-8").casefold().encode("utf-8")
     except UnicodeDecodeError:
         return key.lower()
+
+
+@lru_cache(maxsize=1)
+def _plain_lines(text: bytes, utf8: bool) -> list[bytes] | None:
+    """The folded key of each line of a plain table, empty for a comment; None if there is anything unusual in it."""
+    body = text[:-1] if text.endswith(b"\n") else text
+    if not body:
+        return []
+    keys: list[bytes] = _PLAIN_KEY.findall(body.lower())
+    if len(keys) != body.count(b"\n") + 1:
+        return None
+    different = set(keys)
+    if len(different) != len(keys):
+        skipped = keys.count(b"")
+        if len(keys) - skipped + bool(skipped) != len(different):
+            return None  # a key stands there twice
+    if not text.isascii() and not ((_is_utf8(text) or not utf8) and all(key.isascii() for key in different)):
+        return None
+    return keys
 
 
 def split_entry(text: bytes) -> tuple[bytes, bytes, str]:
@@ -284,8 +343,11 @@ def edit(
     :param exclusive: remove all entries that are not declared. Comments stay.
     :raises GrammarError: if a line that stays is one that Postfix ignores, or repeats the key of another.
     """
-    present = entries(text, map_type, utf8)
     wanted = {fold(key, map_type): (key, value) for key, value in declared.items()}
+    plain = None if exclusive or map_type in ORDERED else _plain_lines(text, utf8)
+    if plain is not None:
+        return _edit_plain(text, plain, wanted)
+    present = entries(text, map_type, utf8)
     lines = physical_lines(text)
     kept: dict[bytes, None] = {}
     for entry in present:
@@ -309,6 +371,26 @@ def edit(
         for entry in present:
             _remove(lines, entry)
     return _append(b"".join(lines), [wanted[key] for key in order if key not in kept])
+
+
+def _edit_plain(text: bytes, keys: list[bytes], wanted: Mapping[bytes, tuple[bytes, bytes | None]]) -> bytes:
+    """The same for a table of one-line entries, where nothing can be wrong."""
+    index = {key: number for number, key in enumerate(keys) if key in wanted}
+    lines: list[bytes] = physical_lines(text) if index else []
+    changed = False
+    for key, (_name, value) in wanted.items():
+        if key in index:
+            start = index[key]
+            entry = entries(lines[start])[0]
+            entry = Entry(LogicalLine(start + 1, entry.line.text, start, start + 1), entry.key, entry.value)
+            if value is None:
+                lines[start] = b""
+            elif entry.value != value:
+                _replace(lines, entry, value)
+            else:
+                continue
+            changed = True
+    return _append(b"".join(lines) if changed else text, [found for key, found in wanted.items() if key not in index])
 
 
 def _replace(lines: list[bytes], entry: Entry, value: bytes) -> None:
@@ -343,6 +425,8 @@ def check(text: bytes, map_type: str = "hash", utf8: bool = True, path: str = "t
 
     :raises GrammarError: naming file and line.
     """
+    if map_type not in ORDERED and _plain_lines(text, utf8) is not None:
+        return
     present = entries(text, map_type, utf8)
     for entry in present:
         if entry.problem:
@@ -376,6 +460,8 @@ def _ignored(path: str, entry: Entry) -> GrammarError:
 
 def contents(text: bytes, map_type: str = "hash", utf8: bool = True) -> dict[bytes, bytes]:
     """What a keyed table holds, by folded key."""
+    if _plain_lines(text, utf8) is not None:
+        return {key.lower(): value for key, value in _PLAIN_PAIR.findall(text)}
     result: dict[bytes, bytes] = {}
     for entry in entries(text, map_type, utf8):
         if not entry.problem:
@@ -388,6 +474,10 @@ def contents(text: bytes, map_type: str = "hash", utf8: bool = True) -> dict[byt
 
 def dumped(output: bytes) -> dict[bytes, bytes]:
     """The contents of a compiled table from the output of ``postmap -s``."""
+    if output.isascii() and not any(found in output for found in _UNUSUAL):
+        pairs = _PLAIN_PAIR.findall(output)
+        if len(pairs) == output.count(b"\n"):
+            return {key.lower(): value for key, value in pairs}
     result: dict[bytes, bytes] = {}
     for line in output.split(b"\n"):
         if line:

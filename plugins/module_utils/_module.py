@@ -14,9 +14,9 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_tables
+from ansible_collections.mailops.postfix.plugins.module_utils import _lock, _plan_lookup_table
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, is_installed
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan, apply
 
 
@@ -28,14 +28,20 @@ def run(
 ) -> None:
     """Run a module that writes.
 
-    :param argument_spec: its own options; ``config_directory`` and ``backup`` are added.
+    :param argument_spec: its own options; ``config_directory``, ``backup`` and ``lock_timeout`` are added.
     :param build: plans from a snapshot of the instance and the module's options.
     :param parts: options that hold the options of other modules, with those modules' specifications: they are validated alike.
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
     """
-    common = {"config_directory": {"type": "path"}, "backup": {"type": "bool", "default": False}}
+    common = {
+        "config_directory": {"type": "path"},
+        "backup": {"type": "bool", "default": False},
+        "lock_timeout": {"type": "int", "default": _lock.LIMIT},
+    }
     module = _Module({**argument_spec, **common}, supports_check_mode=True, **arguments)
     options = dict(module.params)
+    if options.get("if_missing") == "report" and not is_installed():
+        module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none")
     try:
         for name, specification in (parts or {}).items():
             options[name] = _validated(name, options[name], specification)
@@ -44,12 +50,14 @@ def run(
             lambda: Instance(options["config_directory"]),
             check_mode=module.check_mode,
             backup=options["backup"],
+            provisional=options.get("provisional", False),
+            lock_timeout=options["lock_timeout"],
         )
     except PostfixError as error:
         module.fail_json(msg=str(error))
     for warning in outcome.plan.warnings:
         module.warn(warning)
-    result = dict(outcome.plan.result, requires=outcome.plan.requires if outcome.changed else "none")
+    result = dict(outcome.plan.result, requires=outcome.requires)
     if outcome.backup_files:
         result["backup_files"] = outcome.backup_files
     module.exit_json(changed=outcome.changed, diff=outcome.diff, **result)
@@ -67,7 +75,7 @@ def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
     """The values of tables that are declared to be for their owner alone."""
     for table in [options, *(options.get("lookup_tables") or [])]:
         entries = table.get("entries")
-        if isinstance(entries, dict) and _plan_tables.is_private(table.get("mode")):
+        if isinstance(entries, dict) and _plan_lookup_table.is_private(table.get("mode")):
             for value in entries.values():
                 yield from (part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
 
@@ -100,3 +108,22 @@ def run_read_only(argument_spec: Dict[str, Any], read: Callable[[Mapping[str, An
     except PostfixError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **result)
+
+
+def run_proof(argument_spec: Dict[str, Any], prove: Callable[..., Dict[str, Any]]) -> None:
+    """Run the module that brings a configuration into service.
+
+    :param argument_spec: its own options; ``config_directory`` is added.
+    :param prove: gives the result, from a function that takes a snapshot, the module's options and whether it is check mode.
+    """
+    module = AnsibleModule({**argument_spec, "config_directory": {"type": "path"}}, supports_check_mode=True)
+    try:
+        result = prove(lambda: Instance(module.params["config_directory"]), module.params, module.check_mode)
+        failed = None
+    except PostfixError as error:
+        result, failed = dict(getattr(error, "result", {})), str(error)
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if failed is not None:
+        module.fail_json(msg=failed, **result)
+    module.exit_json(**result)

@@ -4,8 +4,9 @@
 
 """A catalogue of Postfix's TLS, SASL, relay and listener parameters. Private to mailops.postfix; pure data.
 
-It follows Postfix 3.11's documentation: postconf(5), DEPRECATION_README, MAILLOG_README. It knows types, sides,
-versions and what a change needs; which names exist on a host is for the host's own postconf to say.
+It follows Postfix 3.11's documentation: postconf(5), DEPRECATION_README, MAILLOG_README, and the names that 3.12's snapshots
+add to them. It knows types, sides, versions and what a change needs; which names exist on a host is for the host's own postconf
+to say. Parameters for other things stand here if they take lookup tables, so that all tables are checked.
 
 What ``kind`` means for a value:
 
@@ -23,7 +24,7 @@ file                a file that Postfix reads; ``none`` instead of a name where 
 file list           several of them
 path                a file that Postfix writes: it need not exist
 directory           a directory that must exist
-table               one ``type:name``
+table               one ``type:name`` that Postfix itself fills: it need not exist
 table list          lookup tables, ``type:name``, separated by commas or white space
 match list          host names, networks, ``/files`` and tables, with ``!`` to exclude
 restriction list    smtpd(8) access restrictions and tables
@@ -37,6 +38,7 @@ text                anything else
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import Any, Iterable
 
@@ -141,6 +143,7 @@ _TABLE: tuple[list[Parameter], ...] = (
     _row("tls_dane_digests", "list", "client"),
     _rows("smtp lmtp", "tls_enforce_sts_mx_patterns", "boolean", since=(3, 11), backports=((3, 10, 5),)),
     _rows("smtp lmtp smtpd tlsproxy", "tls_enable_rpk", "boolean", since=(3, 9)),
+    _row("tls_trust_server_ccerts", "boolean", "server", since=(3, 12)),
     _row("tls_required_enable", "boolean", "both", since=(3, 10)),
     _row("requiretls_enable requiretls_esmtp_header requiretls_redact_dsn", "boolean", "both", since=(3, 11)),
     _rows("smtp lmtp", "requiretls_policy", "list", since=(3, 11)),
@@ -191,6 +194,9 @@ _TABLE: tuple[list[Parameter], ...] = (
     _rows("smtp lmtp", "tlsrpt_skip_reused_handshakes", "boolean", since=(3, 10)),
     _rows("smtp lmtp smtpd", "starttls_timeout", "time"),
     _row("smtpd_tls_received_header smtpd_tls_auth_only", "boolean", "server"),
+    _rows("smtp lmtp smtpd postscreen", "tls_loglevel_maps", "match list", since=(3, 12)),
+    _rows("smtp lmtp smtpd postscreen", "tls_trace_size_limit", "integer", since=(3, 12)),
+    _row("tls_trace_rate_limit", "integer", "both", since=(3, 12)),
     _row("smtpd_client_new_tls_session_rate_limit", "integer", "server"),
     _row("tls_fast_shutdown_enable", "boolean", "both"),
     _row("tls_random_bytes tls_daemon_random_bytes", "integer", "both"),
@@ -206,6 +212,25 @@ _TABLE: tuple[list[Parameter], ...] = (
     _rows("tlsproxy_client", "fingerprint_digest", "digest"),
     _row("tlsproxy_client_loglevel tlsproxy_client_scert_verifydepth", "integer", "client"),
     _rows("tlsproxy_client", "loglevel_parameter", "text", removed=(3, 12), instead="tlsproxy_client_loglevel"),
+
+    # TLS: postscreen's own, instead of smtpd's
+    _rows("postscreen", "tls_CAfile", "file", since=(3, 12)),
+    _rows("postscreen", "tls_CApath", "directory", change=RESTART, since=(3, 12)),
+    _row("postscreen_tls_key_file postscreen_tls_eccert_file postscreen_tls_eckey_file postscreen_tls_dcert_file "
+         "postscreen_tls_dkey_file postscreen_tls_dh1024_param_file postscreen_tls_dh512_param_file", "file", "server",
+         since=(3, 12)),
+    _rows("postscreen", "tls_cert_file", "file", values=("none",), since=(3, 12)),
+    _rows("postscreen", "tls_chain_files", "file list", since=(3, 12)),
+    _row("postscreen_tls_always_issue_session_ids postscreen_tls_ask_ccert postscreen_tls_req_ccert "
+         "postscreen_tls_enable_rpk", "boolean", "server", since=(3, 12)),
+    _row("postscreen_tls_ccert_verifydepth postscreen_tls_loglevel", "integer", "server", since=(3, 12)),
+    _row("postscreen_tls_ciphers postscreen_tls_mandatory_ciphers", "cipher_grade", "server", values=_GRADES,
+         since=(3, 12)),
+    _row("postscreen_tls_exclude_ciphers postscreen_tls_mandatory_exclude_ciphers", "list", "server", since=(3, 12)),
+    _row("postscreen_tls_protocols postscreen_tls_mandatory_protocols", "protocols", "server", since=(3, 12)),
+    _rows("postscreen", "tls_eecdh_grade", "enum", values=("auto", "none", "strong", "ultra"), since=(3, 12)),
+    _rows("postscreen", "tls_fingerprint_digest", "digest", since=(3, 12)),
+    _rows("postscreen", "starttls_timeout", "time", since=(3, 12)),
 
     # SASL
     _rows("smtp lmtp smtpd", "sasl_auth_enable", "boolean"),
@@ -240,9 +265,22 @@ _TABLE: tuple[list[Parameter], ...] = (
          "disable_vrfy_command strict_rfc821_envelopes smtpd_peername_lookup", "boolean", "server"),
     _row("relay_clientcerts relay_recipient_maps local_recipient_maps virtual_alias_maps alias_maps", "table list",
          "server"),
-    _row("alias_database", "table list", "both"),
-    _row("mynetworks mydestination relay_domains virtual_alias_domains virtual_mailbox_domains", "match list",
-         "server"),
+    _row("alias_database", "table", "both"),
+    _row("mynetworks mydestination relay_domains virtual_alias_domains virtual_mailbox_domains fast_flush_domains "
+         "permit_mx_backup_networks", "match list", "server"),
+    _row("virtual_mailbox_maps recipient_canonical_maps sender_canonical_maps canonical_maps relocated_maps "
+         "recipient_bcc_maps sender_bcc_maps rbl_reply_maps smtpd_milter_maps smtpd_reject_footer_maps "
+         "header_checks body_checks mime_header_checks nested_header_checks milter_header_checks "
+         "postscreen_discard_ehlo_keyword_address_maps postscreen_reject_footer_maps postscreen_dnsbl_reply_map",
+         "table list", "server"),
+    _row("local_login_sender_maps", "table list", "server", since=(3, 6)),
+    _row("smtpd_reject_filter_maps", "table list", "server", since=(3, 11)),
+    _row("virtual_uid_maps virtual_gid_maps mailbox_command_maps mailbox_transport_maps fallback_transport_maps",
+         "table list", "both"),
+    _row("address_verify_map postscreen_cache_map", "table", "server"),
+    _row("default_cache_db_type", "text", "both", since=(3, 11)),
+    _row("postscreen_access_list", "list", "server"),
+    _row("smtpd_proxy_filter", "text", "server"),
     _row("mynetworks_style", "enum", "server", values=("class", "subnet", "host")),
     _row("smtpd_authorized_xclient_hosts smtpd_authorized_xforward_hosts smtpd_client_event_limit_exceptions "
          "authorized_submit_users", "match list", "server"),
@@ -252,9 +290,22 @@ _TABLE: tuple[list[Parameter], ...] = (
 
     # Relaying: the way out
     _row("relayhost smtp_fallback_relay", "nexthop list", "client"),
-    _row("transport_maps sender_dependent_relayhost_maps sender_dependent_default_transport_maps smtp_generic_maps",
-         "table list", "client"),
-    _row("default_transport relay_transport local_transport virtual_transport", "transport", "client"),
+    _rows("lmtp", "fallback_relay", "nexthop list"),
+    _row("address_verify_relayhost", "nexthop list", "client"),
+    _row("transport_maps sender_dependent_relayhost_maps sender_dependent_default_transport_maps "
+         "address_verify_transport_maps address_verify_sender_dependent_relayhost_maps "
+         "address_verify_sender_dependent_default_transport_maps", "table list", "client"),
+    _rows("smtp lmtp", "generic_maps", "table list"),
+    _rows("smtp lmtp", "header_checks", "table list"),
+    _rows("smtp lmtp", "body_checks", "table list"),
+    _rows("smtp lmtp", "mime_header_checks", "table list"),
+    _rows("smtp lmtp", "nested_header_checks", "table list"),
+    _rows("smtp lmtp", "pix_workaround_maps", "table list"),
+    _row("lmtp_discard_lhlo_keyword_address_maps", "table list", "client"),
+    _rows("smtp lmtp", "connection_cache_destinations", "match list"),
+    _row("default_transport relay_transport local_transport virtual_transport mailbox_transport fallback_transport "
+         "best_mx_transport address_verify_default_transport address_verify_relay_transport "
+         "address_verify_local_transport address_verify_virtual_transport", "transport", "client"),
     _rows("smtp lmtp", "dns_support_level", "enum", values=("disabled", "enabled", "dnssec"), optional=True),
     _row("disable_dns_lookups", "boolean", "client", deprecated=(3, 9), instead="smtp_dns_support_level"),
     _rows("smtp lmtp", "host_lookup", "list", values=("dns", "native")),
@@ -277,7 +328,10 @@ _TABLE: tuple[list[Parameter], ...] = (
     _row("inet_protocols", "list", "both", values=("all", "ipv4", "ipv6"), change=RESTART),
     _row("proxy_interfaces", "list", "server"),
     _row("smtpd_banner", "text", "server"),
-    _row("smtpd_upstream_proxy_protocol", "enum", "server", values=("haproxy",), optional=True),
+    _rows("smtpd postscreen", "upstream_proxy_protocol", "enum", values=("haproxy",), optional=True),
+    _rows("smtpd postscreen", "upstream_proxy_timeout", "time"),
+    _row("postscreen_allowlist_interfaces", "match list", "server", since=(3, 6)),
+    _row("default_process_limit", "integer", "both"),
     _row("master_service_disable", "list", "server"),
     _row("myhostname mydomain myorigin default_database_type", "text", "both"),
     _row("compatibility_level", "version", "both"),
@@ -287,12 +341,24 @@ _TABLE: tuple[list[Parameter], ...] = (
 )
 # fmt: on
 
+_MORE_THAN_THEIR_DEFAULT = ("smtpd_forbid_bare_newline", "mail_release_date", "process_id")
+
 CATALOGUE: dict[str, Parameter] = {parameter.name: parameter for rows in _TABLE for parameter in rows}
 
 
 def find(name: str) -> Parameter | None:
     """The parameter of this name; None if the catalogue does not list it, which does not make it unknown to Postfix."""
     return CATALOGUE.get(name)
+
+
+def by_default(name: str, default: str) -> Parameter | None:
+    """A parameter that the catalogue does not list, of the kind that its default tells; None if it does not tell."""
+    if name.endswith(("_directory", "_feedback", "_port", "_protocol", "_file")) or name in _MORE_THAN_THEIR_DEFAULT:
+        return None
+    for kind, pattern in (("boolean", "yes|no"), ("integer", r"\d+"), ("time", r"\d+[smhdw]")):
+        if re.fullmatch(pattern, default):
+            return Parameter(name, kind, "both")
+    return None
 
 
 def requires(name: str) -> str:

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
-    _checks,
     _main_cf,
     _master_cf,
     _master_cf_edit,
-    _parameters,
+    _migrations,
     _plan_certificates,
-    _plan_tables,
+    _plan_lookup_table,
+    _plan_tls_policy,
+    _protocols,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
@@ -30,7 +32,13 @@ from ansible_collections.mailops.postfix.plugins.module_utils._transaction impor
 
 _COLUMN = {"type": "raw", "default": "keep"}
 
-MAIN_CF: Mapping[str, Any] = {"argument_spec": {"parameters": {"type": "dict", "required": True}}}
+_TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
+
+_SEVERITIES = {"type": "dict", "default": {}}
+
+MAIN_CF: Mapping[str, Any] = {
+    "argument_spec": {"parameters": {"type": "dict", "required": True}, "checks": _SEVERITIES}
+}
 """What the module main_cf takes, as arguments of AnsibleModule; likewise below."""
 
 SERVICE: Mapping[str, Any] = {
@@ -50,13 +58,14 @@ SERVICE: Mapping[str, Any] = {
 
 MASTER_CF: Mapping[str, Any] = {
     "argument_spec": {
-        "services": {"type": "list", "elements": "dict", "required": True, "options": SERVICE["argument_spec"]}
+        "services": {"type": "list", "elements": "dict", "required": True, "options": SERVICE["argument_spec"]},
+        "checks": _SEVERITIES,
     }
 }
 
 _TABLE_OF_PARAMETER: Mapping[str, Any] = {
-    **_plan_tables.LOOKUP_TABLE,
-    "argument_spec": {**_plan_tables.LOOKUP_TABLE["argument_spec"], "parameter": {"type": "str"}},
+    **_plan_lookup_table.LOOKUP_TABLE,
+    "argument_spec": {**_plan_lookup_table.LOOKUP_TABLE["argument_spec"], "parameter": {"type": "str"}},
 }
 
 CONFIGURATION: Mapping[str, Any] = {
@@ -68,27 +77,29 @@ CONFIGURATION: Mapping[str, Any] = {
         "certificates": {"type": "list", "elements": "dict", "default": []},
         "ca_bundle": {"type": "dict"},
         "validate": {"type": "bool", "default": True},
+        "checks": _SEVERITIES,
+        "migrate": {"type": "bool", "default": False},
+        "provisional": {"type": "bool", "default": False},
+        "if_missing": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
     },
     "parts": {
         "master_cf": SERVICE,
         "lookup_tables": _TABLE_OF_PARAMETER,
-        "tls_policy": _plan_tables.TLS_POLICY,
+        "tls_policy": _plan_tls_policy.TLS_POLICY,
         "certificates": _plan_certificates.CERTIFICATE,
         "ca_bundle": _plan_certificates.CA_BUNDLE,
     },
 }
 
-_UNDEFINED = re.compile(r"undefined parameter: (\S+)")
-
 
 def main_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
     """Set and remove parameters. Options and result: those of the module main_cf."""
-    return _plan(instance, options["parameters"], [])
+    return _plan(instance, options["parameters"], [], checks=options.get("checks"))
 
 
 def master_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
     """Set, disable and remove services. Options and result: those of the module master_cf."""
-    return _plan(instance, {}, options["services"])
+    return _plan(instance, {}, options["services"], checks=options.get("checks"))
 
 
 def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
@@ -111,24 +122,35 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         result["ca_bundle"] = part.result
         parts.append(part)
     for declared in options.get("lookup_tables") or []:
-        part = _plan_tables.lookup_table(instance, declared)
+        part = _plan_lookup_table.lookup_table(instance, declared, options.get("main_cf"))
         if declared.get("parameter"):
             parameters[declared["parameter"]] = part.result["map"]
         result["lookup_tables"].append(part.result)
         texts.update((change.path, change.after) for change in part.changes if isinstance(change.after, bytes))
         parts.append(part)
     parameters.update(options.get("main_cf") or {})
+    if options.get("migrate"):
+        parameters.update(_migrations.migrations(instance.explicit, parameters))
     if options.get("tls_policy") is not None:
         services = _declared_services(instance, options.get("master_cf") or [])
-        with instance.staged(_edited_main_cf(instance, parameters), _edited_master_cf(instance, services)) as future:
-            part = _plan_tables.tls_policy(instance, options["tls_policy"], future.parameters, texts, future)
+        with _future(instance, _edited_main_cf(instance, parameters), _edited_master_cf(instance, services)) as future:
+            part = _plan_tls_policy.tls_policy(
+                instance,
+                options["tls_policy"],
+                future.parameters,
+                texts,
+                future,
+                {"smtp_tls_policy_maps": "", **parameters},
+            )
         parameters.setdefault("smtp_tls_policy_maps", part.result["map"])
         result["tls_policy"] = part.result
         parts.append(part)
     made = frozenset(change.path for part in parts for change in part.changes if change.after is not None)
-    parts.append(_plan(instance, parameters, options.get("master_cf") or [], made, options["validate"]))
-    result.update(parts[-1].result)
-    changes = [change for part in parts for change in part.changes]
+    entries = options.get("master_cf") or []
+    parts.append(_plan(instance, parameters, entries, made, options["validate"], options.get("checks"), alone=False))
+    result.update(parts[-1].result, installed=True, running=instance.running())
+    # Several parts may install the same deploy hook.
+    changes = list({change.path: change for part in parts for change in part.changes}.values())
     return Plan(
         changes=[change for change in changes if change.after is not None]
         + [change for change in changes if change.after is None],
@@ -152,7 +174,7 @@ def _edited_main_cf(instance: Instance, parameters: Mapping[str, Any]) -> bytes:
 
 def _declared(instance: Instance, parameters: Mapping[str, Any]) -> Dict[str, Optional[str]]:
     return {
-        name: None if value is None else _checks.adapted(name, value, instance.version)
+        name: None if value is None else _protocols.adapted(name, value, instance.version)
         for name, value in _main_cf.declared(parameters).items()
     }
 
@@ -163,18 +185,26 @@ def _plan(
     services: Sequence[Mapping[str, Any]],
     made: FrozenSet[str] = frozenset(),
     validate: bool = True,
+    checks: Optional[Mapping[str, str]] = None,
+    alone: bool = True,
 ) -> Plan:
     """Both files.
 
     :param made: files that the same transaction makes, so that parameters may refer to them.
     :param validate: whether to judge the meaning of what is declared; what Postfix can't even read is refused in any case.
+    :param checks: severities that the user has chosen.
+    :param alone: whether the rest of the configuration may come from other tasks.
     """
     declared = _declared(instance, parameters)
     declared_services = _declared_services(instance, services)
     main_after = _main_cf.edit(instance.main_cf, declared, instance.path("main.cf"))
     master_after = _edited_master_cf(instance, declared_services)
-    with instance.staged(main_after, master_after) as future:
-        warnings = _judge(instance, future, declared, declared_services, made) if validate else []
+    if checks:
+        from ansible_collections.mailops.postfix.plugins.module_utils import _problems
+
+        _problems.severities(checks)
+    with _future(instance, main_after, master_after) as future:
+        warnings = _judged(instance, future, declared, declared_services, made, checks or {}, validate, alone)
         requires = _requires(instance, future)
     result: Dict[str, Any] = {}
     changes = []
@@ -199,62 +229,76 @@ def _edited_master_cf(instance: Instance, services: Sequence[_master_cf.Declarat
 
 def _adapted_service(instance: Instance, declaration: _master_cf.Declaration) -> _master_cf.Declaration:
     options = {
-        name: None if value is None else _checks.adapted(name, value, instance.version)
+        name: None if value is None else _protocols.adapted(name, value, instance.version)
         for name, value in declaration.options.items()
     }
     return replace(declaration, options=options)
 
 
-def _judge(
+def _judged(
     instance: Instance,
     future: Instance,
-    declared: Mapping[str, Optional[str]],
+    parameters: Mapping[str, Optional[str]],
     services: Sequence[_master_cf.Declaration],
     made: FrozenSet[str],
+    severities: Mapping[str, str],
+    validate: bool,
+    alone: bool,
 ) -> List[str]:
-    """Let Postfix read the staged files; refuse what it does not know and what we know to be wrong; return warnings."""
-    complaints = future.complaints
-    values = [(name, value, "main.cf") for name, value in declared.items() if value is not None]
-    values += [
-        (name, value, f"service {service.key}")
-        for service in services
-        if service.state == "present"
-        for name, value in service.options.items()
-        if value is not None
-    ]
-    for name, value, where in values:
-        if ("main" if where == "main.cf" else "master", name) in future.unused:
-            raise _checks.unknown_name(name, where, instance.parameters, instance.version)
-        _checks.check_value(name, value, future.parameters)
-        _check_files(name, value, where, made)
-    undefined = sorted(set(_UNDEFINED.findall(complaints)))
-    referring = " ".join(value for _name, value, _where in values)
-    dangling = [
-        f"nothing defines ${name}: Postfix takes it for empty"
-        for name in undefined
-        if re.search(rf"\$[({{]?{re.escape(name)}\b", referring)
-    ]
-    return dangling + _master_cf.mistakes(future.master_cf, instance.path("master.cf"))
+    """Refuse what is wrong; return warnings. Where the texts stay as they are, only files that are gone are looked for."""
+    if future is instance:
+        return _missing_files(parameters, made, severities.get("missing_file", "error")) if validate else []
+    # Imported here, since a run that changes nothing shall not pay for it.
+    from ansible_collections.mailops.postfix.plugins.module_utils import _plan_checks
+
+    declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
+    _plan_checks.must_be_readable(instance, future, declared)
+    return _plan_checks.judge(instance, future, declared, made, severities, alone) if validate else []
 
 
-def _check_files(name: str, value: str, where: str, made: FrozenSet[str]) -> None:
-    parameter = _parameters.find(name)
-    if parameter is None or parameter.kind not in ("file", "file list") or "$" in value:
+def _missing_files(parameters: Mapping[str, Optional[str]], made: FrozenSet[str], severity: str) -> List[str]:
+    gone = [
+        (name, path)
+        for name, value in parameters.items()
+        if value and _TLS_FILE.search(name)
+        for path in re.split(r"[\s,]+", value)
+        if path.startswith("/") and "$" not in path and path not in made and not os.path.exists(path)
+    ]
+    for name, path in gone:
+        if severity == "error":
+            remedy = "Put it there first: Postfix would go without TLS [missing_file]"
+            raise DeclarationError("setting", f"{name} = {parameters[name]}", f"there is no file {path}", remedy)
+    return [f"{name}: there is no file {path} [missing_file]" for name, path in gone if severity == "warning"]
+
+
+def _touches(
+    parameters: Mapping[str, Any], services: Sequence[_master_cf.Declaration], master_cf: bytes, path: str
+) -> FrozenSet[Tuple[str, str]]:
+    """What is declared: parameters, and columns and options of services under the names that they have in the file."""
+    result = {("main", name) for name in parameters}
+    for service in services:
+        entry = _master_cf.find(master_cf, service.name, service.type, path)
+        names = ["service", *service.columns, *service.options] + (["command"] if service.arguments is not None else [])
+        result.update((key, name) for key in {service.key, entry.key if entry else service.key} for name in names)
+    return frozenset(result)
+
+
+@contextmanager
+def _future(instance: Instance, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
+    """The staged instance, or the one that there is where the texts do not change."""
+    if (main_cf, master_cf) == (instance.main_cf, instance.master_cf):
+        yield instance
         return
-    for path in re.split(r"[\s,]+", value):
-        if not path or path in parameter.values or path in made:
-            continue
-        if not os.path.isfile(path):
-            raise DeclarationError(
-                "setting",
-                f"{name} = {value} in {where}",
-                f"there is no file {path}",
-                "Put it there first: Postfix would go without TLS",
-            )
+    with instance.staged(main_cf, master_cf) as future:
+        yield future
 
 
 def _requires(instance: Instance, future: Instance) -> str:
     """What the running Postfix needs: nothing where no effective value changes."""
+    if future is instance:
+        return "none"
+    from ansible_collections.mailops.postfix.plugins.module_utils import _parameters
+
     needs = [
         # A CA directory is copied into the chroot at a restart; one that is no longer used needs no copy.
         "reload" if name.endswith("_CApath") and not future.parameters.get(name) else _parameters.requires(name)

@@ -24,6 +24,7 @@ BOUNDS_SINCE = (3, 6)
 
 _NAMES = {name.lower(): name for name in PROTOCOLS}
 _NUMBERS = {0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
+_PARAMETER = re.compile(r"_tls_(mandatory_)?protocols$")
 _SEPARATORS = re.compile(r"[ \t\r\n,:]+")
 _NUMBER = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{4})")
 
@@ -98,6 +99,19 @@ def protocols_for(version: tuple[int, ...], value: str, separator: str) -> str:
     within = Protocols(floor=protocols.floor, ceiling=protocols.ceiling).enabled
     excluded = [name for name in PROTOCOLS if name not in within or name in protocols.exclude]
     return separator.join([*protocols.include, *(f"!{name}" for name in excluded)])
+
+
+def adapted(name: str, value: str, version: tuple[int, ...]) -> str:
+    """The value of a parameter as this version knows it: ``>=TLSv1.2`` becomes exclusions before Postfix 3.6.
+
+    :param name: any parameter; of one that holds no TLS protocols, the value stays. So does one that can't be read.
+    """
+    if version >= BOUNDS_SINCE or "$" in value or not re.search("[<>]=", value) or not _PARAMETER.search(name):
+        return value
+    try:
+        return protocols_for(version, value, ", ")
+    except DeclarationError:
+        return value  # the checks say what is wrong with it
 
 
 def _elements(value: str) -> list[str]:

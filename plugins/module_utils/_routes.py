@@ -136,6 +136,38 @@ def policy_keys(
     return [hop.nexthop for hop in hops]
 
 
+def sample_domains(
+    nexthops: Sequence[str], parameters: Mapping[str, str], transport: Sequence[Table]
+) -> dict[str, str]:
+    """For each next hop a domain whose mail takes it first; next hops for which none is known are left out.
+
+    :param nexthops: as :func:`policy_keys` gives them.
+    """
+    keys = [key for table in transport for key in table.entries or {} if "@" not in key]
+    others = [f"mail{key}" if key.startswith(".") else key for key in keys if key != "*"]
+    result = {}
+    for nexthop in nexthops:
+        host = _host(nexthop)
+        named = [host] if re.search("[g-z]", host) else []
+        for domain in [*named, *others, "mail.invalid"]:
+            try:
+                hops = next_hops(domain, parameters, transport)
+            except Unknown:
+                continue
+            if hops and hops[0].nexthop.lower() == nexthop.lower():
+                result[nexthop] = domain
+                break
+    return result
+
+
+def relayhosts(parameters: Mapping[str, str]) -> list[str]:
+    """The next hops of relayhost; those that can't be told are left out."""
+    try:
+        return _elements(_get("relayhost", parameters))
+    except Unknown:
+        return []
+
+
 def near_misses(keys: Sequence[str], parameters: Mapping[str, str]) -> list[str]:
     """Warnings for policy keys that name the host of the relayhost in a form that Postfix never looks up."""
     try:

@@ -4,29 +4,35 @@
 
 """The transaction: stage, install by rename, undo on failure. Private to mailops.postfix. The only place that writes.
 
-A plan is made without a lock. If it changes something, Postfix's own lock is taken (an exclusive flock on ``main.cf.tmp``, the protocol of
-postconf -e, src/util/edit_file.c), the plan is made again from what is there now, all new files are written beside their targets, and
-only when every one is complete are they renamed into place, in the order of the plan. Check mode is the same, not installed.
+A plan is made without a lock. If it changes something, Postfix's own lock is taken (:mod:`_lock`), the plan is made again from what is there
+now, all new files are written beside their targets, and only when every one is complete are they renamed into place, in the order of the
+plan. What stood there before is kept until then (:mod:`_rollback`): whoever comes after a kill goes back to it. Check mode is the same, not
+installed.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import grp
+import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import stat
-import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
+from functools import lru_cache
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
+from ansible_collections.mailops.postfix.plugins.module_utils import _lock, _rollback, _seal
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+
+LARGE = 100_000
+"""Bytes above which a diff does not show a content, only its size."""
 
 SETTLED = 3
 """Seconds that the modification time is set back, so that no reader waits for Postfix's two-second rule."""
@@ -63,6 +69,8 @@ class Change:
     """What a diff shows as before and after in place of a content that nobody wants to read."""
     not_before: float = 0.0
     """A modification time that the new file must not be older than: that of the text, for a database."""
+    seal: str = ""
+    """A name that files share which are only ever installed together, so that :mod:`_seal` knows them again."""
     directory_mode: int = 0o755
     """Mode of directories that must be made for it."""
 
@@ -96,6 +104,8 @@ class Outcome:
     diff: List[Dict[str, Any]]
     plan: Plan
     backup_files: List[str]
+    requires: str = "none"
+    """What the running Postfix needs now."""
 
 
 def strongest(*requires: str) -> str:
@@ -104,7 +114,12 @@ def strongest(*requires: str) -> str:
 
 
 def apply(
-    build: Callable[[Instance], Plan], instance: Callable[[], Instance], check_mode: bool = False, backup: bool = False
+    build: Callable[[Instance], Plan],
+    instance: Callable[[], Instance],
+    check_mode: bool = False,
+    backup: bool = False,
+    provisional: bool = False,
+    lock_timeout: float = _lock.LIMIT,
 ) -> Outcome:
     """Make a plan and install it.
 
@@ -112,24 +127,74 @@ def apply(
     :param instance: takes a snapshot.
     :param check_mode: plan only.
     :param backup: keep the old content of changed files beside them.
+    :param provisional: keep the way back until what is installed has been accepted. What an earlier run has installed and nobody has
+        accepted counts as a change: the running Postfix may not know of it yet.
+    :param lock_timeout: seconds to wait for another writer.
     :raises HostError: if a file can't be written; nothing is changed then.
     """
     snapshot = instance()
-    plan = build(snapshot)
-    outcome = _outcome(plan)
-    if check_mode or not outcome.changed:
-        return outcome
-    with _locked(snapshot.path("main.cf")):
-        plan = build(instance())
-        outcome = _outcome(plan)
-        outcome.backup_files = _install(plan, backup)
+    directory = snapshot.config_directory
+    main_cf = snapshot.path("main.cf")
+    recovered = False
+    if _rollback.interrupted(directory) and not check_mode:
+        # Of a run that was killed, or of one that is at work: with the lock in hand it is the former.
+        with _lock.held(main_cf, lock_timeout):
+            recovered = _rollback.recover(directory)
+        snapshot = instance()
+    plan = _without_conflicts(build(snapshot))
+    outcome = _outcome(plan, directory if provisional else None)
+    if plan.changes_something() and not check_mode:
+        with _lock.held(main_cf, lock_timeout) as waited:
+            recovered = _rollback.recover(directory) or recovered
+            plan = _without_conflicts(build(instance()))
+            outcome = _outcome(plan, directory if provisional else None)
+            if plan.changes_something():
+                outcome.backup_files = _install(plan, directory, backup, provisional)
+        plan.warnings += [f"{waited} that was editing {main_cf}"] if waited else []
+    plan.warnings += [f"put back what an interrupted run had begun to change in {directory}"] if recovered else []
     return outcome
+
+
+def _without_conflicts(plan: Plan) -> Plan:
+    """The plan, once it is certain that no file is declared twice."""
+    seen: Dict[str, str] = {}
+    for change in plan.changes:
+        target = os.path.realpath(change.path)
+        if target in seen:
+            raise DeclarationError(
+                "declaring",
+                change.path,
+                "the same file is declared twice",
+                "Join the two declarations, or name another file",
+            )
+        seen[target] = change.path
+    return plan
+
+
+def undo(directory: str, lock_timeout: float = _lock.LIMIT) -> Tuple[List[str], List[str]]:
+    """Go back to before all provisional installations that have not been accepted.
+
+    :param directory: the configuration directory.
+    :returns: the files that were put back, and those left alone because somebody has changed them since.
+    """
+    with _lock.held(os.path.join(directory, "main.cf"), lock_timeout):
+        return _rollback.undo(directory)
+
+
+def accept(directory: str, lock_timeout: float = _lock.LIMIT) -> None:
+    """Close the way back: what has been installed provisionally stays.
+
+    :param directory: the configuration directory.
+    """
+    if _rollback.unproven(directory):
+        with _lock.held(os.path.join(directory, "main.cf"), lock_timeout):
+            _rollback.accept(directory)
 
 
 # What would change
 
 
-def _outcome(plan: Plan) -> Outcome:
+def _outcome(plan: Plan, unproven_in: Optional[str]) -> Outcome:
     diff = []
     for change in plan.changes:
         if change.rewrites:
@@ -144,7 +209,20 @@ def _outcome(plan: Plan) -> Outcome:
                     "after": {name: new for name, (_old, new) in wanted.items()},
                 }
             )
-    return Outcome(bool(diff), diff, plan, [])
+    requires = plan.requires if diff else "none"
+    if unproven_in is not None:
+        earlier = _rollback.unproven(unproven_in)
+        requires = strongest(requires, *earlier)
+        if earlier and not diff:
+            diff.append(
+                {
+                    "before_header": "the running Postfix",
+                    "after_header": "the running Postfix",
+                    "before": "(has not proven what an earlier run installed)\n",
+                    "after": f"({'has no more to do than prove it' if requires == 'none' else f'will {requires}'})\n",
+                }
+            )
+    return Outcome(bool(diff), diff, plan, [], requires)
 
 
 def _content_diff(change: Change) -> Dict[str, Any]:
@@ -158,6 +236,8 @@ def _content_diff(change: Change) -> Dict[str, Any]:
             before="" if change.before is None else "(content not shown)\n",
             after="" if change.after is None else "(other content, not shown)\n",
         )
+    elif max(len(change.before or b""), len(change.after or b"")) > LARGE:
+        entry.update(before=_measured(change.before), after=_measured(change.after))
     else:
         entry.update(before=to_text(change.before or b""), after=to_text(change.after or b""))
         if change.before is None and change.after == b"":
@@ -165,6 +245,17 @@ def _content_diff(change: Change) -> Dict[str, Any]:
         for side in ("before", "after"):
             entry[side] = entry[side].encode("utf-8", "replace").decode("utf-8")
     return entry
+
+
+@lru_cache(maxsize=2)
+def _measured(content: Optional[bytes]) -> str:
+    """What stands in a diff for a large content: enough to tell one from another."""
+    if content is None:
+        return ""
+    lines = content.count(b"\n") + (not content.endswith(b"\n") and content != b"")
+    return (
+        f"({len(content)} bytes, {lines} lines, SHA-256 {hashlib.sha256(content).hexdigest()}; too large to be shown)\n"
+    )
 
 
 def _attribute_changes(change: Change) -> Dict[str, Tuple[str, str]]:
@@ -205,108 +296,98 @@ def _group(name: str, path: str) -> int:
 # Installing
 
 
-@dataclass
-class _Staged:
-    change: Change
-    target: str
-    """The file behind symbolic links."""
-    new: Optional[str]
-    """The complete new file beside it; None for a removal."""
-    old: Optional[str] = None
-    """A second name of what was there, to go back to."""
-
-
-def _install(plan: Plan, backup: bool) -> List[str]:
-    staged: List[_Staged] = []
-    made: List[str] = []
-    done: List[_Staged] = []
+def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> List[str]:
+    seals = {change.seal for change in plan.changes if change.seal and _installs(change)}
+    changes = [
+        (change, os.path.realpath(change.path)) for change in plan.changes if _installs(change) or change.seal in seals
+    ]
+    journal = None
+    backups: List[str] = []
     try:
+        journal = _rollback.begin(directory, secrets.token_hex(4), [target for _change, target in changes])
+        journal.requires = plan.requires
         settled = time.time() - SETTLED
-        for change in plan.changes:
-            target = os.path.realpath(change.path)
-            if change.rewrites:
-                _make_directories(os.path.dirname(target), change.directory_mode, made)
-                moment = max(settled, change.not_before)
-                staged.append(_Staged(change, target, None if change.after is None else _stage(change, target, moment)))
-            elif _attribute_changes(change):
-                staged.append(_Staged(change, target, _stage(change, target, None)))
-        for item in staged:
-            item.old = _second_name(item.target)
-        backups = [_back_up(item.target) for item in staged if item.old and item.change.rewrites] if backup else []
-        for item in staged:
-            done.append(item)
-            if item.new is not None:
-                os.rename(item.new, item.target)
+        staged = [_stage(change, target, journal, settled) for change, target in changes]
+        for seal in seals:
+            _set_seal(seal, [new for (change, _target), new in zip(changes, staged) if new and change.seal == seal])
+        for (_change, target), new in zip(changes, staged):
+            kept = journal.keep(target, provisional)
+            journal.files.append(_rollback.Installed(target, kept, None if new is None else _rollback.identity(new)))
+        if backup:
+            for change, target in changes:
+                if change.rewrites and os.path.exists(target):
+                    backups.append(_back_up(target))
+        journal.write()
+        for (_change, target), new in zip(changes, staged):
+            if new is not None:
+                os.rename(new, target)
             else:
-                os.unlink(item.target)
-        for directory in {os.path.dirname(item.target) for item in staged}:
-            _sync_directory(directory)
+                os.unlink(target)
+        for parent in {os.path.dirname(target) for _change, target in changes}:
+            _rollback.sync_directory(parent)
+        _rollback.complete(journal, provisional)
         return backups
     except BaseException as error:
-        _undo(done)
-        _remove_leftovers(staged)
-        for directory in reversed(made):
+        for path in backups:
             with suppress(OSError):
-                os.rmdir(directory)
+                os.unlink(path)
+        _rollback.recover(directory)
         if not isinstance(error, OSError):
             raise
         where = error.filename2 or error.filename or "the configuration"
         raise HostError("writing", str(where), error.strerror or str(error), "Nothing has been changed") from error
-    finally:
-        _remove_leftovers(staged)
 
 
-def _undo(done: List[_Staged]) -> None:
-    for item in reversed(done):
-        if item.new is not None and os.path.exists(item.new):
-            continue  # the rename itself has failed
-        if item.old is not None:
-            os.rename(item.old, item.target)
-        else:
-            os.unlink(item.target)
+def _installs(change: Change) -> bool:
+    return change.rewrites or bool(_attribute_changes(change))
 
 
-def _remove_leftovers(staged: List[_Staged]) -> None:
-    for item in staged:
-        for leftover in (item.new, item.old):
-            if leftover is not None:
-                with suppress(OSError):
-                    os.unlink(leftover)
-
-
-def _make_directories(path: str, mode: int, made: List[str]) -> None:
+def _make_directories(path: str, mode: int, journal: _rollback.Journal) -> None:
     if os.path.isdir(path):
         return
-    _make_directories(os.path.dirname(path), mode, made)
+    _make_directories(os.path.dirname(path), mode, journal)
+    journal.made.append(path)
+    journal.write()
     os.mkdir(path)
-    made.append(path)
     os.chmod(path, mode)
 
 
-def _stage(change: Change, target: str, settled: Optional[float]) -> str:
-    """Write the new file beside its target, complete with owner, mode and modification time; settled is None to keep the latter."""
-    descriptor, path = tempfile.mkstemp(
-        prefix=f".{os.path.basename(target)}.", suffix=".new", dir=os.path.dirname(target)
-    )
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if isinstance(change.after, bytes):
-                file.write(change.after)
-            elif not change.rewrites:
-                with open(target, "rb") as source:
-                    shutil.copyfileobj(source, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if callable(change.after) and change.rewrites:
-            change.after(path)
-        _set_attributes(path, target, change)
-        times = (settled, settled) if settled is not None else (os.stat(target).st_atime, os.stat(target).st_mtime)
-        os.utime(path, times)
-        return path
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(path)
-        raise
+def _stage(change: Change, target: str, journal: _rollback.Journal, settled: float) -> Optional[str]:
+    """Write the new file beside its target, complete with owner, mode and modification time; None for a removal."""
+    if change.rewrites:
+        _make_directories(os.path.dirname(target), change.directory_mode, journal)
+    if change.after is None:
+        return None
+    directory, name = os.path.split(target)
+    path = os.path.join(directory, f".{name}.{journal.key}.new")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        if isinstance(change.after, bytes):
+            file.write(change.after)
+        elif not change.rewrites:
+            with open(target, "rb") as source:
+                shutil.copyfileobj(source, file)
+    if callable(change.after) and change.rewrites:
+        change.after(path)
+    _set_attributes(path, target, change)
+    if change.rewrites:
+        moment = max(settled, change.not_before)
+        os.utime(path, (moment, moment))
+    else:
+        old = os.stat(target)
+        os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+    return path
+
+
+def _set_seal(seal: str, paths: List[str]) -> None:
+    """Give staged files the modification time by which they are known again; its seconds are those of the first."""
+    files = [os.stat(path) for path in paths]
+    seconds = files[0].st_mtime_ns // _seal.SECOND
+    moment = seconds * _seal.SECOND + _seal.fraction(seal, files)
+    for path in paths:
+        os.utime(path, ns=(moment, moment))
 
 
 def _set_attributes(path: str, target: str, change: Change) -> None:
@@ -331,56 +412,9 @@ def _set_attributes(path: str, target: str, change: Change) -> None:
     os.chmod(path, mode if wanted.mode is None else wanted.mode)
 
 
-def _second_name(target: str) -> Optional[str]:
-    if not os.path.exists(target):
-        return None
-    directory, name = os.path.split(target)
-    path = os.path.join(directory, f".{name}.{os.getpid()}.old")
-    with suppress(FileNotFoundError):
-        os.unlink(path)
-    try:
-        os.link(target, path)
-    except OSError:  # a file system without hard links
-        shutil.copy2(target, path)
-    return path
-
-
 def _back_up(target: str) -> str:
     path = f"{target}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S')}~"
     shutil.copy2(target, path)
     now = os.stat(target)
     os.chown(path, now.st_uid, now.st_gid)
     return path
-
-
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _locked(path: str) -> Iterator[None]:
-    """Hold the lock that postconf -e takes before it reads and replaces a file."""
-    name = f"{path}.tmp"
-    while True:
-        try:
-            descriptor = os.open(name, os.O_CREAT | os.O_WRONLY, 0o600)
-        except OSError as error:
-            raise HostError("locking", path, error.strerror or str(error), "Run as root (become: true)") from error
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
-            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
-                break
-        except FileNotFoundError:
-            pass
-        os.close(descriptor)
-    try:
-        yield
-    finally:
-        # Removed while it is still locked: whoever waits finds another file, or none, under the name and tries again.
-        with suppress(OSError):
-            os.unlink(name)
-        os.close(descriptor)

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
+  - mailops.postfix.checks
 options:
   main_cf:
     description: Parameters, as O(mailops.postfix.main_cf#module:parameters). They override those that the other options bring along.
@@ -50,11 +51,32 @@ options:
     type: dict
   validate:
     description:
-      - Whether to refuse parameters that this Postfix does not know and values that it would trip over later.
+      - Whether to refuse parameters that this Postfix does not know and values that it would trip over later; O(checks) says more.
+      - What changes main.cf or master.cf is read by C(postconf) and by C(postfix check) in a staged copy with a queue and a log of its own.
       - With V(false) only what Postfix can't read at all is refused.
     type: bool
     default: true
+  migrate:
+    description:
+      - Whether to remove what old guides and old packages have left behind in main.cf, unless O(main_cf) sets it.
+      - C(smtp_use_tls), C(smtp_enforce_tls), C(smtp_tls_enforce_peername), C(smtp_tls_per_site), C(smtpd_use_tls) and C(smtpd_enforce_tls),
+        which the security levels have replaced; the server's session cache; DH parameter files and C(smtpd_tls_eecdh_grade), since OpenSSL
+        chooses better; and a client's session cache in the queue directory, where tlsmgr(8) can't open it.
+    type: bool
+    default: false
+  if_missing:
+    description: What to do where Postfix is not installed. V(report) returns RV(installed=false) and changes nothing.
+    type: str
+    choices: [fail, report]
+    default: fail
+  provisional:
+    description:
+      - Keep what is needed to go back, until M(mailops.postfix.proof) has found that the new configuration holds, or has gone back.
+      - What an earlier run has installed and nobody has proven counts as a change, with what the running Postfix needs for it in RV(requires).
+    type: bool
+    default: false
 seealso:
+  - module: mailops.postfix.proof
   - module: mailops.postfix.main_cf
   - module: mailops.postfix.master_cf
   - module: mailops.postfix.lookup_table
@@ -120,6 +142,16 @@ tls_policy:
   type: dict
   returned: success
   sample: {map: "hash:/etc/postfix/tls_policy", policies: [{nexthop: "[hub.example.org]:587", level: secure}]}
+installed:
+  description: Whether Postfix is installed; without it nothing else is returned but RV(requires).
+  type: bool
+  returned: success
+  sample: true
+running:
+  description: Whether master(8) of this instance runs.
+  type: bool
+  returned: success
+  sample: true
 requires:
   description: What the running Postfix needs for the change to take effect.
   type: str

@@ -15,11 +15,12 @@ description:
   - Sets any number of main.cf parameters in one read and one write, and keeps every byte that does not belong to them,
     comments inside continued values included.
   - What Postfix would only trip over later is refused before anything is written, for example unknown names, a parameter on the wrong side
-    (C(smtp_tls_received_header)), booleans that are none, levels that do not exist, or missing certificate files.
+    (C(smtp_tls_received_header)), booleans that are none, levels that do not exist, missing files and tables, or an open relay (see O(checks)).
   - On Postfix before 3.6, which does not know V(>=TLSv1.2), protocol parameters are written as the exclusions that mean the same.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
+  - mailops.postfix.checks
 options:
   parameters:
     description:
@@ -58,6 +59,7 @@ EXAMPLES = r"""
     config_directory: /etc/postfix-out
     parameters:
       smtp_tls_security_level: dane
+      smtp_dns_support_level: dnssec
 """
 
 RETURN = r"""

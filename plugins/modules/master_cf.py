@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
+  - mailops.postfix.checks
 options:
   services:
     description: The services to declare. Where one is declared several times, later values override earlier ones.

@@ -216,11 +216,11 @@ backup_files:
   sample: [/etc/postfix/tls_policy.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_tables
+from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_tls_policy
 
 
 def main():
-    _module.run(build=_plan_tables.tls_policy, **_plan_tables.TLS_POLICY)
+    _module.run(build=_plan_tls_policy.tls_policy, **_plan_tls_policy.TLS_POLICY)
 
 
 if __name__ == "__main__":

@@ -31,13 +31,19 @@ UNIT_TESTS = sorted((ROOT / "tests/unit").rglob("test_*.py"))
 
 # What may touch the host, or Ansible; every other file in module_utils is pure.
 READS_THE_HOST = "_instance"
-WRITES_THE_HOST = "_transaction"
+WRITES_THE_HOST = ("_transaction", "_rollback", "_lock")
+SPEAKS_SMTP = "_smtp_session"
+READS_PEM_FILES = "_pem_files"
+PROVES = "_proof"
+DEPLOYS = "_deployment"
 KNOWS_ANSIBLE = "_module"
 PLANS = re.compile(r"_plan_\w+")
+IMPURE = (READS_THE_HOST, *WRITES_THE_HOST, SPEAKS_SMTP, READS_PEM_FILES, PROVES, DEPLOYS, KNOWS_ANSIBLE)
 
 KEYWORDS = {*Handler.fattributes, *Block.fattributes, *Play.fattributes, "local_action"}
 RUNS_PROGRAMS = re.compile(r"\b(subprocess|run_command|Popen|os\.(system|popen|exec\w*|spawn\w*|posix_spawn\w*))\b")
 CHANGES_FILES = re.compile(r"\bos\.(rename|replace|remove|unlink|link|symlink|mkdir|makedirs|rmdir|chmod|chown)\b")
+OPENS_CONNECTIONS = re.compile(r"\b(create_connection|smtplib|SMTP_SSL|wrap_socket)\b")
 EDITS_LINES = re.compile(r"\b(lineinfile|blockinfile)\b|\bansible\.builtin\.replace\b|\bpostconf\b[^\n]*\s-\w*[eXMFP#]")
 
 
@@ -137,15 +143,17 @@ def broken_walls(name: str, source: str) -> list[str]:
             walls.append(f"{target}: only {KNOWS_ANSIBLE} knows Ansible")
         if "plugins.modules" in target:
             walls.append(f"{target}: nothing imports a module")
-        if name in (READS_THE_HOST, WRITES_THE_HOST, KNOWS_ANSIBLE) or PLANS.fullmatch(name):
+        if name in IMPURE or PLANS.fullmatch(name):
             continue
-        if any(part in (READS_THE_HOST, WRITES_THE_HOST, KNOWS_ANSIBLE) or PLANS.fullmatch(part) for part in parts):
+        if any(part in IMPURE or PLANS.fullmatch(part) for part in parts):
             walls.append(f"{target}: {name} is pure")
     if name != READS_THE_HOST and RUNS_PROGRAMS.search(source):
         walls.append(f"runs programs: only {READS_THE_HOST} does")
     # A plan may hold a function that makes a file with a program; it works at the temporary path that it is given.
-    if name != WRITES_THE_HOST and not PLANS.fullmatch(name) and CHANGES_FILES.search(source):
-        walls.append(f"changes files: only {WRITES_THE_HOST} does")
+    if name not in WRITES_THE_HOST and not PLANS.fullmatch(name) and CHANGES_FILES.search(source):
+        walls.append(f"changes files: only {', '.join(WRITES_THE_HOST)} do")
+    if name != SPEAKS_SMTP and OPENS_CONNECTIONS.search(source):
+        walls.append(f"opens connections: only {SPEAKS_SMTP} does")
     return walls
 
 
@@ -353,16 +361,21 @@ PRIVATE = "from ansible_collections.mailops.postfix.plugins.module_utils"
         ("_main_cf", f"{PRIVATE}._instance import Instance", 1),
         ("_main_cf", f"{PRIVATE} import _instance", 1),
         ("_main_cf", f"{PRIVATE}._transaction import Plan", 1),
-        ("_checks", f"{PRIVATE}._plan_tables import lookup_table", 1),
+        ("_checks", f"{PRIVATE}._plan_lookup_table import lookup_table", 1),
         ("_main_cf", "import subprocess", 1),
         ("_main_cf", "import os\nos.system('postconf')", 1),
         ("_instance", "import subprocess", 0),
         ("_lookup_table", "import os\nos.chmod('x', 0o600)", 1),
-        ("_plan_tables", "import os\nos.chmod('x', 0o600)", 0),
+        ("_plan_lookup_table", "import os\nos.chmod('x', 0o600)", 0),
         ("_transaction", "import os\nos.rename('x', 'y')", 0),
+        ("_rollback", "import os\nos.rename('x', 'y')", 0),
+        ("_proof", "import os\nos.rename('x', 'y')", 1),
+        ("_main_cf", f"{PRIVATE} import _rollback", 1),
+        ("_proof", "import socket\nsocket.create_connection(('localhost', 25))", 1),
+        ("_smtp_session", "import socket\nsocket.create_connection(('localhost', 25))", 0),
         ("_transaction", f"import subprocess\n{PRIVATE}._instance import Instance", 1),
-        ("_plan_tables", f"{PRIVATE}._instance import Instance\n{PRIVATE}._transaction import Plan", 0),
-        ("_plan_tables", "from ansible.module_utils.basic import AnsibleModule", 1),
+        ("_plan_lookup_table", f"{PRIVATE}._instance import Instance\n{PRIVATE}._transaction import Plan", 0),
+        ("_plan_lookup_table", "from ansible.module_utils.basic import AnsibleModule", 1),
         ("_module", "from ansible.module_utils.basic import AnsibleModule", 0),
         ("_module", "from ansible_collections.mailops.postfix.plugins.modules.main_cf import main", 1),
     ],

@@ -84,7 +84,7 @@ class Lab:
         self.name = name
         self.domain: str = data["domain"]
         self.network = f"{PREFIX}-{name}"
-        self.directory = CACHE / name
+        self.directory = CACHE / (name if PREFIX == "mailops" else f"{PREFIX}-{name}")
         self.hosts = {host: Host(name=host, **definition) for host, definition in data["labs"][name].items()}
         self.name_server = next(host.name for host in self.hosts.values() if host.peer == "ns")
 

@@ -287,6 +287,14 @@ def test_facts_to_come():
     ] == _certificate.fingerprints(b"abc")
 
 
+def test_facts_unread():
+    facts = _certificate.facts_unread(b"abc")
+    assert facts.keys() == _certificate.facts(sample("leaf", "3.0")).keys()
+    assert facts["fingerprint"] == _certificate.fingerprints(b"abc") and facts["names"] == []
+    assert {facts[name] for name in ("subject", "issuer", "not_after", "key_type", "key_bits", "serial")} == {None}
+    assert set(facts["public_key_fingerprint"].values()) == {None}
+
+
 # Names
 
 

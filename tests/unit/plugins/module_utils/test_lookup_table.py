@@ -208,10 +208,94 @@ def test_lines_that_postfix_only_warns_about(map_type, text, message):
         edited(text, {}, map_type, path="/x")
 
 
-# Postfix is the judge
+# Plain tables are read as a whole
 
 words = st.text(st.characters(codec="ascii", exclude_characters="\0\n"), min_size=1, max_size=6)
 values = st.one_of(words, st.text(max_size=8), st.text(' \t\n#\\":ab', max_size=8))
+declarations = st.dictionaries(values, st.one_of(st.none(), values, st.integers()), max_size=4)
+plain_lines = st.sampled_from(
+    [
+        b"a 1",
+        b"A\t2  ",
+        b"b  two words",
+        b'c x"y\\',
+        b"# c",
+        b"#",
+        b"",
+        b"d #",
+        b"e \xc3\xa9",
+        b"f:g 1",
+        b"h \xff",
+        b"i\t\t",
+        b"\xc3\xa9 1",
+        b"j: 1",
+        b" k 1",
+        b"l 1\r",
+        b'"m 1',
+        b"\\n 1",
+        b"o\0 1",
+        b"p 1\0",
+        b"q",
+        b"B 3",
+        b"  ",
+        b"r\v1",
+        b"s\x0c 1",
+        b"#\0",
+    ]
+)
+plain_texts = st.tuples(st.lists(plain_lines, max_size=6), st.sampled_from([b"", b"\n"])).map(
+    lambda parts: b"\n".join(parts[0]) + parts[1]
+)
+
+
+def outcome(function, *arguments):
+    try:
+        return function(*arguments)
+    except GrammarError as error:
+        return str(error)
+
+
+@given(text=plain_texts, declared=declarations, utf8=st.booleans(), map_type=st.sampled_from(["hash", "texthash"]))
+@settings(max_examples=500, deadline=None)
+def test_reading_a_plain_table_as_a_whole_makes_no_difference(text, declared, utf8, map_type):
+    try:
+        wanted = tables.declaration({"A": "new", "x": "y", "b": None, **declared}, map_type, utf8)
+    except DeclarationError:
+        wanted = {b"a": b"1", b"B": b"two words"}
+
+    def all_of_it():
+        return (
+            outcome(tables.check, text, map_type, utf8),
+            outcome(tables.contents, text, map_type, utf8),
+            outcome(tables.edit, text, wanted, map_type, False, utf8),
+        )
+
+    as_a_whole = all_of_it()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "_plain_lines", lambda _text, _utf8: None)
+        assert as_a_whole == all_of_it()
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        (b"", True),
+        (b"# c\n\na 1\nb\t2", True),
+        ("a é\n".encode(), True),
+        ("é a\n".encode(), False),
+        (b"a 1\nA 2\n", False),
+        (b"a 1\n b\n", False),
+        (b"a 1\r\n", False),
+        (b'"a" 1\n', False),
+        (b"a\n", False),
+    ],
+)
+def test_what_is_plain(text, plain):
+    assert (tables._plain_lines(text, True) is not None) == plain
+
+
+# Postfix is the judge
+
 lines = st.lists(st.binary(max_size=12), max_size=6).map(b"\n".join)
 table_texts = st.one_of(
     lines,
@@ -235,7 +319,6 @@ table_texts = st.one_of(
         max_size=8,
     ).map(b"".join),
 )
-declarations = st.dictionaries(values, st.one_of(st.none(), values, st.integers()), max_size=4)
 
 
 @given(text=st.one_of(st.binary(max_size=60), table_texts), map_type=st.sampled_from(tables.TYPES))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _parameters as catalogue
@@ -128,6 +129,24 @@ def test_nearest(name, meant):
     assert catalogue.nearest(name, CATALOGUE) == meant
 
 
+@pytest.mark.parametrize(
+    ("name", "default", "kind"),
+    [
+        ("enable_long_queue_ids", "no", "boolean"),
+        ("hopcount_limit", "50", "integer"),
+        ("max_idle", "100s", "time"),
+        ("readme_directory", "no", None),
+        ("lmtp_tcp_port", "24", None),
+        ("smtpd_forbid_bare_newline", "no", None),
+        ("syslog_name", "${multi_instance_name?{$multi_instance_name}:{postfix}}", None),
+        ("anything", "", None),
+    ],
+)
+def test_the_kind_that_a_default_tells(name, default, kind):
+    parameter = catalogue.by_default(name, default)
+    assert (parameter.kind if parameter else None) == kind
+
+
 def test_nearest_asks_only_the_names_it_is_given():
     assert catalogue.nearest("relay_host", ["relay_hosts"]) == "relay_hosts"
     assert catalogue.nearest("relay_host", iter(())) is None
@@ -210,6 +229,33 @@ def test_words_are_the_ones_that_callers_expect():
     assert {parameter.change for parameter in CATALOGUE.values()} == {"reload", "restart"}
     assert [p.name for p in CATALOGUE.values() if p.kind in ("enum", "cipher_grade") and not p.values] == []
     assert [p.name for p in CATALOGUE.values() if (p.deprecated or p.removed) and not p.instead] == []
+
+
+# The catalogue against the branches of Postfix
+
+
+def by_branch():
+    for line in (Path(__file__).parents[3] / "corpus" / "parameters").read_text(encoding="ascii").splitlines():
+        if not line.startswith("#"):
+            name, since, removed = line.split()
+            yield name, since, removed
+
+
+def branch(text):
+    return None if text == "-" else tuple(int(number) for number in text.split("."))
+
+
+def test_the_catalogue_holds_all_that_is_about_tls_sasl_relaying_and_listening():
+    rows = list(by_branch())
+    assert len(rows) > 350
+    assert [name for name, _since, _removed in rows if find(name) is None] == []
+
+
+@pytest.mark.parametrize(("name", "since", "removed"), list(by_branch()))
+def test_branches_that_have_a_parameter(name, since, removed):
+    parameter = find(name)
+    first = min([parameter.since or (0, 0), *(patch[:2] for patch in parameter.backports)])
+    assert (first if first > (3, 4) else None, parameter.removed) == (branch(since), branch(removed))
 
 
 # The catalogue against the installed Postfix

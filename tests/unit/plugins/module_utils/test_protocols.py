@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils import _protocols
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._protocols import (
     PROTOCOLS,
@@ -86,3 +87,21 @@ def test_what_names_no_protocol_is_refused(value):
 def test_lists_that_leave_nothing_are_refused(value):
     with pytest.raises(DeclarationError, match="exclude every protocol"):
         protocols_for(OLD, value, ":")
+
+
+@pytest.mark.parametrize(
+    ("value", "version", "adapted"),
+    [
+        (">=TLSv1.2", (3, 6, 0), ">=TLSv1.2"),
+        (">=TLSv1.2", (3, 5, 25), "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"),
+        ("!SSLv2,!SSLv3", (3, 5, 25), "!SSLv2,!SSLv3"),
+        ("$tls_protocols", (3, 5, 25), "$tls_protocols"),
+        (">=TLSv9", (3, 5, 25), ">=TLSv9"),
+    ],
+)
+def test_protocols_in_the_syntax_of_the_version(value, version, adapted):
+    assert _protocols.adapted("smtpd_tls_mandatory_protocols", value, version) == adapted
+
+
+def test_only_tls_protocols_are_adapted():
+    assert _protocols.adapted("smtpd_banner", ">=TLSv1.2", (3, 5, 25)) == ">=TLSv1.2"

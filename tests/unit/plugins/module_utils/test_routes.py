@@ -13,6 +13,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._routes import (
     near_misses,
     next_hops,
     policy_keys,
+    sample_domains,
     tables,
 )
 
@@ -147,3 +148,33 @@ def test_lists_of_tables():
     assert map_names(value, parameters) == ["hash:/etc/postfix/transport", "lmdb:/x", "regexp:/y"]
     found = tables(value, parameters, lambda map_type, path: {"a": f"{map_type} {path}"} if path != "/x" else None)
     assert [entry.entries for entry in found] == [{"a": "hash /etc/postfix/transport"}, None, None]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "entries", "nexthops", "domains"),
+    [
+        ({}, {}, ["example.com"], {"example.com": "example.com"}),
+        ({}, {}, ["[mx.example.com]:587"], {}),
+        (
+            {"relayhost": "[hub.example.org]:587"},
+            {},
+            ["[hub.example.org]:587"],
+            {"[hub.example.org]:587": "hub.example.org"},
+        ),
+        ({"relayhost": "[192.0.2.1]"}, {}, ["[192.0.2.1]"], {"[192.0.2.1]": "mail.invalid"}),
+        ({"relayhost": "[a.example.org]:588, [b.example.org]:587"}, {}, ["[b.example.org]:587"], {}),
+        ({}, {"x.test": "smtp:[hub.test]:26"}, ["[hub.test]:26"], {"[hub.test]:26": "x.test"}),
+        ({}, {".x.test": "smtp:[hub.test]:26"}, ["[hub.test]:26"], {"[hub.test]:26": "mail.x.test"}),
+        ({}, {"*": "smtp:[hub.test]"}, ["[hub.test]"], {"[hub.test]": "hub.test"}),
+        ({}, {"user@x.test": "smtp:[hub.test]"}, ["[hub.test]"], {}),
+        (
+            {"relayhost": "[hub.example.org]"},
+            {"hub.example.org": "smtp:"},
+            ["[hub.example.org]", "hub.example.org"],
+            {"[hub.example.org]": "mail.invalid", "hub.example.org": "hub.example.org"},
+        ),
+    ],
+)
+def test_sample_domains(parameters, entries, nexthops, domains):
+    """Found by asking for the route of each: nothing is taken for granted."""
+    assert sample_domains(nexthops, {**DEFAULTS, **parameters}, table(entries)) == domains

@@ -13,7 +13,7 @@ import time
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _transaction
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Attributes, Change, Plan
 
@@ -277,3 +277,11 @@ def test_no_update_is_lost_beside_postconf(directory):
 def test_the_strongest_need_covers_all():
     assert _transaction.strongest("none", "restart", "reload") == "restart"
     assert _transaction.strongest() == "none"
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_file_that_is_declared_twice(directory, check_mode):
+    os.symlink("table", directory / "link")
+    with pytest.raises(DeclarationError, match="declaring .*/link: the same file is declared twice. Join the two"):
+        apply(directory, replaced("table", b"x 1\n"), replaced("link", b"x 1\n"), check_mode=check_mode)
+    assert not (directory / "table").exists()

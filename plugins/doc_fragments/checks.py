@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Postfix instance that a module works on. Private to mailops.postfix."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  checks:
+    description:
+      - What follows from the findings of a check, by the name of the check, which stands at the end of its message. V(error) refuses the
+        change before anything is written, V(warning) warns, V(ignore) says nothing.
+      - Without it, what a change introduces, and what is wrong with anything that is declared, is an error; what was wrong before and is not
+        declared is a warning. An explicit V(error) holds for what was wrong before, too.
+      - "The checks are:"
+      - V(unknown_parameter) - a name that this Postfix does not use.
+      - V(undefined_parameter) - a $name that nothing defines.
+      - V(wrong_value) - a value that its parameter can't have.
+      - V(wrong_protocols) - protocols that name no protocol, or leave none.
+      - V(lost_protocols) - a list of protocols that switches off newer ones, such as TLSv1.3, by not naming them.
+      - V(unknown_restriction) - a word in smtpd's restrictions that is none.
+      - V(missing_file) - a file or directory that is not there.
+      - V(unreadable_file) - a file that the process that needs it can't read.
+      - V(wrong_file) - a file of another kind than the parameter needs.
+      - V(key_mismatch) - a private key that does not belong to the certificate.
+      - V(unknown_table_type) - a table of a type that this Postfix lacks.
+      - V(missing_table) - a table that is not there, or is not compiled.
+      - V(wrong_destination) - a relayhost or transport in a syntax that Postfix reads otherwise, or not at all.
+      - V(open_relay) - a listener that relays for strangers, or that refuses to start since it might.
+      - V(auth_without_tls) - passwords that are taken without TLS, or AUTH that is never offered since TLS is off.
+      - V(password_without_tls) - passwords that are sent without TLS.
+      - V(no_certificate) - a server side with TLS and no certificate.
+      - V(no_trusted_ca) - a level that verifies certificates, and no CAs to do it with.
+      - V(dane_without_dnssec) - a dane level without DNSSEC lookups, which is no more than may.
+      - V(wrapper_mode) - implicit TLS where STARTTLS is spoken, or the other way round.
+      - V(overridden) - a master.cf option that defeats the main.cf value that is declared.
+      - V(option_syntax) - an -o in master.cf that is no name=value.
+      - V(duplicate_service) - two live entries of master.cf for one service.
+      - V(unknown_command) - a service whose program is not in daemon_directory.
+      - V(missing_service) - a service that master.cf must have for a parameter to work.
+      - V(missing_account) - a user or group that the host does not have.
+      - V(wrong_column) - a column of master.cf that the service can't work with.
+      - V(wrong_listener) - a listener that master(8) stops on.
+      - V(unresolvable_host) - a host name in a listener or in inet_interfaces that can't be resolved now.
+      - V(missing_address) - a listener's address that this host does not have now.
+      - V(port_in_use) - a new listener's port that another program holds.
+      - V(postfix_check) - postfix check fails.
+      - V(postfix_complaint) - postfix check says something that it does not say of the present configuration.
+      - V(undefined_parameter) and V(duplicate_service) are warnings by default; so are, in the modules that manage a single file,
+        V(no_certificate), V(no_trusted_ca) and V(missing_service), since another task may bring what is missing.
+      - The whole mail system stops on what V(wrong_listener) and V(postfix_check) find; they stay errors. So does what Postfix can't
+        read at all.
+    type: dict
+    default: {}
+"""

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A configuration as the daemons see it: each service with main.cf and its own overrides. Private to mailops.postfix. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _macros, _main_cf, _master_cf
+from ansible_collections.mailops.postfix.plugins.module_utils._problems import Touch
+
+MAIN = "main"
+
+_SEPARATORS = re.compile(r"[ \t\r\n,]+")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Both files, with what postconf(1) says of them."""
+
+    parameters: Mapping[str, str]
+    """Effective values as postconf(1) prints them, defaults included."""
+    main_cf: bytes
+    master_cf: bytes
+    main_path: str
+    master_path: str
+    version: Tuple[int, ...]
+    map_types: FrozenSet[str]
+    made: FrozenSet[str] = field(default=frozenset())
+    """Files that the same transaction makes."""
+
+    @cached_property
+    def entries(self) -> Mapping[str, _main_cf.Entry]:
+        """The settings of main.cf; of duplicates the last."""
+        return {entry.name: entry for entry in _main_cf.entries(self.main_cf, self.main_path)}
+
+    @cached_property
+    def all_services(self) -> List[_master_cf.Service]:
+        """The entries of master.cf, also those that master_service_disable switches off."""
+        return _master_cf.services(self.master_cf, self.master_path)
+
+    @cached_property
+    def services(self) -> List[_master_cf.Service]:
+        """The live entries of master.cf."""
+        disabled = words(self.value("master_service_disable") or "")
+        return [service for service in self.all_services if not _is_disabled(service, disabled)]
+
+    @cached_property
+    def _raw(self) -> Mapping[str, str]:
+        return {**{name: entry.value for name, entry in self.entries.items()}, **self.parameters}
+
+    def raw(self, service: Optional[_master_cf.Service]) -> Mapping[str, str]:
+        """What names stand for in a service."""
+        return {**self._raw, **service.effective_options} if service else self._raw
+
+    def value(self, name: str, service: Optional[_master_cf.Service] = None) -> Optional[str]:
+        """The value that a service works with; None if it can't be told."""
+        return self.expanded(self.raw(service).get(name, ""), service)
+
+    def expanded(self, value: str, service: Optional[_master_cf.Service] = None) -> Optional[str]:
+        """A value with its macros replaced; None if that can't be told."""
+        if "$" not in value:
+            return value.strip()
+        try:
+            return _macros.expand(value, self.raw(service)).strip()
+        except _macros.Unexpandable:
+            return None
+
+    def is_on(self, name: str, service: Optional[_master_cf.Service] = None) -> bool:
+        """Whether a boolean is yes."""
+        return (self.value(name, service) or "").lower() == "yes"
+
+    def touch(self, name: str, service: Optional[_master_cf.Service] = None) -> Touch:
+        """Where the value of a parameter comes from."""
+        if service is not None and name in service.effective_options:
+            return service.key, name
+        return MAIN, name
+
+    def touches(self, service: Optional[_master_cf.Service], *names: str) -> FrozenSet[Touch]:
+        """Where these parameters come from in a service."""
+        return frozenset(self.touch(name, service) for name in names)
+
+    def where(self, name: str, service: Optional[_master_cf.Service] = None) -> str:
+        """File and line of a parameter; empty for a default."""
+        if service is not None and name in service.effective_options:
+            return self.place(service)
+        entry = self.entries.get(name)
+        return f"{self.main_path}:{entry.number}" if entry else ""
+
+    def place(self, service: _master_cf.Service) -> str:
+        """File and line of a service."""
+        return f"{self.master_path}:{service.line.number}"
+
+    def settings(self) -> Iterator[Tuple[str, str, Optional[_master_cf.Service]]]:
+        """Everything that the files say: name, value as written, and the service whose option it is."""
+        for name, entry in self.entries.items():
+            yield name, entry.value, None
+        for service in self.services:
+            for name, value in service.effective_options.items():
+                yield name, value, service
+
+    def of_command(self, command: str) -> List[_master_cf.Service]:
+        """The live services that a program runs."""
+        return [service for service in self.services if service.column("command") == command]
+
+    def level(self, service: Optional[_master_cf.Service], side: str) -> str:
+        """The TLS security level of a service, with the older switches that count where it is empty."""
+        level = self.value(f"{side}_tls_security_level", service)
+        if level is None:
+            return "?"
+        if not level and self.is_on(f"{side}_enforce_tls", service):
+            return "encrypt"
+        if not level and self.is_on(f"{side}_use_tls", service):
+            return "may"
+        return level or "none"
+
+
+def shown(name: str, value: str) -> str:
+    """A setting in a message, cut where it is long."""
+    text = _main_cf.folded(value)
+    return f"{name} = {text if len(text) <= 120 else text[:117] + '...'}"
+
+
+def words(value: str) -> List[str]:
+    """A list as most of Postfix's parameters have it."""
+    return [word for word in _SEPARATORS.split(value) if word]
+
+
+def braced_words(value: str) -> List[str]:
+    """A list in which braces keep what they enclose together; they are left on."""
+    result: List[str] = []
+    word, depth = "", 0
+    for character in value:
+        if depth == 0 and character in " \t\r\n,":
+            if word:
+                result.append(word)
+            word = ""
+            continue
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        depth = max(depth, 0)
+        word += character
+    return [*result, word] if word else result
+
+
+def _is_disabled(service: _master_cf.Service, disabled: List[str]) -> bool:
+    kind = service.column("type")
+    names: Dict[str, None] = dict.fromkeys([kind, service.key, f"{service.column('service')}.{kind}"])
+    return any(word in names for word in disabled)

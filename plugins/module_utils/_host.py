@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the checks ask the host about: files, accounts, addresses, ports. Private to mailops.postfix. It only reads.
+
+Each question is asked once: a plan looks at the configuration before and after.
+"""
+
+from __future__ import annotations
+
+import glob
+import grp
+import os
+import pwd
+import re
+import socket
+import sys
+from functools import lru_cache
+from typing import FrozenSet, List, NamedTuple, Optional, Tuple
+
+_LISTENING = "0A"
+
+
+class Socket(NamedTuple):
+    """A TCP socket that listens."""
+
+    address: str
+    port: int
+    inode: str
+
+
+class Host:
+    """This host, as it is now."""
+
+    def __init__(self) -> None:
+        for name in ("status", "readable_by", "has_user", "has_group", "port", "addresses", "has_address", "listeners"):
+            setattr(self, name, lru_cache(maxsize=None)(getattr(self, name)))
+
+    def status(self, path: str) -> Optional[os.stat_result]:
+        """The file behind symbolic links; None if there is none that we can see."""
+        try:
+            return os.stat(path)
+        except OSError:
+            return None
+
+    def readable_by(self, path: str, user: str) -> bool:
+        """Whether the modes of the file and of the directories above it let a user read it; True where access lists may say more."""
+        try:
+            account = pwd.getpwnam(user)
+            groups = frozenset(os.getgrouplist(user, account.pw_gid))
+        except KeyError:
+            return True
+        if account.pw_uid == 0:
+            return True
+        path = os.path.realpath(path)
+        needed = 4
+        while True:
+            status = self.status(path)
+            if status is None or "system.posix_acl_access" in _attributes(path):
+                return True
+            if not _allows(status, account.pw_uid, groups, needed):
+                return False
+            if path == "/":
+                return True
+            path, needed = os.path.dirname(path), 1
+
+    def has_user(self, name: str) -> bool:
+        """Whether there is a user of this name or number."""
+        try:
+            pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+        except KeyError:
+            return False
+        return True
+
+    def has_group(self, name: str) -> bool:
+        """Whether there is a group of this name or number."""
+        try:
+            grp.getgrgid(int(name)) if name.isdigit() else grp.getgrnam(name)
+        except KeyError:
+            return False
+        return True
+
+    def port(self, name: str) -> Optional[int]:
+        """The TCP port of a name in services(5)."""
+        try:
+            return socket.getservbyname(name, "tcp")
+        except OSError:
+            return None
+
+    def addresses(self, name: str) -> Tuple[str, ...]:
+        """The addresses of a host name or of an address; none if it can't be resolved."""
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return ()
+        return tuple(dict.fromkeys(str(item[4][0]) for item in found))
+
+    def has_address(self, address: str) -> bool:
+        """Whether a program may listen on this address here. A socket with a port that nobody chose is bound, and closed at once."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.bind((address, 0))
+        except OSError:
+            return False
+        return True
+
+    def listeners(self) -> Tuple[Socket, ...]:
+        """The TCP sockets that listen now."""
+        result = []
+        for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+            try:
+                with open(path, encoding="ascii") as file:
+                    rows = file.readlines()[1:]
+            except OSError:
+                continue
+            for row in rows:
+                fields = row.split()
+                if fields[3] == _LISTENING:
+                    address, _colon, port = fields[1].partition(":")
+                    result.append(Socket(_address(address), int(port, 16), fields[9]))
+        return tuple(result)
+
+    def holder(self, inode: str) -> str:
+        """Who holds a socket: ``program (process 123)``; empty if it can't be told."""
+        for path in glob.iglob("/proc/[0-9]*/fd/*"):
+            try:
+                if os.readlink(path) == f"socket:[{inode}]":
+                    process = path.split("/")[2]
+                    with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
+                        return f"{file.read().strip()} (process {process})"
+            except OSError:
+                continue
+        return ""
+
+    def sockets_of(self, process: int) -> FrozenSet[str]:
+        """The inodes of the sockets that a process holds."""
+        result = set()
+        for path in glob.iglob(f"/proc/{process}/fd/*"):
+            try:
+                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(path))
+            except OSError:
+                continue
+            if found:
+                result.add(found.group(1))
+        return frozenset(result)
+
+    def master(self, queue_directory: str) -> FrozenSet[str]:
+        """The inodes of the sockets of the master(8) that serves this queue."""
+        try:
+            with open(os.path.join(queue_directory, "pid", "master.pid"), encoding="ascii") as file:
+                return self.sockets_of(int(file.read()))
+        except (OSError, ValueError):
+            return frozenset()
+
+
+def _allows(status: os.stat_result, user: int, groups: FrozenSet[int], needed: int) -> bool:
+    if status.st_uid == user:
+        return bool(status.st_mode >> 6 & needed)
+    if status.st_gid in groups:
+        return bool(status.st_mode >> 3 & needed)
+    return bool(status.st_mode & needed)
+
+
+def _attributes(path: str) -> List[str]:
+    try:
+        return os.listxattr(path)
+    except OSError:
+        return []
+
+
+def _address(text: str) -> str:
+    """An address as /proc/net/tcp has it: words of 32 bits in the byte order of the machine."""
+    raw = b"".join(int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8))
+    return socket.inet_ntop(socket.AF_INET6 if len(raw) == 16 else socket.AF_INET, raw)

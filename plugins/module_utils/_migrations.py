@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What old guides and old packages have left behind in main.cf, and what becomes of it. Private to mailops.postfix. Pure.
+
+Sources: postconf(5), DEPRECATION_README, TLS_README.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Collection, Dict, Mapping
+
+OBSOLETE = (
+    # Levels that smtp_tls_security_level and smtpd_tls_security_level have replaced (deprecated since Postfix 3.9).
+    "smtp_use_tls",
+    "smtp_enforce_tls",
+    "smtp_tls_enforce_peername",
+    "smtp_tls_per_site",
+    "smtpd_use_tls",
+    "smtpd_enforce_tls",
+    # Clients resume sessions with tickets; a cache on the server's side only costs.
+    "smtpd_tls_session_cache_database",
+    # Parameters for key exchange that OpenSSL chooses better.
+    "smtpd_tls_dh1024_param_file",
+    "smtpd_tls_dh512_param_file",
+    "smtpd_tls_eecdh_grade",
+)
+"""Parameters that go back to Postfix's default."""
+
+_CACHES = ("smtp_tls_session_cache_database", "lmtp_tls_session_cache_database")
+
+
+def migrations(explicit: Mapping[str, str], declared: Collection[str]) -> Dict[str, Any]:
+    """Parameters to set or remove (None) besides those that are declared.
+
+    :param explicit: what main.cf sets.
+    :param declared: names that the user has an opinion of: they are left to it.
+    """
+    found: Dict[str, Any] = {name: None for name in OBSOLETE if name in explicit}
+    # tlsmgr(8) opens its caches without privileges, and must own them: the queue directory is not the place (TLS_README).
+    found.update({name: None for name in _CACHES if "queue_directory" in explicit.get(name, "")})
+    return {name: value for name, value in found.items() if name not in declared}

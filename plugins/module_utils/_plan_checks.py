@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The judgement on a planned configuration. Private to mailops.postfix.
+
+All checks look at the configuration before and after; what follows from a finding is for _problems to say. This file, and what it
+imports, is loaded only when something changes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import FrozenSet, Iterator, List, Mapping
+
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _checks,
+    _checks_access,
+    _checks_files,
+    _checks_master,
+    _checks_tls,
+    _plan_certificates,
+    _problems,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, shown, words
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
+from ansible_collections.mailops.postfix.plugins.module_utils._host import Host
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, parse_postconf
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._problems import Problem, Touch
+
+_UNDEFINED = re.compile(r"undefined parameter: (\S+)")
+
+
+def judge(
+    instance: Instance,
+    future: Instance,
+    declared: FrozenSet[Touch],
+    made: FrozenSet[str],
+    severities: Mapping[str, str],
+    elsewhere: bool,
+) -> List[str]:
+    """Refuse what is wrong with a change; return what to warn of.
+
+    :param future: the staged instance.
+    :param declared: what the user declares.
+    :param made: files that the same transaction makes.
+    :param severities: the user's choice.
+    :param elsewhere: whether the rest of the configuration may come from other tasks.
+    :raises DeclarationError: with everything that is wrong.
+    """
+    host = Host()
+    defaults = parse_postconf(to_text(instance.run("postconf", "-d", check=False).stdout))
+    types = _map_types(future)
+    before = configuration_of(instance, instance, types)
+    after = configuration_of(instance, future, types, made)
+    known = _all(before, host, instance, instance.complaints, defaults)
+    found = _all(after, host, future, future.complaints, defaults)
+    found += _checks_master.ports_in_use(after, host, before)
+    found += _checks_tls.overridden(after, declared)
+    found += _key_problems(instance, before, after, declared)
+    errors, warnings = _problems.verdict(known, found, declared, severities, elsewhere)
+    _problems.refuse(errors)
+    # A single module need not do what configuration does for all at once: it is as slow as all else together.
+    said = list(_said(instance, future.main_cf, future.master_cf, whole=not elsewhere))
+    said_before = _said(instance, instance.main_cf, instance.master_cf, whole=not elsewhere) if said else ()
+    errors, more = _problems.verdict(said_before, said, declared, severities, elsewhere)
+    _problems.refuse(errors)
+    return [str(problem) for problem in (*warnings, *more)]
+
+
+def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
+    """Refuse what Postfix can't even read, whatever is validated; say it better than it does where we can.
+
+    :raises DeclarationError: if our checks find what it is.
+    :raises HostError: with Postfix's words.
+    """
+    try:
+        future.must_be_readable()
+    except HostError as error:
+        _explain(instance, future, declared)
+        cause = error.cause.replace(future.config_directory, instance.config_directory)
+        raise HostError(error.action, instance.config_directory, cause, error.remedy) from error
+
+
+def _explain(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
+    configuration = Configuration(
+        parameters={**instance.parameters, **future.explicit},
+        main_cf=future.main_cf,
+        master_cf=future.master_cf,
+        main_path=instance.path("main.cf"),
+        master_path=instance.path("master.cf"),
+        version=instance.version,
+        map_types=frozenset(),
+    )
+    found = [*_checks.value_problems(configuration), *_checks_master.problems(configuration, Host())]
+    _problems.refuse([problem for problem in found if problem.touches & declared])
+
+
+def _map_types(future: Instance) -> FrozenSet[str]:
+    """None if postconf -m refuses to start with this configuration, as postfix check will say."""
+    try:
+        return future.map_types
+    except HostError:
+        return frozenset()
+
+
+def configuration_of(
+    instance: Instance, of: Instance, types: FrozenSet[str], made: FrozenSet[str] = frozenset()
+) -> Configuration:
+    """What the checks look at: the texts of one snapshot, under the paths of the instance itself."""
+    return Configuration(
+        parameters={**of.parameters, "config_directory": instance.config_directory},
+        main_cf=of.main_cf,
+        master_cf=of.master_cf,
+        main_path=instance.path("main.cf"),
+        master_path=instance.path("master.cf"),
+        version=instance.version,
+        map_types=types,
+        made=made,
+    )
+
+
+def _all(
+    configuration: Configuration, host: Host, of: Instance, complaints: str, defaults: Mapping[str, str]
+) -> List[Problem]:
+    return [
+        *_checks.unknown_names(configuration, of.unused, defaults),
+        *_checks.undefined_names(configuration, _UNDEFINED.findall(complaints)),
+        *_checks.value_problems(configuration, None, defaults),
+        *_checks_access.problems(configuration),
+        *_checks_tls.problems(configuration),
+        *_checks_master.problems(configuration, host),
+        *_checks_files.problems(configuration, host),
+    ]
+
+
+def _said(instance: Instance, main_cf: bytes, master_cf: bytes, whole: bool) -> Iterator[Problem]:
+    failure, complaints = instance.postfix_check(main_cf, master_cf, whole)
+    where = instance.config_directory
+    if failure:
+        yield Problem("postfix_check", where, f"postfix check refuses it: {failure}", "Postfix would not start with it")
+    for complaint in sorted(complaints):
+        yield Problem("postfix_complaint", where, f"postfix check says: {complaint}", "Correct that first")
+
+
+# Keys and certificates: openssl looks at the key
+
+
+_PAIRS = (("tls_cert_file", "tls_key_file"), ("tls_eccert_file", "tls_eckey_file"))
+
+
+def _key_problems(
+    instance: Instance, before: Configuration, after: Configuration, declared: FrozenSet[Touch]
+) -> List[Problem]:
+    result: List[Problem] = []
+    for service in (None, *after.services):
+        for prefix in ("smtpd", "smtp", "lmtp"):
+            chain = f"{prefix}_tls_chain_files"
+            pairs = [(f"{prefix}_{one}", f"{prefix}_{other}") for one, other in _PAIRS]
+            for names in [(chain,), *pairs] if not after.value(chain, service) else [(chain,)]:
+                own = service is None or any(name in service.effective_options for name in names)
+                values = [after.value(name, service) for name in names]
+                if not own or not any(values):
+                    continue
+                touches = after.touches(service, *names)
+                same = values == [before.value(name, service) for name in names]
+                if same and not touches & declared:
+                    continue
+                raw = after.raw(service)
+                subject = " with ".join(shown(name, raw.get(name, "")) for name in names if raw.get(name))
+                for check, cause, remedy in _pair_reasons(instance, after, [value or "" for value in values]):
+                    result.append(Problem(check, subject, cause, remedy, after.where(names[0], service), touches))
+    return result
+
+
+def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -> Iterator[_checks_files.Reason]:
+    chain = len(values) == 1
+    files = words(values[0]) if chain else [values[0], values[1] or values[0]]
+    if any(path in after.made or not os.path.isfile(path) for path in files):
+        return  # made by this very transaction and checked by its plan, or missing, which is another finding
+    try:
+        if not chain:
+            certificate, key = files
+            leaf = _plan_certificates._read_chain(instance, certificate, "")[0]
+            if leaf.public_key != _plan_certificates._read_key(instance, key, ""):
+                yield (
+                    "key_mismatch",
+                    f"the private key in {key} does not belong to {certificate}",
+                    "Name the two of one pair",
+                )
+            return
+        yield from _chain_reasons(instance, files)
+    except DeclarationError as error:
+        yield "wrong_file", f"{error.subject}: {error.cause}", error.remedy
+    except HostError as error:
+        yield "wrong_file", f"{error.subject}: {error.cause}", error.remedy
+
+
+def _chain_reasons(instance: Instance, files: List[str]) -> Iterator[_checks_files.Reason]:
+    """Each key must stand before the certificate it belongs to, in one file or over several."""
+    key = keyfile = ""
+    public = b""
+    for path in files:
+        for block in _plan_certificates._outline(instance, path) or []:
+            if block.is_private_key:
+                key, keyfile = block.label, path
+                public = _plan_certificates._read_key(instance, path, "")
+            elif block.is_certificate and key:
+                leaf = _plan_certificates._read_chain(instance, path, "")[0]
+                if leaf.public_key != public:
+                    yield (
+                        "key_mismatch",
+                        f"the private key in {keyfile} does not belong to the first certificate in {path}",
+                        "Name the key first, then the chain that was issued for it",
+                    )
+                key = ""
+            elif block.is_certificate and not keyfile:
+                yield (
+                    "wrong_file",
+                    f"{path} starts with a certificate, and Postfix wants the key first",
+                    "Put the key first",
+                )
+                return
+    if not keyfile:
+        yield "wrong_file", f"{' and '.join(files)} holds no private key", "Name the key first, then its chain"
+    elif key:
+        yield "wrong_file", f"the private key in {keyfile} has no certificate behind it", "Name its chain behind it"

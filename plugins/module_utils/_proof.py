@@ -1,0 +1,430 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bring a configuration into service, see that it holds on the wire, and go back if it does not.
+
+Private to mailops.postfix.
+Nothing that Postfix says of itself is taken for granted: ``postfix reload`` ends well before master(8) reads anything,
+and master(8) may die of what it reads. So the process, each port, and the real smtp(8) client are asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _certificate,
+    _delivery,
+    _listeners,
+    _master_cf,
+    _rollback,
+    _routes,
+    _smtp_session,
+    _transaction,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+
+GLANCE = 1
+"""Seconds after which most of what master(8) dies of has shown itself: before that, no port is asked."""
+
+PATIENCE = 60
+"""Seconds that a next hop may take to answer smtp(8)."""
+
+_TIMEOUT = 10.0
+_SEVERITIES = ["error", "warning", "ignore"]
+
+PROOF: Mapping[str, Any] = {
+    "requires": {"type": "str", "choices": list(_transaction.REQUIRES), "default": "none"},
+    "listeners": {"type": "str", "choices": _SEVERITIES, "default": "error"},
+    "next_hops": {"type": "str", "choices": _SEVERITIES, "default": "error"},
+    "unreachable": {"type": "str", "choices": _SEVERITIES, "default": "warning"},
+    "recipients": {"type": "list", "elements": "str", "default": []},
+    "on_failure": {"type": "str", "choices": ["rollback", "fail"], "default": "rollback"},
+    "timeout": {"type": "float", "default": _TIMEOUT},
+    "settle": {"type": "float", "default": 3.0},
+}
+"""What the module proof takes."""
+
+_PAUSE = 0.2
+_LOG_LINES = 5
+_WEAK = ("none", "may")
+
+
+class Service:
+    """The running Postfix of an instance: started, reloaded, restarted and watched."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    def bring_up(self, requires: str) -> None:
+        """Have the running Postfix use what is on disk.
+
+        :param requires: ``none``, ``reload`` or ``restart``; a Postfix that does not run is started for either of the latter.
+        :raises HostError: with what Postfix said.
+        """
+        if requires == "none":
+            return
+        if requires == "reload" and self.instance.running():
+            self._postfix("reload")
+        elif self._has_unit():
+            # Also where it is stopped: systemd takes the wrapper unit of old Debians for active whatever happens to Postfix.
+            self.instance.run("systemctl", "restart", "postfix.service")
+        else:
+            if self.instance.running():
+                self._postfix("stop")
+            self._postfix("start")
+
+    def survives(self, seconds: float) -> bool:
+        """Whether master(8) runs all the while."""
+        end = time.monotonic() + seconds
+        while self.instance.running():
+            if time.monotonic() > end:
+                return True
+            time.sleep(_PAUSE)
+        return False
+
+    def _postfix(self, command: str) -> None:
+        self.instance.run("postfix", "-c", self.instance.config_directory, command)
+
+    def _has_unit(self) -> bool:
+        """Whether systemd is in charge of this instance: it is that of the distribution, and systemd runs."""
+        if not os.path.isdir("/run/systemd/system"):
+            return False
+        usual = to_text(self.instance.run("postconf", "-h", "config_directory").stdout).strip()
+        if os.path.realpath(usual) != os.path.realpath(self.instance.config_directory):
+            return False
+        return self.instance.run("systemctl", "cat", "postfix.service", check=False).returncode == 0
+
+
+class Log:
+    """What Postfix has logged since this object was made: in its own file, in syslog's, or in the journal."""
+
+    FILES = ("/var/log/mail.log", "/var/log/maillog")
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        own = instance.parameters.get("maillog_file", "")
+        self._sizes = {path: _size(path) for path in ((own,) if own.startswith("/") else self.FILES)}
+        self._cursor = self._journal_end() if not own.startswith("/") else ""
+
+    def lines(self) -> List[str]:
+        """The lines, from the program's name on."""
+        text: List[str] = []
+        for path, size in self._sizes.items():
+            text += _tail(path, size)
+        if self._cursor:
+            shown = self.instance.run(
+                "journalctl", "--quiet", "--no-pager", "--output=short", f"--after-cursor={self._cursor}", check=False
+            )
+            text += to_text(shown.stdout).split("\n")
+        found = (re.search(r" ([^\s\[]+\[\d+\]: .*)$", line) for line in text)
+        return list(dict.fromkeys(match.group(1) for match in found if match))
+
+    def complaints(self) -> List[str]:
+        """What went wrong according to Postfix."""
+        names = ("postfix", _listeners.expanded("syslog_name", self.instance.parameters) or "postfix")
+        own = [line for line in self.lines() if line.startswith(names)]
+        return [line for line in own if re.search(r"\b(fatal|panic|error|warning): ", line)]
+
+    def _journal_end(self) -> str:
+        try:
+            shown = self.instance.run(
+                "journalctl", "--quiet", "--no-pager", "--lines=1", "--output=cat", "--show-cursor", check=False
+            )
+        except HostError:
+            return ""  # no systemd
+        return to_text(shown.stdout).rpartition("-- cursor: ")[2].strip()
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _tail(path: str, size: int) -> List[str]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(size if _size(path) >= size else 0)
+            return to_text(file.read()).split("\n")
+    except OSError:
+        return []
+
+
+@dataclass
+class Findings:
+    """What was asked and what was answered."""
+
+    listeners: List[Dict[str, Any]] = field(default_factory=list)
+    next_hops: List[Dict[str, Any]] = field(default_factory=list)
+    problems: List[str] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
+    log: List[str] = field(default_factory=list)
+
+    def add(self, severity: str, message: str) -> None:
+        """Note what does not hold, as an error, a warning, or not at all."""
+        if severity != "ignore":
+            (self.problems if severity == "error" else self.warnings).append(message)
+
+
+Ask = Callable[[_smtp_session.Question], Dict[str, Any]]
+
+
+def prove(
+    make: Callable[[], Instance],
+    options: Mapping[str, Any],
+    check_mode: bool = False,
+    ask: Ask = _smtp_session.ask,
+) -> Dict[str, Any]:
+    """Bring the configuration into service and prove it. Options and result: those of the module proof.
+
+    :param make: takes a snapshot of the instance.
+    :param check_mode: touch nothing; what is not in service yet is not asked.
+    :param ask: asks a port.
+    :raises PostfixError: if it does not hold, after what ``on_failure`` says has been done.
+    """
+    instance = make()
+    service = Service(instance)
+    findings = Findings()
+    if check_mode:
+        if options["requires"] == "none":
+            _look(instance, dict(options, next_hops="ignore"), ask, None, findings)
+        return _result(options, findings)
+    log = Log(instance)
+    start = time.monotonic()
+    try:
+        service.bring_up(options["requires"])
+        _look(instance, options, ask, log, findings)
+    except PostfixError as error:
+        findings.problems.append(str(error))
+    else:
+        if options["requires"] != "none" and not findings.problems:
+            # The ports have answered in the meantime; master(8) may still die of what it has read.
+            rest = options["settle"] - (time.monotonic() - start)
+            if not service.survives(max(0.0, rest)):
+                findings.problems.append(
+                    f"master(8) of {instance.config_directory} died after its {options['requires']}"
+                )
+    findings.log = log.complaints()
+    if options["requires"] != "none":
+        # A daemon that dies is started again and again, without a port that shows it.
+        findings.problems += [line for line in findings.log if re.search(r"\b(fatal|panic): ", line)]
+    result = _result(options, findings)
+    if not findings.problems:
+        _transaction.accept(instance.config_directory)
+        return result
+    raise _fail(make, options, ask, findings, result)
+
+
+def _result(options: Mapping[str, Any], findings: Findings) -> Dict[str, Any]:
+    return {
+        "changed": options["requires"] != "none",
+        "listeners": findings.listeners,
+        "next_hops": findings.next_hops,
+        "problems": findings.problems,
+        "warnings": findings.warnings,
+        "restored": [],
+    }
+
+
+def _look(instance: Instance, options: Mapping[str, Any], ask: Ask, log: Optional[Log], findings: Findings) -> None:
+    if not Service(instance).survives(0 if options["requires"] == "none" else GLANCE):
+        findings.problems.append(f"the Postfix of {instance.config_directory} does not run")
+        return
+    probes = _send_probes(instance, options, findings) if options["next_hops"] != "ignore" else {}
+    if options["listeners"] != "ignore":
+        for listener in _listeners.listeners(_master_cf.services(instance.master_cf), instance.parameters):
+            _ask_listener(instance, listener, options, ask, findings)
+    if log is not None:
+        _read_verdicts(probes, options, log, findings)
+
+
+def _fail(
+    make: Callable[[], Instance], options: Mapping[str, Any], ask: Ask, findings: Findings, result: Dict[str, Any]
+) -> NotProven:
+    """Do what ``on_failure`` says; the error that tells of it."""
+    seen = "; ".join(findings.problems)
+    log = [line for line in findings.log if line not in findings.problems]
+    if log:
+        seen += ". Postfix's log: " + " / ".join(log[-_LOG_LINES:])
+    directory = make().config_directory
+    if options["on_failure"] == "fail":
+        return NotProven("proving", f"the Postfix of {directory}", seen, "What is configured is in service", result)
+    needs = _transaction.strongest(*_rollback.unproven(directory))
+    restored, left = _transaction.undo(directory)
+    if not restored:
+        return NotProven(
+            "proving",
+            f"the Postfix of {directory}",
+            seen,
+            "Nothing was changed before, so that there is nothing to undo",
+            result,
+        )
+    remedy = "The configuration from before is back and in service"
+    if needs == "none":
+        needs = "reload"
+    try:
+        Service(make()).bring_up(needs)
+        again = _ports(make, ask)
+        if again and needs != "restart":
+            # A reload does not free a service that master(8) has throttled.
+            Service(make()).bring_up("restart")
+            again = _ports(make, ask)
+        if again:
+            remedy = f"The configuration from before is back, but does not hold either: {'; '.join(again)}"
+    except PostfixError as error:
+        remedy = f"The configuration from before is back, but not in service: {error}"
+    if left:
+        remedy += f". Left alone, since somebody has changed them meanwhile: {', '.join(left)}"
+    return NotProven(
+        "proving", f"the Postfix of {directory}", seen, remedy, dict(result, changed=True, restored=restored)
+    )
+
+
+def _ports(make: Callable[[], Instance], ask: Ask) -> List[str]:
+    """What does not hold on the ports, and of master(8)."""
+    findings = Findings()
+    options = {"requires": "reload", "listeners": "error", "next_hops": "ignore", "timeout": _TIMEOUT}
+    _look(make(), options, ask, None, findings)
+    return findings.problems
+
+
+class NotProven(PostfixError):
+    """The configuration does not hold; ``result`` is what the module returns beside the message."""
+
+    def __init__(self, action: str, subject: str, cause: str, remedy: str, result: Dict[str, Any]) -> None:
+        super().__init__(action, subject, cause, remedy)
+        self.result = result
+
+
+# Listeners
+
+
+def _ask_listener(
+    instance: Instance, listener: _listeners.Listener, options: Mapping[str, Any], ask: Ask, findings: Findings
+) -> None:
+    host = address(instance, listener)
+    facts = ask(
+        _smtp_session.Question(
+            host=host,
+            port=port(listener.port),
+            implicit_tls=listener.implicit_tls,
+            timeout=options["timeout"],
+            protocols=False,
+        )
+    )
+    expected = [leaf(instance, path) for path in listener.certificates]
+    trusted = _listeners.in_networks(host, instance.parameters.get("mynetworks", ""))
+    problems = _listeners.problems(listener, facts, [leaf for leaf in expected if leaf], trusted)
+    findings.listeners.append(
+        {"service": listener.service, "host": host, "port": port(listener.port), "problems": problems}
+    )
+    for problem in problems:
+        findings.add(options["listeners"], f"{listener.name} at {host}: {problem}")
+
+
+def address(instance: Instance, listener: _listeners.Listener) -> str:
+    """Where to reach a listener from here: not by the loopback if it has another address, as strangers do."""
+    if listener.host and listener.host not in ("0.0.0.0", "::"):
+        return listener.host
+    six = instance.parameters.get("inet_protocols", "all").strip() == "ipv6"
+    interfaces = re.split(r"[\s,]+", _listeners.expanded("inet_interfaces", instance.parameters) or "all")
+    if interfaces[0] == "all":
+        return _smtp_session.own_address(six) or ("::1" if six else "127.0.0.1")
+    if interfaces[0] in ("loopback-only", "localhost"):
+        return "::1" if six else "127.0.0.1"
+    return interfaces[0].strip("[]")
+
+
+def port(name: str) -> int:
+    if name.isdigit():
+        return int(name)
+    known = _master_cf.endpoint(name, "inet")[0]
+    try:
+        return int(known) if known.isdigit() else socket.getservbyname(name, "tcp")
+    except OSError as error:
+        raise HostError(
+            "finding", f"the port {name}", "no such service in /etc/services", "Write its number"
+        ) from error
+
+
+def leaf(instance: Instance, path: str) -> str:
+    """The SHA-256 fingerprint of the first certificate in a file; empty if there is none. What else is in it, openssl alone reads."""
+    done = instance.run("openssl", "x509", "-in", path, "-outform", "DER", check=False)
+    return _certificate.fingerprint(done.stdout) if done.returncode == 0 else ""
+
+
+# Next hops
+
+
+def _send_probes(instance: Instance, options: Mapping[str, Any], findings: Findings) -> Dict[str, str]:
+    """Have smtp(8) speak with each next hop that is declared; next hops by recipient."""
+    recipients = _recipients(instance)
+    recipients.update((recipient, recipient) for recipient in options["recipients"])
+    sender = f"{instance.parameters.get('double_bounce_sender', 'double-bounce')}@{_listeners.expanded('myhostname', instance.parameters)}"
+    sent = {}
+    for recipient, nexthop in recipients.items():
+        # Postfix itself discards the report to this sender (bounce(8)).
+        done = instance.run(
+            _listeners.expanded("sendmail_path", instance.parameters) or "sendmail",
+            "-C",
+            instance.config_directory,
+            "-bv",
+            "-f",
+            sender,
+            recipient,
+            check=False,
+        )
+        if done.returncode == 0:
+            sent[recipient] = nexthop
+        else:
+            findings.add(options["next_hops"], f"asking smtp(8) about {nexthop}: {done.complaint}")
+    return sent
+
+
+def _recipients(instance: Instance) -> Dict[str, str]:
+    """For each next hop with a policy above ``may``, and each of relayhost, a recipient whose mail takes it."""
+    parameters = instance.parameters
+    nexthops = _routes.relayhosts(parameters)
+    try:
+        for table in _routes.tables(parameters.get("smtp_tls_policy_maps", ""), parameters, instance.entries):
+            nexthops += [key for key, value in (table.entries or {}).items() if value.split()[0].lower() not in _WEAK]
+        transport = _routes.tables(parameters.get("transport_maps", ""), parameters, instance.entries)
+    except _routes.Unknown:
+        return {}
+    domains = _routes.sample_domains(list(dict.fromkeys(nexthops)), parameters, transport)
+    return {f"postmaster@{domain}": nexthop for nexthop, domain in domains.items()}
+
+
+def _read_verdicts(probes: Mapping[str, str], options: Mapping[str, Any], log: Log, findings: Findings) -> None:
+    """Wait for what the log says of each probe."""
+    end = time.monotonic() + PATIENCE
+    verdicts: Dict[str, _delivery.Verdict] = {}
+    while len(verdicts) < len(probes) and time.monotonic() < end:
+        time.sleep(_PAUSE)
+        lines = log.lines()
+        for recipient in probes:
+            verdict = _delivery.verdict(lines, recipient)
+            if verdict is not None:
+                verdicts[recipient] = verdict
+    for recipient, nexthop in probes.items():
+        verdict = verdicts.get(recipient) or _delivery.Verdict(
+            _delivery.UNREACHABLE, "none", False, f"smtp(8) has not logged anything within {PATIENCE} seconds"
+        )
+        findings.next_hops.append({"nexthop": nexthop, "recipient": recipient, **asdict(verdict)})
+        said = f"the next hop {nexthop}: {verdict.reason}"
+        if verdict.outcome == _delivery.FAILED:
+            findings.add(options["next_hops"], said)
+        elif verdict.outcome == _delivery.UNREACHABLE:
+            findings.add(options["unreachable"], said)
+        elif not verdict.accepted:
+            findings.warnings.append(f"the next hop {nexthop} would not take mail for {recipient}: {verdict.reason}")

@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be told of a table without a module. Private to mailops.postfix. Imports nothing but Python itself.
+
+The action plugin sends this file to the host's Python as it is: for a large table that is as it shall be, starting a
+module would cost more than everything else.
+"""
+
+from __future__ import annotations
+
+import grp
+import hashlib
+import json
+import os
+import pwd
+import sys
+from typing import Any, Callable, Dict, Optional, Sequence
+
+
+def facts(
+    directory: str, path: str, suffixes: Sequence[str], owner: Optional[str] = None, group: Optional[str] = None
+) -> Dict[str, Any]:
+    """Checksum of a text, status of it and of its compiled files, and the numbers of an owner and a group.
+
+    :param directory: the configuration directory.
+    """
+    path = os.path.join(directory, path)
+    there = os.path.exists(path)
+    compiled = {suffix: os.stat(path + suffix) for suffix in suffixes if os.path.lexists(path + suffix)}
+    return {
+        "path": path,
+        "sha256": _sha256(path) if there else None,
+        "text": numbers(os.stat(path)) if there else None,
+        "compiled": {suffix: numbers(status) for suffix, status in compiled.items()},
+        "owner": _number(owner, lambda name: pwd.getpwnam(name).pw_uid),
+        "group": _number(group, lambda name: grp.getgrnam(name).gr_gid),
+        "under_way": any(name.startswith((".transaction", ".unproven-")) for name in os.listdir(directory)),
+    }
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def numbers(status: os.stat_result) -> Dict[str, int]:
+    """A status as JSON can carry it."""
+    names = ("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_mode", "st_uid", "st_gid")
+    return {name: getattr(status, name) for name in names}
+
+
+def _number(name: Optional[str], find: Callable[[str], int]) -> Optional[int]:
+    if name is None:
+        return None
+    return int(name) if name.isdigit() else find(name)
+
+
+if __name__ == "__main__":
+    print(json.dumps(facts(sys.argv[1], **json.loads(sys.argv[2]))))

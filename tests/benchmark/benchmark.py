@@ -1,0 +1,316 @@
+#!/usr/bin/env python
+"""What the collection costs, beside Ansible's own ping and beside other ways to the same: ratios of medians, each against its bound.
+
+Runs each case once per round, in an order that is shuffled anew, on a host of the lab that is made for it. The host is reached by the ssh
+connection plugin with pipelining; ./ssh stands in for the program. From the environment:
+
+ROUNDS  number of rounds (7)
+CASES   names of cases, if not all; "empty" and "ping" always run
+STRICT  1: a bound that is not kept is a failure
+PEER    directory of an installed linux-system-roles.postfix, or of the collection that holds it; not fetched here
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Sequence
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+os.environ.setdefault("LAB_PREFIX", "bench")
+
+from lab.common import CACHE, LabError, main, podman, say  # noqa: E402
+from lab.hosts import Lab  # noqa: E402
+
+HOST = "relay-trixie"
+ENTRIES = 1_000_000
+# A configuration that no Postfix runs, for cases that edit main.cf: whole roles need not care what they leave behind.
+DIRECTORY = "/srv/benchmark/postfix"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A play that is measured."""
+
+    name: str
+    play: str
+    changes: bool | None = False  # what its recap must say; None: either
+    state: str = ""  # the /etc/postfix that it must find; see Bench.prepare
+    every: int = 1  # for what takes long: measured in every third round only
+    table: str = ""  # the table on the host that it manages
+
+
+CASES = (
+    Case("empty", "empty"),
+    Case("ping", "ping"),
+    Case("main_cf", "main_cf", changes=True),
+    Case("postconf", "postconf", changes=True, every=3),
+    Case("lineinfile", "lineinfile", changes=True, every=3),
+    Case("table-same", "table", table="same"),
+    Case("table-change", "table", changes=True, every=3, table="changed"),
+    Case("table-copy", "copy", changes=True, every=3, table="copied"),
+    Case("role-first", "relay", changes=True, state="stock"),
+    Case("role-again", "relay", state="relay"),
+    Case("peer-first", "peer", changes=True, state="stock", every=3),
+    Case("peer-again", "peer", state="peer", every=3),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """A promise: the cost of one case divided by that of another."""
+
+    says: str
+    case: str
+    other: str
+    limit: float
+    at_least: bool = False
+    whole: bool = False  # the whole play counts, not what it takes above the empty one
+
+
+BOUNDS = (
+    Bound("main_cf with 30 parameters / ping", "main_cf", "ping", 1.5),
+    Bound("loop of 30 postconf -e / main_cf", "postconf", "main_cf", 20, at_least=True),
+    Bound("loop of 30 lineinfile / main_cf", "lineinfile", "main_cf", 20, at_least=True),
+    Bound("table of 1,000,000, nothing to change / ping", "table-same", "ping", 1.3),
+    Bound("table of 1,000,000, a change / copy + postmap", "table-change", "table-copy", 1.3),
+    Bound("role, nothing to change / ping, whole plays", "role-again", "ping", 2, whole=True),
+    Bound("peer, first run / role, first run, whole plays", "peer-first", "role-first", 5, at_least=True, whole=True),
+    Bound("peer, second run / role, second run, whole plays", "peer-again", "role-again", 4, at_least=True, whole=True),
+)
+TRIPS, MEMORY = 4, 100  # of the second run of a role; MiB on either side for a table that does not change
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What one run of a play took."""
+
+    seconds: float
+    trips: int  # commands that went to the host
+    memory: float  # MiB, peak of the controller's biggest process
+
+
+class Bench:
+    """The host, and plays that run on it."""
+
+    def __init__(self, lab: Lab, scratch: Path, peer: str) -> None:
+        self.container = lab.container(HOST)
+        self.scratch = scratch
+        self.peer = peer
+        self.same: dict[str, str] = {}
+        self.runs: dict[str, int] = {}
+        self.state = ""
+        variables = {
+            "ansible_connection": "ssh",
+            "ansible_host": self.container,
+            "ansible_pipelining": True,
+            "ansible_ssh_executable": str(HERE / "ssh"),
+            "ansible_ssh_transfer_method": "piped",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "lab_fqdn": lab.fqdn(HOST),
+        }
+        (scratch / "inventory.json").write_text(json.dumps({"all": {"hosts": {HOST: variables}}}), encoding="utf-8")
+        for number in (0, 1):
+            with open(scratch / f"table-{number}", "w", encoding="ascii") as file:
+                file.writelines(
+                    f"user{key:07}@example.test relay:[mx{key % 100}.example.test]\n" for key in range(ENTRIES)
+                )
+                file.write(f"last@example.test relay:[mx{number}.example.test]\n")
+
+    def shell(self, script: str) -> str:
+        """Run a script on the host."""
+        return podman("exec", "--interactive", self.container, "sh", "-euc", script, timeout=600)
+
+    def settings(self, directory: str) -> dict[str, str]:
+        """The settings in a main.cf."""
+        lines = self.shell(f"postconf -c {directory} -n 2> /dev/null").split("\n")
+        return dict(re.split(" = ?", line, maxsplit=1) for line in lines)
+
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Bring the host to where each case starts from, keep the states of /etc/postfix, and run each case once."""
+        podman("cp", str(HERE / "measured_python"), f"{self.container}:/usr/local/bin/measured_python")
+        self.shell(f"mkdir -p /srv/benchmark/states && cp -a /etc/postfix {DIRECTORY}")
+        self.keep("stock")
+        states = {case.state for case in cases}
+        if states & {"relay", "peer"}:
+            self.play(Case("prepare", "relay", changes=None))
+            self.keep("relay")
+        if "peer" in states:
+            stock, relay = (self.settings(f"/srv/benchmark/states/{name}") for name in ("stock", "relay"))
+            self.shell("apt-get -q update && apt-get -qy install python3-apt")
+            self.same = {name: value for name, value in relay.items() if stock.get(name) != value}
+            self.restore("stock")
+            self.play(Case("prepare", "peer", changes=None))
+            self.keep("peer")
+        for case in cases:
+            self.restore(case.state)
+            self.play(dataclasses.replace(case, changes=None))
+
+    def keep(self, state: str) -> None:
+        """Keep /etc/postfix as it is now."""
+        self.shell(f"cp -a /etc/postfix /srv/benchmark/states/{state}")
+
+    def restore(self, state: str) -> None:
+        """Put /etc/postfix back as it was kept. Postfix waits until main.cf is two seconds old: no case shall pay for the one before."""
+        self.shell(f"touch -d '5 seconds ago' {DIRECTORY}/main.cf")
+        if state:
+            self.shell(
+                f"rm -r /etc/postfix && cp -a /srv/benchmark/states/{state} /etc/postfix && postfix reload > /dev/null 2>&1"
+            )
+
+    def play(self, case: Case, **more: str) -> Run:
+        """Run a case, each time with other values than the last."""
+        count = self.runs[case.name] = self.runs.get(case.name, 0) + 1
+        trips = self.scratch / "trips"
+        trips.write_text("", encoding="ascii")
+        values: dict[str, Any] = {
+            "directory": DIRECTORY,
+            "value": 1000 + 10 * [known.play for known in CASES].index(case.play) + count % 2,
+            "table": case.table,
+            "src": str(self.scratch / f"table-{count % 2 if case.table != 'same' else 0}"),
+            "peer": self.peer,
+            "same": self.same,
+            **more,
+        }
+        arguments = ["-i", str(self.scratch / "inventory.json"), "-e", json.dumps(values)]
+        environment = {
+            **os.environ,
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_STDOUT_CALLBACK": "default",
+            "BENCHMARK_TRIPS": str(trips),
+        }
+        with tempfile.TemporaryFile() as output:
+            start = time.monotonic()
+            process = subprocess.Popen(
+                ["ansible-playbook", *arguments, str(HERE / "plays" / f"{case.play}.yml")],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+            _pid, status, usage = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        recap = re.search(r"changed=(\d+)", text)
+        changed = bool(recap and int(recap.group(1)))
+        if process.returncode or (case.changes is not None and changed != case.changes):
+            raise LabError(f"case {case.name}: not what is to be measured (changed: {changed})\n{text}")
+        return Run(seconds, len(trips.read_text(encoding="ascii").split()), usage.ru_maxrss / 1024)
+
+    def memory_of_module(self, case: Case) -> float:
+        """MiB, peak of the biggest process on the host in one more run of a case."""
+        self.restore(case.state)
+        self.shell("rm -f /srv/benchmark/memory")
+        self.play(case, ansible_python_interpreter="/usr/local/bin/measured_python")
+        return max(map(int, self.shell("cat /srv/benchmark/memory").split())) / 1024
+
+
+def measure(bench: Bench, cases: Sequence[Case], rounds: int) -> dict[str, list[Run]]:
+    """All rounds."""
+    runs: dict[str, list[Run]] = {case.name: [] for case in cases}
+    for number in range(rounds):
+        turn = [case for case in cases if number % case.every == 0]
+        for case in random.sample(turn, len(turn)):
+            bench.restore(case.state)
+            runs[case.name].append(bench.play(case))
+        say(f"  round {number + 1} of {rounds}")
+    return runs
+
+
+def report(runs: dict[str, list[Run]], module_memory: dict[str, float]) -> int:
+    """Print what has been measured; the number of bounds that are not kept."""
+    seconds = {name: statistics.median(run.seconds for run in of_case) for name, of_case in runs.items()}
+    say(
+        f"\n{'case':14} {'runs':>4} {'median':>8} {'above empty':>12} {'from':>8} {'to':>8} {'trips':>6} {'controller':>11}"
+    )
+    for name, of_case in runs.items():
+        every = [run.seconds for run in of_case]
+        say(
+            f"{name:14} {len(every):4} {seconds[name]:6.2f} s {seconds[name] - seconds['empty']:10.2f} s"
+            f" {min(every):6.2f} s {max(every):6.2f} s {of_case[-1].trips:6} {max(run.memory for run in of_case):7.0f} MiB"
+        )
+    say("")
+    over = 0
+
+    def line(says: str, value: float, limit: float, at_least: bool = False, unit: str = "") -> None:
+        nonlocal over
+        kept = value >= limit if at_least else value <= limit
+        over += not kept
+        sign = ">=" if at_least else "<="
+        say(f"{says:52} {value:6.4g}{unit:4} {sign} {limit:4g}   {'within' if kept else 'OVER'}")
+
+    for bound in BOUNDS:
+        if bound.case in runs and bound.other in runs:
+            base = 0 if bound.whole else seconds["empty"]
+            ratio = (seconds[bound.case] - base) / (seconds[bound.other] - base)
+            line(bound.says, ratio, bound.limit, bound.at_least)
+        else:
+            say(f"{bound.says:52} not measured{': no PEER given' if 'peer' in bound.case else ''}")
+    if "role-again" in runs:
+        line("role, nothing to change: round trips", runs["role-again"][-1].trips, TRIPS)
+    if "table-same" in runs:
+        controller = {name: max(run.memory for run in runs[name]) for name in ("table-same", "ping")}
+        above = controller["table-same"] - controller["ping"]
+        line("table, nothing to change: controller, above ping", above, MEMORY, unit=" MiB")
+        line("table, nothing to change: host", module_memory["table-same"], MEMORY, unit=" MiB")
+    for name, memory in module_memory.items():
+        say(f"  on the host, the biggest process of {name}: {memory:.0f} MiB")
+    return over
+
+
+def peer_role(directory: str) -> str:
+    """What include_role takes for the peer, a role's directory or a collection's; the latter is then on Ansible's path."""
+    path = Path(directory).resolve()
+    if not directory or not (path / "roles" / "postfix").is_dir():
+        return directory and str(path)
+    paths = (ROOT / ".ansible/collections", path.parents[2])
+    os.environ["ANSIBLE_COLLECTIONS_PATH"] = ":".join(map(str, paths))
+    return f"{path.parent.name}.{path.name}.postfix"
+
+
+def command() -> int:
+    """Start a fresh host, measure, remove it."""
+    peer = peer_role(os.environ.get("PEER", ""))
+    wanted = set(re.findall(r"[\w-]+", os.environ.get("CASES", "")))
+    unknown = wanted - {case.name for case in CASES}
+    if unknown:
+        raise LabError(f"no case {', '.join(sorted(unknown))}; there are {', '.join(case.name for case in CASES)}")
+    wanted = {"empty", "ping"} | (wanted or {case.name for case in CASES})
+    cases = [case for case in CASES if case.name in wanted and (peer or case.play != "peer")]
+    rounds = int(os.environ.get("ROUNDS") or 7)
+    lab = Lab("molecule")
+    lab.directory = CACHE / "benchmark"  # its own files beside those of the scenarios' hosts
+    if peer:  # its package task wants python3-apt from Debian
+        lab.hosts[HOST] = dataclasses.replace(lab.hosts[HOST], egress=True)
+    lab.up([HOST], fresh=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+            bench = Bench(lab, Path(scratch), peer)
+            say(f"{rounds} rounds of {', '.join(case.name for case in cases)}; first once each, not counted")
+            bench.prepare(cases)
+            runs = measure(bench, cases, rounds)
+            weighed = [case for case in cases if case.name in ("ping", "table-same", "table-change")]
+            memory = {case.name: bench.memory_of_module(case) for case in weighed}
+    finally:
+        lab.down([])
+    say(f"load of this machine: {' '.join(f'{load:.1f}' for load in os.getloadavg())}; about 1 is the benchmark's own")
+    over = report(runs, memory)
+    return 1 if over and os.environ.get("STRICT") == "1" else 0
+
+
+if __name__ == "__main__":
+    main(command)

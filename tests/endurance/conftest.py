@@ -1,0 +1,399 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A configuration directory, the module as a process of its own, and what can be done to both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping, Sequence
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+ROOT = Path(__file__).resolve().parents[2]
+NOBODY = 65534
+LIMIT = 60
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run of a module ended."""
+
+    status: int
+    """Its exit status; -9 if it was killed."""
+    output: Mapping[str, Any]
+    """What it printed; empty if it was killed before."""
+    errors: str
+
+    @property
+    def message(self) -> str:
+        """Why it failed."""
+        return str(self.output.get("msg", ""))
+
+    def succeeded(self) -> Mapping[str, Any]:
+        """What a run that must succeed printed."""
+        assert self.status == 0, f"{self.status} {self.message} {self.errors}"
+        return self.output
+
+    def refused(self) -> str:
+        """The message of a run that must fail, but know why."""
+        assert self.status == 1 and self.message and not self.errors, f"{self.status} {self.output} {self.errors}"
+        return self.message
+
+
+class Run:
+    """A module at work."""
+
+    def __init__(self, modules: Modules, process: int, output: str) -> None:
+        self.process = process
+        self._modules = modules
+        self._output = output
+
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        with suppress(OSError), open(f"/proc/{self.process}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return False
+
+    def until(self, condition: Callable[[], bool]) -> bool:
+        """Wait until the condition holds; False if it has ended before."""
+        end = time.monotonic() + LIMIT
+        while not condition():
+            if not self.alive():
+                return False
+            assert time.monotonic() < end, "the run neither came so far nor ended"
+            time.sleep(0.0003)
+        return True
+
+    def signal(self, number: int) -> None:
+        """Signal it and the programs that it runs."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process, number)
+
+    def kill(self) -> Result:
+        """End it, and the programs that it runs, at once."""
+        self.signal(signal.SIGKILL)
+        return self.result()
+
+    def result(self) -> Result:
+        """Wait for its end."""
+        status = self._modules.ask({"wait": self.process})
+        printed = Path(self._output).read_text(encoding="utf-8")
+        errors = Path(f"{self._output}.errors").read_text(encoding="utf-8")
+        for path in (self._output, f"{self._output}.errors"):
+            os.unlink(path)
+        return Result(status, json.loads(printed) if printed.strip().endswith("}") else {}, errors)
+
+
+class Modules:
+    """Runs modules."""
+
+    def __init__(self, scratch: Path, prefix: Sequence[str] = ()) -> None:
+        self.scratch = scratch
+        self._count = 0
+        self._server = subprocess.Popen(
+            [*prefix, sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+            env={**os.environ, "PYTHONPATH": str(ROOT / ".ansible/collections"), "TMPDIR": str(scratch)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, request: Mapping[str, Any]) -> int:
+        """A request to the fork server."""
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        answer = self._server.stdout.readline()
+        assert answer, "the fork server has gone"
+        return int(answer)
+
+    def start(
+        self,
+        options: Mapping[str, Any],
+        check_mode: bool = False,
+        user: int = 0,
+        environment: Mapping[str, str] | None = None,
+        pace: float = 0.0,
+        module: str = "configuration",
+    ) -> Run:
+        """Run a module and do not wait for it.
+
+        :param pace: seconds to pause after each renaming, linking and unlinking, which else are over before a test can look.
+        """
+        self._count += 1
+        output = str(self.scratch / f"result-{self._count}")
+        arguments = {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}
+        process = self.ask(
+            {
+                "module": module,
+                "options": arguments,
+                "output": output,
+                "user": user,
+                "environment": dict(environment or {}),
+                "pace": pace,
+            }
+        )
+        return Run(self, process, output)
+
+    def __call__(self, options: Mapping[str, Any], **arguments: Any) -> Result:
+        """Run a module."""
+        return self.start(options, **arguments).result()
+
+    def close(self) -> None:
+        """End it."""
+        assert self._server.stdin and self._server.stdout
+        self._server.stdin.close()
+        self._server.stdout.close()
+        self._server.wait(timeout=LIMIT)
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything below a directory, at one moment."""
+
+    files: Mapping[str, tuple[object, ...]]
+    """Of each name: type and mode, owner, group, inode, modification time, digest or target."""
+    contents: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, directory: Path) -> State:
+        files: dict[str, tuple[object, ...]] = {}
+        contents = {}
+        for path, directories, names in os.walk(directory):
+            for name in [".", *directories, *names]:
+                full = os.path.join(path, name)
+                relative = os.path.relpath(full, directory)
+                status = os.lstat(full)
+                digest = ""
+                if stat.S_ISREG(status.st_mode):
+                    contents[relative] = Path(full).read_bytes()
+                    digest = hashlib.sha256(contents[relative]).hexdigest()
+                elif stat.S_ISLNK(status.st_mode):
+                    digest = os.readlink(full)
+                files[relative] = (
+                    status.st_mode,
+                    status.st_uid,
+                    status.st_gid,
+                    status.st_ino,
+                    # The lock comes and goes in the directory, and leaves no more than its time.
+                    0 if stat.S_ISDIR(status.st_mode) else status.st_mtime_ns,
+                    digest,
+                )
+        return cls(files, contents)
+
+
+class Postfix:
+    """The programs of the installed Postfix, on one configuration directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [f"/usr/sbin/{program}", "-c", str(self.directory), *arguments],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=check,
+            timeout=LIMIT,
+        )
+
+    def reads_everything(self) -> None:
+        """postconf(1) reads main.cf and master.cf, and has nothing to complain of."""
+        for option in ("-n", "-Mf"):
+            done = self.run("postconf", option, check=False)
+            assert (done.returncode, done.stderr) == (0, b""), done
+            assert done.stdout.strip()
+
+    def table(self, kind: str, path: str) -> bytes:
+        """What a compiled table holds."""
+        return b"".join(sorted(self.run("postmap", "-s", f"{kind}:{self.directory / path}").stdout.splitlines(True)))
+
+    def contents(self) -> dict[str, bytes]:
+        """All files; of a table that Berkeley DB compiled what it holds, since each such file has an id of its own."""
+        result = dict(State.of(self.directory).contents)
+        for name, content in result.items():
+            if name.endswith(".db") and ".new" not in name:
+                kind = "hash" if content[12:16] == b"\x61\x15\x06\x00" else "btree"
+                result[name] = self.table(kind, name[: -len(".db")])
+        return result
+
+
+class Certificates:
+    """Key and certificate files that a test can refer to, made once."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def make(self, name: str) -> x509.Certificate:
+        """A self-signed certificate, NAME.pem, and its key, NAME.key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name}.example.test")])
+        now = datetime.now(timezone.utc)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=90))
+            .add_extension(x509.BasicConstraints(True, None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"{name}.example.test")]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        (self.directory / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+        private = self.directory / f"{name}.key"
+        private.touch(mode=0o600)
+        private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return certificate
+
+    def path(self, name: str) -> str:
+        return str(self.directory / name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed() -> None:
+    """Root and a Postfix: without them these tests would say nothing."""
+    if os.geteuid():
+        pytest.fail("these tests change owners, mount file systems and become other users: run them as root")
+    for program in ("postconf", "postmap", "postfix"):
+        if not os.access(f"/usr/sbin/{program}", os.X_OK):
+            pytest.fail(f"there is no /usr/sbin/{program}: install Postfix (make setup)")
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A directory that everybody can enter; pytest's own are root's alone."""
+    path = Path(tempfile.mkdtemp(prefix="endurance-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def modules(scratch: Path) -> Iterator[Modules]:
+    """Runs modules."""
+    directory = scratch / "tmp"
+    directory.mkdir()
+    directory.chmod(0o1777)
+    server = Modules(directory)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(scratch: Path) -> Certificates:
+    """Certificates a and b, and CAs one and two."""
+    directory = scratch / "issued"
+    directory.mkdir()
+    made = Certificates(directory)
+    for name in ("a", "b", "one", "two"):
+        made.make(name)
+    return made
+
+
+@pytest.fixture
+def directory(scratch: Path) -> Iterator[Path]:
+    """A configuration directory as Debian ships it, old enough for Postfix to read at once."""
+    path = Path(tempfile.mkdtemp(prefix="postfix-", dir=scratch))
+    path.chmod(0o755)
+    lay_out(path)
+    yield path
+    shutil.rmtree(path)
+
+
+def lay_out(path: Path, main_cf: str = "debian-12", master_cf: str = "debian-12") -> None:
+    """Copy files of the corpus."""
+    for name, source in (("main.cf", main_cf), ("master.cf", master_cf)):
+        shutil.copyfile(ROOT / "tests/corpus" / name / source, path / name)
+        os.utime(path / name, (1, 1))
+
+
+@pytest.fixture
+def postfix(directory: Path) -> Postfix:
+    """The installed Postfix on the configuration directory."""
+    return Postfix(directory)
+
+
+@pytest.fixture(scope="session")
+def look() -> Callable[[Path], State]:
+    """Looks at everything in a directory."""
+    return State.of
+
+
+@pytest.fixture
+def state(directory: Path) -> Any:
+    """Looks at everything in the configuration directory."""
+    return lambda: State.of(directory)
+
+
+@pytest.fixture
+def declared(directory: Path, certificates: Certificates) -> Any:
+    """One of two declarations, a and b, that have every file differ: main.cf, master.cf, two tables and their compiled files, TLS policy,
+    chain file and CA bundle."""
+
+    def declare(which: str) -> dict[str, Any]:
+        return {
+            "config_directory": str(directory),
+            "main_cf": {
+                "smtpd_banner": f"$myhostname {which}",
+                "smtp_tls_security_level": {"a": "may", "b": "encrypt"}[which],
+                "smtpd_tls_security_level": "may",
+            },
+            "master_cf": [
+                {"service": "submission/inet", "command": "smtpd", "options": {"syslog_name": f"postfix/{which}"}},
+            ],
+            "lookup_tables": [
+                {
+                    "path": "transport",
+                    "type": "hash",
+                    "exclusive": True,
+                    "entries": {f"{number}.example.test": f"smtp:[{which}.example.test]" for number in range(500)},
+                    "parameter": "transport_maps",
+                },
+                {
+                    "path": "recipients",
+                    "type": "cdb",
+                    "exclusive": True,
+                    "entries": {f"{number}@example.test": which for number in range(500)},
+                    "parameter": "relay_recipient_maps",
+                },
+            ],
+            "tls_policy": {
+                "policies": [{"nexthop": f"[{which}.example.test]", "level": "encrypt"}],
+                "exclusive": True,
+                "type": "hash",
+            },
+            "certificates": [
+                {
+                    "name": "mx",
+                    "provider": "files",
+                    "certificate": certificates.path(f"{which}.pem"),
+                    "private_key": certificates.path(f"{which}.key"),
+                    "chain_file": "tls/mx.pem",
+                }
+            ],
+            "ca_bundle": {"extra": [certificates.path({"a": "one.pem", "b": "two.pem"}[which])]},
+        }
+
+    return declare

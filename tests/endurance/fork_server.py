@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs modules as Ansible does, each in a process of its own: everything is imported once, then each run is a fork.
+
+A line with a request, a line with the answer: ``{"module": ..., "options": ..., "output": path, ...}`` is answered with the process id,
+which is also the id of a process group for it and the programs that it runs; ``{"wait": id}`` with the exit status, once it has ended.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from contextlib import suppress
+from typing import Any, Callable, Mapping, NoReturn
+
+from ansible.module_utils import basic
+
+MODULES = "ansible_collections.mailops.postfix.plugins.modules"
+
+
+def start(request: Mapping[str, Any]) -> int:
+    """Run a module and do not wait for it."""
+    process = os.fork()
+    if process == 0:
+        run(request)
+    # Here and there: whoever asks for a kill must find the group, whichever of the two is first.
+    with suppress(OSError):
+        os.setpgid(process, process)
+    return process
+
+
+def finished(process: int) -> int:
+    """Wait for a module's end; its exit status, or the negative number of the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def run(request: Mapping[str, Any]) -> NoReturn:
+    """Be the module."""
+    status: Any = 70
+    try:
+        os.setpgid(0, 0)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for descriptor, suffix in ((1, ""), (2, ".errors")):
+            os.dup2(os.open(request["output"] + suffix, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), descriptor)
+        os.environ.update(request["environment"])
+        for name in ("link", "rename", "unlink"):
+            setattr(os, name, slower(getattr(os, name), request["pace"]))
+        if request["user"]:
+            os.setgroups([])
+            os.setgid(request["user"])
+            os.setuid(request["user"])
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": request["options"]}).encode()
+        basic._ANSIBLE_PROFILE = "legacy"
+        importlib.import_module(f"{MODULES}.{request['module']}").main()
+    except SystemExit as end:
+        status = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else 1)
+
+
+def slower(function: Callable[..., Any], pace: float) -> Callable[..., Any]:
+    """The same, with time for a kill behind it."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        result = function(*arguments, **options)
+        time.sleep(pace)
+        return result
+
+    return call if pace else function
+
+
+def main() -> None:
+    """Serve until the end of the input."""
+    importlib.import_module(f"{MODULES}.configuration")
+    for line in sys.stdin:
+        request = json.loads(line)
+        print(finished(request["wait"]) if "wait" in request else start(request), flush=True)
+
+
+main()

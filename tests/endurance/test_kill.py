@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A run that is killed at any moment leaves a whole configuration, old or new, and the next run does what it was to do."""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import time
+
+import pytest
+
+BATCHES = 8
+KILLS = {"anywhere": 12, "installing": 6, "renaming": 7}
+"""How many kills of a batch fall anywhere in a run, after the journal has been opened, and after the first new file has been put in place.
+That last part is over in a millisecond: it is made to take longer, so that the kills fall between the files."""
+
+PACE = 0.004
+OWN = re.compile(r"\.transaction$|\.[^/]+\.new|main\.cf\.tmp$")
+"""What a killed run may leave behind, until the next one."""
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_the_configuration_is_whole_and_the_next_run_converges(batch, modules, directory, postfix, declared):
+    journal = directory / ".transaction"
+    first = directory / "tls/mx.pem"
+    for which in "ab":
+        modules(declared(which)).succeeded()
+    longest = {"anywhere": 60.0, "installing": 60.0, "renaming": 60.0}
+    reference = {}
+    for which in "ab":
+        begin = time.monotonic()
+        run = modules.start(declared(which))
+        run.until(journal.exists)
+        opened = time.monotonic()
+        run.result().succeeded()
+        longest["anywhere"] = min(longest["anywhere"], time.monotonic() - begin)
+        longest["installing"] = min(longest["installing"], time.monotonic() - opened)
+        reference[which] = postfix.contents()
+    inhabitants = set(reference["a"])
+    assert inhabitants == set(reference["b"])
+    assert all(reference["a"][name] != reference["b"][name] for name in inhabitants), "every file must differ"
+
+    chance = random.Random(batch)
+    phases = [phase for phase, count in KILLS.items() for _number in range(count)]
+    chance.shuffle(phases)
+    longest["renaming"] = PACE * len(inhabitants)
+    seen = dict.fromkeys(("killed", "too late", "put back", "mixed"), 0)
+    old = "b"
+    while phases:
+        phase = phases.pop()
+        new = "a" if old == "b" else "b"
+        run = modules.start(declared(new), pace=PACE if phase == "renaming" else 0)
+        if phase == "installing":
+            run.until(journal.exists)
+        elif phase == "renaming":
+            inode = first.stat().st_ino
+            run.until(lambda before=inode: first.stat().st_ino != before)
+        time.sleep(chance.uniform(0, longest[phase]))
+        killed = run.kill()
+
+        postfix.reads_everything()
+        found = postfix.contents()
+        foreign = [name for name in set(found) - inhabitants if not any(map(OWN.match, name.split("/")))]
+        assert (foreign, inhabitants - set(found)) == ([], set())
+        assert [name for name in inhabitants if found[name] not in (reference["a"][name], reference["b"][name])] == []
+
+        interrupted = journal.exists()
+        if chance.random() < 0.5:
+            # Any run goes back to before, also one that has nothing to do.
+            other = modules({"config_directory": str(directory), "main_cf": {"smtpd_tls_security_level": "may"}})
+            assert not other.succeeded()["changed"]
+            present = postfix.contents()
+            present.pop("main.cf.tmp", None)  # who has nothing to write does not lock either
+            assert present in (reference[old], reference[new]), f"{phase}, {seen}"
+            again = modules(declared(new)).succeeded()
+        else:
+            again = modules(declared(new)).succeeded()
+            told = "put back what an interrupted run had begun" in str(again.get("warnings"))
+            assert told == (interrupted and again["changed"]), "who finds that a run was interrupted says so"
+        assert postfix.contents() == reference[new], f"{phase}, {seen}"
+        after = modules(declared(new)).succeeded()
+        assert (after["changed"], after["diff"], after["requires"]) == (False, [], "none")
+
+        if killed.status == -signal.SIGKILL:
+            seen["killed"] += 1
+        else:
+            seen["too late"] += 1
+            assert seen["too late"] < 100, "nothing is killed in time"
+            longest[phase] *= 0.9
+            phases.append(phase)
+        seen["put back"] += interrupted
+        seen["mixed"] += len({found[name] == reference[new][name] for name in inhabitants}) == 2
+        old = new
+    print(seen)
+    assert seen["put back"] >= 4 and seen["mixed"] >= 2, f"too few kills hit the installation: {seen}"

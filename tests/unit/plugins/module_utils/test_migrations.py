@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils import _migrations, _parameters
+
+CACHE = "smtp_tls_session_cache_database"
+
+
+@pytest.mark.parametrize(
+    ("explicit", "declared", "expected"),
+    [
+        ({}, [], {}),
+        ({"smtp_tls_security_level": "may", "myhostname": "mx"}, [], {}),
+        ({"smtpd_use_tls": "yes", "smtp_use_tls": "yes"}, [], {"smtp_use_tls": None, "smtpd_use_tls": None}),
+        ({"smtpd_use_tls": "yes"}, ["smtpd_use_tls"], {}),
+        ({CACHE: "btree:${queue_directory}/smtp_scache"}, [], {CACHE: None}),
+        ({CACHE: "btree:$queue_directory/smtp_scache"}, [], {CACHE: None}),
+        ({CACHE: "btree:${data_directory}/smtp_scache"}, [], {}),
+        ({CACHE: "btree:${queue_directory}/smtp_scache"}, [CACHE], {}),
+        (
+            {"smtpd_tls_session_cache_database": "btree:${data_directory}/smtpd_scache"},
+            [],
+            {"smtpd_tls_session_cache_database": None},
+        ),
+    ],
+)
+def test_migrations(explicit, declared, expected):
+    assert _migrations.migrations(explicit, declared) == expected
+
+
+@pytest.mark.parametrize("name", _migrations.OBSOLETE)
+def test_what_is_obsolete_is_a_parameter(name):
+    assert _parameters.find(name) is not None

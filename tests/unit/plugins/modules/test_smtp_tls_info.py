@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module smtp_tls_info as Ansible runs it; what it finds out is in module_utils/test_smtp_session."""
+
+from __future__ import annotations
+
+import ast
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.mailops.postfix.plugins.module_utils import _smtp_session
+from ansible_collections.mailops.postfix.plugins.modules import smtp_tls_info
+
+EHLO = b"250-mx.example.org\r\n250 SIZE 1000\r\n"
+
+
+@pytest.fixture(name="port")
+def fixture_port():
+    """The port of a server without TLS, which relays for nobody."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            connection = listening.accept()[0]
+            with connection, connection.makefile("rb") as commands:
+                connection.sendall(b"220 mx.example.org ESMTP\r\n")
+                for command in commands:
+                    refused = command.startswith(b"RCPT")
+                    reply = b"554 5.7.1 Relay access denied\r\n" if refused else b"250 ok\r\n"
+                    connection.sendall(EHLO if command.startswith(b"EHLO") else reply)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_server(run_module, port, check_mode):
+    result = run_module(smtp_tls_info, host="127.0.0.1", port=port, _ansible_check_mode=check_mode)
+    assert (result["changed"], result["problem"], result["reachable"]) == (False, None, True)
+    assert result["before_tls"]["ehlo"] == {"SIZE": "1000"} and result["tls"] is None
+    assert result["relay"] == {"relays": False, "reply": "554 5.7.1 Relay access denied"}
+
+
+def test_nobody_there_is_no_failure(run_module, port):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        dead = taken.getsockname()[1]
+    result = run_module(smtp_tls_info, host="127.0.0.1", port=dead)
+    assert "failed" not in result and (result["reachable"], result["failed_at"]) == (False, "connect")
+
+
+def test_no_postfix_is_needed(run_module, port):
+    result = run_module(smtp_tls_info, host="127.0.0.1", port=port, config_directory="/nowhere")
+    assert result["problem"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "missing required arguments: host"),
+        ({"host": "a b"}, "reading option host: 'a b' is no host. Write a host name or an IP address"),
+        ({"host": "mx", "ca_file": "/nowhere"}, "reading option ca_file: there is no file /nowhere. Name a file on"),
+    ],
+)
+def test_bad_options(run_module, options, message):
+    result = run_module(smtp_tls_info, **options)
+    assert result["failed"] is True and result["msg"].startswith(message)
+
+
+def test_every_key_is_documented(run_module, port):
+    documented = yaml.safe_load(smtp_tls_info.RETURN)
+    result = run_module(smtp_tls_info, host="127.0.0.1", port=port)
+    assert set(result) - {"changed", "invocation"} == set(documented)
+    assert set(result["before_tls"]) == set(documented["before_tls"]["contains"])
+    assert set(result["relay"]) == set(documented["relay"]["contains"])
+
+
+def test_every_place_of_failure_is_documented():
+    """The names of the steps in the code, against the list in the documentation."""
+    source = Path(_smtp_session.__file__).read_text(encoding="utf-8")
+    steps = {
+        constant.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Attribute)
+        and node.targets[0].attr == "step"
+        for constant in ast.walk(node.value)
+        if isinstance(constant, ast.Constant) and isinstance(constant.value, str)
+    }
+    description = yaml.safe_load(smtp_tls_info.RETURN)["failed_at"]["description"][1]
+    assert steps == {part.partition(")")[0] for part in description.split("V(")[1:]}
