@@ -279,7 +279,7 @@ def _touches(
     for service in services:
         entry = _master_cf.find(master_cf, service.name, service.type, path)
         names = ["service", *service.columns, *service.options] + (["command"] if service.arguments is not None else [])
-        result.update((key, name) for key in {service.key, entry.key if entry else service.key} for name in names)
+        result.update((key, name) for key in (service.key, entry.key if entry else service.key) for name in names)
     return frozenset(result)
 
 

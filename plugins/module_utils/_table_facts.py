@@ -61,4 +61,4 @@ def _number(name: Optional[str], find: Callable[[str], int]) -> Optional[int]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(facts(sys.argv[1], **json.loads(sys.argv[2]))))
+    sys.stdout.write(f"{json.dumps(facts(sys.argv[1], **json.loads(sys.argv[2])))}\n")

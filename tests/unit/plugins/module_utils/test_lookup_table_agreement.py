@@ -307,7 +307,7 @@ def test_a_service_that_uses_the_old_type(directory):
 def test_whatever_is_put_right_in_one_file_both_are_sealed_again(directory, map_type):
     table = Table(directory, map_type)
     table.set(FIRST)
-    for damage in (lambda: table.compiled.chmod(0o666), lambda: table.compiled.unlink()):
+    for damage in (lambda: table.compiled.chmod(0o666), table.compiled.unlink):
         damage()
         assert table.again().changed
         assert _seal.holds(
