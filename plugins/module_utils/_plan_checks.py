@@ -19,7 +19,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _checks_files,
     _checks_master,
     _checks_tls,
-    _plan_certificates,
+    _pem_files,
     _problems,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, shown, words
@@ -182,8 +182,8 @@ def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -
     try:
         if not chain:
             certificate, key = files
-            leaf = _plan_certificates._read_chain(instance, certificate, "")[0]
-            if leaf.public_key != _plan_certificates._read_key(instance, key, ""):
+            leaf = _pem_files.read_chain(instance, certificate, "")[0]
+            if leaf.public_key != _pem_files.read_key(instance, key, ""):
                 yield (
                     "key_mismatch",
                     f"the private key in {key} does not belong to {certificate}",
@@ -202,12 +202,12 @@ def _chain_reasons(instance: Instance, files: List[str]) -> Iterator[_checks_fil
     key = keyfile = ""
     public = b""
     for path in files:
-        for block in _plan_certificates._outline(instance, path) or []:
+        for block in _pem_files.outline(instance, path) or []:
             if block.is_private_key:
                 key, keyfile = block.label, path
-                public = _plan_certificates._read_key(instance, path, "")
+                public = _pem_files.read_key(instance, path, "")
             elif block.is_certificate and key:
-                leaf = _plan_certificates._read_chain(instance, path, "")[0]
+                leaf = _pem_files.read_chain(instance, path, "")[0]
                 if leaf.public_key != public:
                     yield (
                         "key_mismatch",

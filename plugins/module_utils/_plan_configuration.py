@@ -20,7 +20,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _master_cf,
     _master_cf_edit,
     _migrations,
-    _plan_certificates,
+    _plan_ca_bundle,
+    _plan_certificate,
     _plan_lookup_table,
     _plan_tls_policy,
     _protocols,
@@ -86,8 +87,8 @@ CONFIGURATION: Mapping[str, Any] = {
         "master_cf": SERVICE,
         "lookup_tables": _TABLE_OF_PARAMETER,
         "tls_policy": _plan_tls_policy.TLS_POLICY,
-        "certificates": _plan_certificates.CERTIFICATE,
-        "ca_bundle": _plan_certificates.CA_BUNDLE,
+        "certificates": _plan_certificate.CERTIFICATE,
+        "ca_bundle": _plan_ca_bundle.CA_BUNDLE,
     },
 }
 
@@ -111,13 +112,12 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     parameters: Dict[str, Any] = {}
     texts: Dict[str, bytes] = {}
     result: Dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
-    for declared in options.get("certificates") or []:
-        part = _plan_certificates.certificate(instance, declared)
+    for part in _plan_certificate.certificates(instance, options.get("certificates") or []):
         _join_certificate(parameters, part.result["parameters"])
         result["certificates"].append(part.result)
         parts.append(part)
     if options.get("ca_bundle") is not None:
-        part = _plan_certificates.ca_bundle(instance, options["ca_bundle"])
+        part = _plan_ca_bundle.ca_bundle(instance, options["ca_bundle"])
         parameters.update(part.result["parameters"])
         result["ca_bundle"] = part.result
         parts.append(part)
@@ -145,7 +145,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         parameters.setdefault("smtp_tls_policy_maps", part.result["map"])
         result["tls_policy"] = part.result
         parts.append(part)
-    made = frozenset(change.path for part in parts for change in part.changes if change.after is not None)
+    files = [change.path for part in parts for change in part.changes if change.after is not None]
+    made = frozenset([*files, *map(os.path.dirname, files)])
     entries = options.get("master_cf") or []
     parts.append(_plan(instance, parameters, entries, made, options["validate"], options.get("checks"), alone=False))
     result.update(parts[-1].result, installed=True, running=instance.running())

@@ -27,7 +27,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import _certificat
 from ansible_collections.mailops.postfix.plugins.module_utils._certificate import PemError
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Runner, run_program
-from ansible_collections.mailops.postfix.plugins.module_utils._plan_certificates import SYSTEM_BUNDLES
+from ansible_collections.mailops.postfix.plugins.module_utils._pem_files import SYSTEM_BUNDLES
 
 LINE_LIMIT = 2048
 """Bytes in a line of a reply; RFC 5321 allows 512."""

@@ -18,9 +18,8 @@ description:
   - Returns the main.cf parameters that make smtp(8) trust them. It does not edit C(main.cf) itself; hand
     RV(parameters) to
     M(mailops.postfix.main_cf) or use M(mailops.postfix.configuration).
-  - A single file (C(smtp_tls_CAfile)) is used and not a directory (C(smtp_tls_CApath)), since the file is read before
-    smtp(8) enters its chroot
-    and so needs no copy in there, while the directory is read inside.
+  - A single file (C(smtp_tls_CAfile)) is used and not a directory (C(smtp_tls_CApath)), unless O(form) says so, since the
+    file is read before smtp(8) enters its chroot and so needs no copy in there, while the directory is read inside.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
@@ -40,14 +39,32 @@ options:
       - Whether to trust the system's CAs. If V(false), only those in O(extra) are trusted.
     type: bool
     default: true
+  form:
+    description:
+      - V(file) makes one file, which works in a chroot and outside.
+      - V(directory) makes a directory in which each CA is found by the hash of its name, and the same once more in the
+        chroot, if any client of master.cf has one. Debian copies the directory there itself, but only at a restart.
+    type: str
+    choices: [file, directory]
+    default: file
   path:
     description:
-      - The file to write.
-      - The default is C(tls/ca-certificates.pem) in the configuration directory, or, if nothing is added, the
-        system's own file, and then
-        nothing is written.
+      - The file or directory to write.
+      - The default is C(tls/ca-certificates.pem) or C(tls/ca-certificates) in the configuration directory, or, with O(form=file),
+        if nothing is added, the system's own file, and then nothing is written.
       - A relative path is taken from the configuration directory.
+      - In a directory only files with names as this module makes them are removed.
     type: path
+  update_hook:
+    description:
+      - Have what is made of the system's CAs follow them when they are updated later, without Ansible. The program that
+        M(mailops.postfix.certificate) describes at its option O(mailops.postfix.certificate#module:deploy_hook) is called from
+        C(/etc/ca-certificates/update.d), which Debian, SUSE and Alpine have. Red Hat and FreeBSD have no such place; there
+        C(/usr/local/libexec/mailops-postfix/deploy-certificate --ca-bundles) can be called by a timer, and the next run of this module mends it
+        in any case.
+      - By default it is V(true) if the module runs as root, anything is written that holds the system's CAs, the host has
+        such a place, and the instance is one of the system's, with its configuration below C(/etc) or C(/usr/local/etc).
+    type: bool
 seealso:
   - module: mailops.postfix.certificate
   - module: mailops.postfix.configuration
@@ -77,12 +94,24 @@ parameters:
   returned: success
   sample: {smtp_tls_CAfile: /etc/ssl/certs/ca-certificates.crt, smtp_tls_CApath: null}
 chrooted:
-  description: Whether smtp(8) runs in a chroot. RV(parameters) work in either case.
+  description: Whether any client of master.cf runs in a chroot. RV(parameters) work in either case.
   type: bool
   returned: success
   sample: true
+services:
+  description: The clients of master.cf, and whether each runs in a chroot.
+  type: dict
+  returned: success
+  sample: {smtp/unix: true, relay/unix: true}
+update_hook:
+  description: The program that follows the system's CAs and the file that tells it what was declared; V(null) if there is no hook.
+  type: dict
+  returned: success
+  sample:
+    program: /usr/local/libexec/mailops-postfix/deploy-certificate
+    declaration: /etc/mailops-postfix/ca-bundles/etc-postfix--tls-ca-certificates.pem.json
 certificates:
-  description: How many different CA certificates the file holds.
+  description: How many different CA certificates are trusted.
   type: int
   returned: success
   sample: 142
@@ -100,11 +129,11 @@ backup_files:
   sample: [/etc/postfix/tls/ca-certificates.pem.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_certificates
+from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_ca_bundle
 
 
 def main():
-    _module.run(build=_plan_certificates.ca_bundle, **_plan_certificates.CA_BUNDLE)
+    _module.run(build=_plan_ca_bundle.ca_bundle, **_plan_ca_bundle.CA_BUNDLE)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,14 @@ description:
   - Finds the files of a certificate where its provider keeps them, or makes a self-signed one, and checks everything
     that would make
     Postfix or its peers stumble, before it is served.
-    The files must be PEM, the private key must not be encrypted, must belong to the first certificate, and must be
-    readable to root alone,
+    The files must be PEM, the private key must not be encrypted and must belong to the first certificate,
     the chain must be in order, the certificate must be valid now and cover O(hostnames).
+    A private key that others can get at is closed to them, with a warning.
   - Returns the main.cf parameters that make Postfix serve it, and its fingerprints in Postfix's notation. It does not
     edit C(main.cf)
     itself; hand RV(parameters) to M(mailops.postfix.main_cf) or use M(mailops.postfix.configuration).
+  - With O(deploy_hook) renewals reach Postfix without Ansible. A program is installed that does what this module does and
+    then asks the ports, and a file below C(/etc/mailops-postfix) that tells it what was declared.
   - The private key itself is handled by C(openssl) alone. It is in no result, no diff and no log.
 extends_documentation_fragment:
   - mailops.postfix.attributes
@@ -31,22 +33,22 @@ options:
   name:
     description:
       - Name of the certificate.
-      - For O(provider=certbot) the name of its lineage, that is the directory below C(/etc/letsencrypt/live).
+      - For an ACME client the name under which it keeps the certificate, for O(provider=certbot) that is the directory
+        below C(/etc/letsencrypt/live). V(_.example.org) is how lego writes C(*.example.org).
       - For O(provider=self_signed) its common name, and its only host name if O(hostnames) lists none.
     type: str
     required: true
   provider:
     description:
       - Where the certificate comes from.
-      - V(certbot) serves the current certificate of an existing lineage.
+      - V(certbot), V(lego), V(dehydrated) and V(acme_sh) serve what these clients have obtained and keep renewing.
       - V(files) serves O(certificate) and O(private_key).
       - V(self_signed) makes a self-signed one, in O(chain_file), for peers that know its fingerprint. It is kept as
         long as its private key
-        can be read, it covers O(hostnames) and has not expired. When one of the latter two fails, a new certificate
-        is made with
-        the same key, so that public key fingerprints stay.
+        can be read, it covers O(hostnames) and enough of its life is left (O(renew_below)). When one of the latter two
+        fails, a new certificate is made with the same key, so that public key fingerprints stay.
     type: str
-    choices: [certbot, files, self_signed]
+    choices: [certbot, lego, dehydrated, acme_sh, files, self_signed]
     default: certbot
   certificate:
     description:
@@ -56,9 +58,14 @@ options:
   private_key:
     description:
       - For O(provider=files) the file of the private key.
-      - It must belong to root and must not be accessible to others. A key that only the group C(ssl-cert) can read as
-        well is accepted with a
-        warning.
+      - What others than root may do with it is taken from them, with a warning. The group C(ssl-cert) may go on reading it.
+      - One that belongs to another user is refused, unless O(chain_file) is set and Postfix has a copy of its own.
+    type: path
+  directory:
+    description:
+      - Where an ACME client keeps its certificates, if not at its usual place.
+      - The usual places are C(/etc/letsencrypt) for certbot, C(/root/.lego), C(/var/lib/lego) or C(/etc/lego) for lego,
+        C(/var/lib/dehydrated) or C(/etc/dehydrated) for dehydrated, and C(/root/.acme.sh) for acme.sh.
     type: path
   hostnames:
     description:
@@ -73,7 +80,7 @@ options:
         unless
         O(side=client), whether the certificate is good for a server.
       - V(consistent) checks that the key, the certificate and the order of the chain fit together.
-      - V(auto) is V(chain) for O(provider=certbot) and V(consistent) for O(provider=files) and O(provider=self_signed).
+      - V(auto) is V(chain) for the ACME clients and V(consistent) for O(provider=files) and O(provider=self_signed).
     type: str
     choices: [auto, chain, consistent]
     default: auto
@@ -87,7 +94,8 @@ options:
         so that no
         process ever sees a new key with an old certificate.
       - Without it RV(parameters) refer to the provider's own files.
-      - For O(provider=self_signed) the default is C(tls/<name>.pem) in the configuration directory.
+      - For O(provider=self_signed) and O(sni=true) the default is C(tls/<name>.pem) in the configuration directory.
+      - Its directory must not be writable to others than root.
       - A relative path is taken from the configuration directory.
     type: path
   side:
@@ -102,6 +110,8 @@ options:
       - For O(provider=self_signed) the type of its key.
       - V(ecdsa) is taken for a new key. If O(key_type) is set, an existing key of the other type is replaced, which
         breaks the pins on it.
+      - For O(provider=acme_sh), which keeps the two kinds of one name apart, V(ecdsa) takes C(<name>_ecc) and V(rsa) takes
+        C(<name>). Without it, the first that is there is taken, in this order.
     type: str
     choices: [ecdsa, rsa]
   key_bits:
@@ -117,6 +127,54 @@ options:
       - For O(provider=self_signed) how long a new certificate is valid. An existing one is not replaced because of it.
     type: int
     default: 3650
+  renew_below:
+    description:
+      - For O(provider=self_signed) the fraction of its life below which a certificate is renewed.
+    type: float
+    default: 0.33
+  reuse_key:
+    description:
+      - For O(provider=self_signed) whether a new certificate is made for the old key. If V(false), each renewal breaks the
+        pins on the key.
+    type: bool
+    default: true
+  warn_below:
+    description:
+      - The fraction of its life below which there is a warning that nobody seems to renew the certificate. ACME clients
+        renew when a third is left.
+    type: float
+    default: 0.3
+  sni:
+    description:
+      - Serve the certificate to those who ask for one of O(hostnames), or of its own names if O(hostnames) is not set, by
+        server name indication (C(tls_server_sni_maps)). Those who ask for no name, or for another, are served the
+        certificates without O(sni).
+      - Certificates with keys of another type for the same name are served beside it.
+    type: bool
+    default: false
+  sni_table:
+    description:
+      - The table of server names, one for all certificates of an instance. It is compiled with C(postmap -F), which copies
+        the private keys into it, and made anew at each renewal.
+      - The default is C(tls/sni) in the configuration directory.
+    type: path
+  deploy_hook:
+    description:
+      - Have renewals reach Postfix without Ansible.
+      - "The program C(/usr/local/libexec/mailops-postfix/deploy-certificate) is made of the code of this module and needs no Ansible.
+        It does the same checks, replaces the chain file and the table of server names, reloads Postfix, asks each port,
+        and compares what is served. If anything fails, the old certificate stays in service, or comes back; the
+        reason is in the mail log, and the exit status is not 0."
+      - C(certbot renew) finds it in C(renewal-hooks/deploy). The others must be told, C(lego renew --renew-hook PROGRAM)
+        (from version 5 on C(lego run --deploy-hook PROGRAM)), C(HOOK=PROGRAM) in the configuration of dehydrated, and
+        C(acme.sh --install-cert --reloadcmd PROGRAM). For O(provider=files) whoever replaces the files calls
+        C(PROGRAM --name NAME).
+      - "It starts no Postfix that somebody has stopped: the certificate is then deployed by C(PROGRAM --all), or by the next
+        run of this module."
+      - By default it is V(true) where Postfix is given a copy of what an ACME client renews (O(chain_file), O(sni)). A
+        certificate that is served from the client's own files needs no hook, but only O(chain_file) gives a way back.
+      - If V(false), a hook that was there for this certificate does nothing any more.
+    type: bool
 seealso:
   - module: mailops.postfix.ca_bundle
   - module: mailops.postfix.configuration
@@ -147,6 +205,17 @@ EXAMPLES = r"""
     verify: chain
     ca_file: /etc/pki/tls/certs/site-ca.pem
     chain_file: tls/hub.pem
+  notify: Reload Postfix
+
+- name: A certificate of lego for each of two names, and one of certbot for those who ask for no name
+  mailops.postfix.configuration:
+    certificates:
+      - name: mx1.example.org
+        chain_file: tls/mx1.pem
+      - {name: mail.example.com, provider: lego, sni: true}
+      - {name: mail.example.net, provider: lego, sni: true}
+    main_cf:
+      smtpd_tls_security_level: may
   notify: Reload Postfix
 
 - name: A laptop's own client certificate, known to the smarthost by its public key
@@ -211,6 +280,11 @@ certificate:
       type: int
       returned: success
       sample: 256
+    remaining:
+      description: How much of its life is left, from 1 to 0.
+      type: float
+      returned: success
+      sample: 0.667
     fingerprint:
       description:
         - Fingerprint of the certificate in each digest.
@@ -260,10 +334,17 @@ files:
     chain_file: null
     certificate: /etc/letsencrypt/live/mx1.example.org/fullchain.pem
     private_key: /etc/letsencrypt/live/mx1.example.org/privkey.pem
+deploy_hook:
+  description: The program that deploys renewals and the file that tells it of this certificate; V(null) if there is no hook.
+  type: dict
+  returned: success
+  sample:
+    program: /usr/local/libexec/mailops-postfix/deploy-certificate
+    declaration: /etc/mailops-postfix/certificates/etc-postfix--tls-mx1.example.org.pem.json
 requires:
   description:
-    - What the running Postfix needs for the change to take effect, V(reload) if the chain file changed and V(none) if
-      not.
+    - What the running Postfix needs for the change to take effect, V(reload) if the chain file or the table of server
+      names changed and V(none) if not.
   type: str
   returned: success
   sample: reload
@@ -275,11 +356,11 @@ backup_files:
   sample: [/etc/postfix/tls/mx1.example.org.pem.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_certificates
+from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_certificate
 
 
 def main():
-    _module.run(build=_plan_certificates.certificate, **_plan_certificates.CERTIFICATE)
+    _module.run(build=_plan_certificate.certificate, **_plan_certificate.CERTIFICATE)
 
 
 if __name__ == "__main__":

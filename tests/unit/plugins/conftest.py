@@ -9,6 +9,7 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mailops.postfix.plugins.module_utils import _plan_hook
 
 MAIN_CF = """\
 # As a distribution ships it.
@@ -29,6 +30,16 @@ cleanup   unix  n       -       y       -       0       cleanup
 smtp      unix  -       -       y       -       -       smtp
 local     unix  -       n       n       -       -       local
 """
+
+
+@pytest.fixture(autouse=True)
+def no_hooks(tmp_path_factory, monkeypatch):
+    """What renewals call is installed at fixed places; tests have places of their own."""
+    root = tmp_path_factory.mktemp("hooks")
+    monkeypatch.setattr(_plan_hook, "PROGRAM", str(root / "libexec/deploy-certificate"))
+    monkeypatch.setattr(_plan_hook, "DECLARATIONS", str(root / "declarations"))
+    monkeypatch.setattr(_plan_hook, "CA_HOOKS", (str(root / "update.d"),))
+    return root
 
 
 @pytest.fixture

@@ -54,7 +54,10 @@ def test_backup(run, tmp_path):
     ("options", "message"),
     [
         ({}, "missing required arguments: name"),
-        ({"name": "x", "provider": "none"}, "value of provider must be one of: certbot, files, self_signed"),
+        (
+            {"name": "x", "provider": "none"},
+            "value of provider must be one of: certbot, lego, dehydrated, acme_sh, files, self_signed",
+        ),
         (
             {"name": "x", "provider": "files"},
             "provider is files but all of the following are missing: certificate, private_key",

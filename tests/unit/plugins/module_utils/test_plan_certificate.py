@@ -2,101 +2,41 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans for certificates and CA files, with the real openssl, on a configuration directory of their own."""
+"""Plans for certificates, with the real openssl, on a configuration directory of their own."""
 
 from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _certificate, _plan_certificates
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _certificate,
+    _lineage,
+    _pem_files,
+    _plan_certificate,
+    _plan_hook,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Outcome, apply
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
+    FULL_CHAIN,
+    LEAF,
+    MIDDLE,
+    NOW,
+    OTHER_ROOT,
+    ROOT,
+    issue,
+    write,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-NOW = datetime.now(timezone.utc).replace(microsecond=0)
-UNENCRYPTED = NoEncryption()
-
-
-@dataclass
-class Issued:
-    certificate: x509.Certificate
-    key: Any
-
-    @property
-    def pem(self) -> bytes:
-        return self.certificate.public_bytes(Encoding.PEM)
-
-    @property
-    def key_pem(self) -> bytes:
-        return self.private()
-
-    def private(self, form=PrivateFormat.PKCS8, encryption=UNENCRYPTED) -> bytes:
-        return self.key.private_bytes(Encoding.PEM, form, encryption)
-
-    @property
-    def spki(self) -> bytes:
-        return self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def issue(
-    name,
-    issuer=None,
-    *,
-    names=(),
-    ca=False,
-    start=-1,
-    end=90,
-    key=None,
-    usage=ExtendedKeyUsageOID.SERVER_AUTH,
-    constraints=True,
-):
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    signer = issuer.key if issuer else key
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW + timedelta(days=start))
-        .not_valid_after(NOW + timedelta(days=end))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False)
-    )
-    if constraints:
-        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(item) for item in names]), False)
-    if not ca and usage:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), False)
-    return Issued(builder.sign(signer, hashes.SHA256()), key)
-
-
-ROOT = issue("Test root", ca=True)
-OTHER_ROOT = issue("Other root", ca=True)
-MIDDLE = issue("Test CA", ROOT, ca=True)
-LEAF = issue(
-    "mx1.example.org", MIDDLE, names=["mx1.example.org", "*.mx.example.org"], key=rsa.generate_private_key(65537, 2048)
-)
-FULL_CHAIN = LEAF.pem + MIDDLE.pem
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 
 @pytest.fixture(name="host")
@@ -105,21 +45,14 @@ def fixture_host(tmp_path, monkeypatch):
     (tmp_path / "postfix").mkdir()
     (tmp_path / "postfix/main.cf").write_text("compatibility_level = 3.6\n")
     (tmp_path / "postfix/master.cf").write_text("smtp unix - - y - - smtp\n")
-    monkeypatch.setattr(_plan_certificates, "LETSENCRYPT", str(tmp_path / "live"))
-    monkeypatch.setattr(
-        _plan_certificates, "SYSTEM_BUNDLES", (str(tmp_path / "none.pem"), str(tmp_path / "system.pem"))
-    )
+    monkeypatch.setattr(_lineage, "DIRECTORIES", {**_lineage.DIRECTORIES, "certbot": [str(tmp_path)]})
+    monkeypatch.setattr(_plan_hook, "PROGRAM", str(tmp_path / "program"))
+    monkeypatch.setattr(_plan_hook, "DECLARATIONS", str(tmp_path / "declarations"))
+    monkeypatch.setattr(_pem_files, "SYSTEM_BUNDLES", (str(tmp_path / "none.pem"), str(tmp_path / "system.pem")))
     (tmp_path / "system.pem").write_bytes(b"# Root\n" + ROOT.pem + OTHER_ROOT.pem)
     write(tmp_path / "live/mx1.example.org/privkey.pem", LEAF.key_pem)
     write(tmp_path / "live/mx1.example.org/fullchain.pem", FULL_CHAIN, 0o644)
     return tmp_path
-
-
-def write(path: Path, content: bytes, mode: int = 0o600) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    path.chmod(mode)
-    return str(path)
 
 
 def options(**given: Any) -> dict[str, Any]:
@@ -136,6 +69,7 @@ def options(**given: Any) -> dict[str, Any]:
         "key_type": None,
         "key_bits": None,
         "days": 3650,
+        "deploy_hook": False,
         **given,
     }
 
@@ -144,12 +78,13 @@ def run(
     host: Path,
     check_mode: bool = False,
     spy: Any = run_program,
-    plan: Any = _plan_certificates.certificate,
     **given: Any,
 ) -> Outcome:
-    wanted = given if plan is _plan_certificates.ca_bundle else options(**given)
+    wanted = options(**given)
     return apply(
-        lambda instance: plan(instance, wanted), lambda: Instance(str(host / "postfix"), spy), check_mode=check_mode
+        lambda instance: _plan_certificate.certificate(instance, wanted),
+        lambda: Instance(str(host / "postfix"), spy),
+        check_mode=check_mode,
     )
 
 
@@ -338,36 +273,100 @@ def test_expired_intermediate_is_named(host):
 
 
 @pytest.mark.parametrize(
-    ("key_mode", "group", "outcome"),
+    ("key_mode", "group", "after", "warnings"),
     [
-        (0o600, "root", ""),
-        (0o400, "root", ""),
-        (0o640, "root", "(mode 0640). chmod 0600 "),
-        (0o604, "root", "(mode 0604). chmod 0600 "),
-        (0o644, "ssl-cert", "(mode 0644). chmod 0600 "),
-        (0o660, "ssl-cert", "(mode 0660). chmod 0600 "),
-        (0o640, "ssl-cert", "warning"),
+        (0o600, "root", 0o600, []),
+        (0o400, "root", 0o400, []),
+        (0o640, "root", 0o600, ["(mode 0640, now 0600); whoever has read it still has it"]),
+        (0o604, "root", 0o600, ["(mode 0604, now 0600)"]),
+        (0o640, "ssl-cert", 0o640, ["members of the group ssl-cert can read this private key"]),
+        (0o644, "ssl-cert", 0o640, ["members of the group ssl-cert", "(mode 0644, now 0640)"]),
+        (0o660, "ssl-cert", 0o640, ["members of the group ssl-cert", "(mode 0660, now 0640)"]),
     ],
 )
-def test_key_access(host, monkeypatch, key_mode, group, outcome):
-    monkeypatch.setattr(_plan_certificates, "_group_name", lambda gid: group)
+def test_key_access_is_put_right(host, monkeypatch, key_mode, group, after, warnings):
+    monkeypatch.setattr(_plan_certificate, "_group_name", lambda gid: group)
     given = provide(host, key_mode=key_mode)
-    if outcome in ("", "warning"):
-        warnings = run(host, **given).plan.warnings
-        assert [warning for warning in warnings if "ssl-cert can read this private key" in warning] == warnings
-        assert bool(warnings) is bool(outcome)
-    else:
-        with pytest.raises(DeclarationError) as caught:
-            run(host, **given)
-        assert f"others than root can get at the private key {outcome}" in str(caught.value)
+    key = Path(given["private_key"])
+    predicted = run(host, check_mode=True, **given)
+    assert mode(key) == key_mode
+    outcome = run(host, **given)
+    assert predicted.changed == outcome.changed == (after != key_mode) and predicted.diff == outcome.diff
+    assert (mode(key), key.read_bytes(), outcome.plan.requires) == (after, LEAF.key_pem, "none")
+    assert len(outcome.plan.warnings) == len(warnings)
+    assert all(part in text for part, text in zip(warnings, outcome.plan.warnings))
+    assert not run(host, **given).changed
+
+
+def test_a_link_to_a_key_stays_a_link(host):
+    given = provide(host, key_mode=0o644)
+    archived = Path(given["private_key"])
+    link = host / "in/link.pem"
+    link.symlink_to(archived)
+    run(host, **{**given, "private_key": str(link)})
+    assert link.is_symlink() and mode(archived) == 0o600
+
+
+def test_a_directory_that_others_can_write_to(host):
+    (host / "postfix/tls").mkdir()
+    (host / "postfix/tls").chmod(0o775)
+    with pytest.raises(DeclarationError, match="others than root can write to .*/tls .mode 0775"):
+        run(host, chain_file="tls/mx1.pem")
 
 
 def test_key_of_another_user(host, monkeypatch):
     given = provide(host)
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     real = os.stat(given["private_key"])
-    monkeypatch.setattr(_plan_certificates, "_status", lambda path: os.stat_result((*real[:4], 4712, *real[5:])))
+    monkeypatch.setattr(_pem_files, "status", lambda path: os.stat_result((*real[:4], 4712, *real[5:])))
     with pytest.raises(DeclarationError, match="the private key is not root's but user 4712's"):
+        run(host, **given)
+
+
+LAYOUTS = {
+    "certbot": ("live/{name}", "privkey.pem", "fullchain.pem"),
+    "lego": ("certificates", "{name}.key", "{name}.crt"),
+    "dehydrated": ("certs/{name}", "privkey.pem", "fullchain.pem"),
+    "acme_sh": ("{name}_ecc", "{name}.key", "fullchain.cer"),
+}
+
+
+@pytest.mark.parametrize("provider", LAYOUTS)
+def test_lineages(host, provider):
+    directory, key, chain = (part.format(name="mx1.example.org") for part in LAYOUTS[provider])
+    write(host / "acme" / directory / key, LEAF.key_pem)
+    write(host / "acme" / directory / chain, FULL_CHAIN, 0o644)
+    given = {"provider": provider, "directory": str(host / "acme")}
+    outcome = run(host, chain_file="tls/mx1.pem", **given)
+    assert (host / "postfix/tls/mx1.pem").read_bytes() == LEAF.key_pem + FULL_CHAIN
+    assert outcome.plan.result["files"]["certificate"] == str(host / "acme" / directory / chain)
+    (host / "system.pem").write_bytes(OTHER_ROOT.pem)
+    with pytest.raises(DeclarationError, match="openssl does not verify it"):
+        run(host, **given)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "warn_below", "remaining", "warns"),
+    [
+        (-10, 90, 0.3, 0.9, False),
+        (-71, 29, 0.3, 0.29, True),
+        (-71, 29, 0.2, 0.29, False),
+        (-71, 29, 0, 0.29, False),
+        (-5, 1, 0.3, 0.167, True),
+    ],
+)
+def test_remaining_life(host, start, end, warn_below, remaining, warns):
+    leaf = issue("mx1", MIDDLE, start=start, end=end)
+    outcome = run(host, warn_below=warn_below, **provide(host, leaf.pem + MIDDLE.pem, leaf.key_pem))
+    assert outcome.plan.result["certificate"]["remaining"] == pytest.approx(remaining, abs=0.002)
+    assert [
+        f"{remaining:.0%} of its life is left: does its renewal work?" in text for text in outcome.plan.warnings
+    ] == [True] * warns
+
+
+@pytest.mark.parametrize("given", [{"warn_below": 1.0}, {"warn_below": -0.1}, {"renew_below": 30.0}])
+def test_fractions(host, given):
+    with pytest.raises(DeclarationError, match="it is a fraction of the certificate's life"):
         run(host, **given)
 
 
@@ -689,143 +688,23 @@ def test_self_signed_declarations_that_are_refused(host, given, message):
     assert message in str(caught.value)
 
 
-# CAs
-
-
-def bundle(host: Path, **given: Any) -> Outcome:
-    return run(host, plan=_plan_certificates.ca_bundle, **{"extra": [], "system": True, "path": None, **given})
-
-
-def test_the_system_bundle_is_used_as_it_is(host):
-    outcome = bundle(host)
-    assert not outcome.changed and outcome.plan.changes == []
-    assert outcome.plan.result == {
-        "parameters": {"smtp_tls_CAfile": str(host / "system.pem"), "smtp_tls_CApath": None},
-        "chrooted": True,
-        "certificates": 2,
-    }
-
-
-def test_no_program_is_run_for_the_system_bundle(host):
-    def never(argv, stdin):
-        raise AssertionError(argv)
-
-    bundle(host, spy=never)
-
-
 @pytest.mark.parametrize(
-    ("given", "path", "cas"),
+    ("given", "reason", "same_key"),
     [
-        ({"extra": ["site.pem"]}, "tls/ca-certificates.pem", [ROOT, OTHER_ROOT, MIDDLE]),
-        ({"extra": ["site.pem"], "system": False}, "tls/ca-certificates.pem", [MIDDLE]),
-        ({"extra": ["site.pem", "site.pem"], "path": "cas.pem"}, "cas.pem", [ROOT, OTHER_ROOT, MIDDLE]),
-        ({"path": "cas.pem"}, "cas.pem", [ROOT, OTHER_ROOT]),
-        ({"extra": ["two.pem"]}, "tls/ca-certificates.pem", [ROOT, OTHER_ROOT]),
+        ({}, "it expires on", True),
+        ({"renew_below": 0.1}, "", True),
+        ({"reuse_key": False}, "it expires on", False),
+        ({"reuse_key": False, "renew_below": 0.1}, "", True),
     ],
 )
-def test_bundle(host, given, path, cas):
-    write(host / "postfix/site.pem", MIDDLE.pem)
-    write(host / "postfix/two.pem", b"once more\n" + OTHER_ROOT.pem.replace(b"\n", b"\r\n") + ROOT.pem)
-    target = host / "postfix" / path
-    predicted = bundle(host, check_mode=True, **given)
-    assert predicted.changed and not target.exists()
-    outcome = bundle(host, **given)
-    assert outcome.changed and outcome.diff == predicted.diff and outcome.plan.requires == "reload"
-    (diff,) = outcome.diff
-    assert (diff["before"], len(diff["after"].splitlines())) == ("", len(cas)), "a line for each certificate"
-    header, newline, rest = target.read_bytes().partition(b"\n")
-    assert header.startswith(b"# Written by Ansible (mailops.postfix.ca_bundle)")
-    assert rest == b"".join(ca.pem for ca in cas)
-    assert mode(target) == 0o644
-    assert outcome.plan.result["parameters"] == {"smtp_tls_CAfile": str(target), "smtp_tls_CApath": None}
-    assert outcome.plan.result["certificates"] == len(cas)
-    again = bundle(host, **given)
-    assert not again.changed and again.plan.requires == "none"
-
-
-def test_bundle_follows_the_system(host):
-    write(host / "postfix/site.pem", MIDDLE.pem)
-    bundle(host, extra=["site.pem"])
-    (host / "system.pem").write_bytes(ROOT.pem)
-    assert bundle(host, extra=["site.pem"]).changed
-    assert _certificate.certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
-        ca.certificate.public_bytes(Encoding.DER) for ca in (ROOT, MIDDLE)
-    ]
-
-
-def test_mode_of_bundle_is_put_right(host):
-    path = host / "postfix/cas.pem"
-    bundle(host, path="cas.pem")
-    path.chmod(0o600)
-    assert bundle(host, path="cas.pem").changed
-    assert mode(path) == 0o644
-
-
-@pytest.mark.parametrize(
-    ("ca", "warning"),
-    [
-        (ROOT, ""),
-        (MIDDLE, ""),
-        (HUB, ""),
-        (issue("v1 root", constraints=False, usage=None), ""),
-        (LEAF, "CN=mx1.example.org is neither a CA's certificate nor self-signed: it makes no peer trusted"),
-        (issue("Old root", ca=True, start=-20, end=-10), "CN=Old root: it expired on"),
-        (issue("New root", ca=True, start=10, end=20), "CN=New root: it is not valid before"),
-    ],
-    ids=["root", "intermediate", "self-signed", "v1", "leaf", "expired", "too-early"],
-)
-def test_doubtful_cas(host, ca, warning):
-    write(host / "postfix/site.pem", ca.pem)
-    warnings = bundle(host, extra=["site.pem"]).plan.warnings
-    assert len(warnings) == bool(warning)
-    assert all(f"{host}/postfix/site.pem: {warning}" in text for text in warnings)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "site.pem: there is no such file. Copy the CA's certificate to this host first"),
-        (b"", "site.pem: it holds no certificate"),
-        (LEAF.key_pem, "site.pem: it holds a private key"),
-        (ROOT.pem + ROOT.key_pem, "site.pem: it holds a private key"),
-        (ROOT.pem[:-40], "site.pem: PEM block 1 (CERTIFICATE) has no END line"),
-        (_certificate.to_pem(b"\x30\x03\x02\x01\x01"), "site.pem: openssl cannot read it"),
-        (ROOT.pem.replace(b"CERT", b"TRUSTED CERT"), "'openssl x509' rewrites a TRUSTED CERTIFICATE"),
-    ],
-)
-def test_cas_that_are_refused(host, content, message):
-    if content is not None:
-        write(host / "postfix/site.pem", content)
-    with pytest.raises(PostfixError) as caught:
-        bundle(host, extra=["site.pem"])
-    assert message in str(caught.value)
-    assert not (host / "postfix/tls").exists()
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"system": False}, "nothing would be trusted"),
-        ({"system": False, "extra": [], "path": "x.pem"}, "nothing would be trusted"),
-        ({"path": "../system.pem"}, "path is the system's own file, or one of extra"),
-        ({"extra": ["site.pem"], "path": "site.pem"}, "path is the system's own file, or one of extra"),
-        ({"path": "a,b.pem"}, "Postfix cannot have white space"),
-    ],
-)
-def test_bundle_declarations_that_are_refused(host, given, message):
-    write(host / "postfix/site.pem", MIDDLE.pem)
-    with pytest.raises(DeclarationError) as caught:
-        bundle(host, **given)
-    assert message in str(caught.value)
-
-
-def test_no_system_bundle(host):
-    (host / "system.pem").unlink()
-    with pytest.raises(HostError, match="Install ca-certificates"):
-        bundle(host)
-
-
-def test_damaged_system_bundle(host):
-    (host / "system.pem").write_bytes(ROOT.pem[:-40])
-    with pytest.raises(DeclarationError, match="has no END line"):
-        bundle(host)
+def test_self_signed_is_renewed_before_it_expires(host, given, reason, same_key):
+    soon = issue("hub.example.org", names=["hub.example.org"], start=-80, end=20, key=HUB.key)
+    write(host / "postfix/tls/hub.example.org.pem", soon.key_pem + soon.pem)
+    predicted = self_signed(host, check_mode=True, **given)
+    outcome = self_signed(host, **given)
+    assert predicted.changed is outcome.changed is bool(reason)
+    assert outcome.plan.changes[0].stale.startswith(reason)
+    pins = outcome.plan.result["certificate"]["public_key_fingerprint"]
+    assert (pins == _certificate.fingerprints(HUB.spki)) is same_key
+    assert outcome.plan.result["certificate"]["remaining"] == (1.0 if reason else pytest.approx(0.2, abs=0.002))
+    assert not self_signed(host, **given).changed

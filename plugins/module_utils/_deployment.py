@@ -1,0 +1,370 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The program that ACME clients call when they have renewed a certificate. Private to mailops.postfix.
+
+It finds which declared certificates are concerned, plans and installs as the module certificate does, reloads Postfix, and
+asks each port what it serves. What does not hold is undone: the old certificate stays in service, and the reason is in the
+mail log. It needs neither Ansible nor anything else that Python does not bring; :mod:`_plan_hook` installs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _checks,
+    _listeners,
+    _master_cf,
+    _plan_ca_bundle,
+    _plan_certificate,
+    _plan_hook,
+    _proof,
+    _rollback,
+    _smtp_session,
+    _transaction,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, run_program
+
+NAME = "deploy-certificate"
+
+PATIENCE = 15.0
+"""Seconds in which the ports must serve the new certificate; a reload takes effect with the next process."""
+
+_PAUSE = 0.5
+_TIMEOUT = 10.0
+_TIME_LIMIT = 20.0
+
+USAGE = f"""\
+usage: {NAME}                        called by certbot, lego or acme.sh, which say in the environment what they have renewed
+       {NAME} deploy_cert DOMAIN KEYFILE CERTFILE FULLCHAINFILE ...      called by dehydrated; other operations do nothing
+       {NAME} --path FILE...         what is made of these files or directories
+       {NAME} --name NAME...         certificates by their declared names
+       {NAME} --all                  all declared certificates
+       {NAME} --ca-bundles           all declared CA bundles
+
+Deploys renewed certificates to Postfix. What is declared stands in {_plan_hook.DECLARATIONS}.
+Exit status: 0 all is in service; 1 something is not, and what was before still is; 2 wrong arguments."""
+
+# Certbot names the lineage, the others the file.
+_ENVIRONMENT = ("RENEWED_LINEAGE", "LEGO_HOOK_CERT_PATH", "LEGO_CERT_PATH", "CERT_FULLCHAIN_PATH")
+_OPERATION = re.compile(r"[a-z]+(_+[a-z]+)+")
+
+Ask = Callable[[_smtp_session.Question], Dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a run of Ansible has declared."""
+
+    config_directory: str
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return str(self.options.get("name") or self.options.get("path") or "CAs")
+
+    def instance(self) -> Instance:
+        """A snapshot of the instance as it is now."""
+        return Instance(self.config_directory)
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ, ask: Ask = _smtp_session.ask) -> int:
+    """Do what was asked for; the exit status."""
+    arguments = list(arguments)
+    os.umask(0o022)
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(USAGE)
+        return 0
+    if arguments[:1] == ["--ca-bundles"] and len(arguments) == 1:
+        return _each(_plan_hook.CA_BUNDLES, lambda _declared: True, renew_bundle)
+    is_concerned = _selection(arguments, environment)
+    if is_concerned is None:
+        if arguments and arguments[0] != "deploy_cert" and _OPERATION.fullmatch(arguments[0]):
+            return 0  # another of dehydrated's operations
+        print(USAGE, file=sys.stderr)
+        return 2
+    return _each(_plan_hook.CERTIFICATES, is_concerned, lambda declared: deploy(declared, ask))
+
+
+def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Optional[Callable[[Declaration], bool]]:
+    """Which certificates are concerned; None if the arguments do not say."""
+    if not arguments:
+        paths = [environment[name] for name in _ENVIRONMENT if environment.get(name)]
+        return (lambda declared: _uses(declared, paths)) if paths else None
+    first, rest = arguments[0], arguments[1:]
+    if first == "--all" and not rest:
+        return lambda declared: True
+    if first == "--name" and rest:
+        return lambda declared: declared.options["name"] in rest
+    if first == "--path" and rest:
+        return lambda declared: _uses(declared, rest)
+    if first == "deploy_cert" and len(rest) >= 4:
+        return lambda declared: _uses(declared, rest[1:5])
+    return None
+
+
+def _uses(declared: Declaration, paths: Iterable[str]) -> bool:
+    """Whether a certificate is made of one of these files, or of files in one of these directories."""
+    source = _plan_certificate.source(declared.instance(), declared.options)
+    own = {source, os.path.dirname(source)}
+    # Names count as well as what they lead to: a lineage is a directory of links to files whose names change.
+    known = {os.path.abspath(path) for path in own} | {os.path.realpath(path) for path in own}
+    return any(os.path.abspath(path) in known or os.path.realpath(path) in known for path in paths)
+
+
+def _each(kind: str, is_concerned: Callable[[Declaration], bool], do: Callable[[Declaration], str]) -> int:
+    """Do it for each declaration that is concerned, whatever becomes of the others."""
+    status = 0
+    directory = os.path.join(_plan_hook.DECLARATIONS, kind)
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    for name in (name for name in names if name.endswith(".json")):
+        config_directory, title = "", name
+        try:
+            declared = _read(os.path.join(directory, name))
+            config_directory, title = declared.config_directory, declared.name
+            if not os.path.isfile(os.path.join(config_directory, "main.cf")):
+                continue  # Postfix, or this instance of it, has been removed
+            if is_concerned(declared):
+                said = do(declared)
+                print(f"{title}: {said}")
+                _log(config_directory, "info", f"{title}: {said}")
+        except Exception as error:  # whatever it is, the next certificate has nothing to do with it
+            status = 1
+            cause = str(error) if isinstance(error, PostfixError) else f"{type(error).__name__}: {error}"
+            message = " ".join(f"{title}: {cause}".split())
+            print(f"{NAME}: {message}", file=sys.stderr)
+            _log(config_directory, "error", message)
+    return status
+
+
+def _read(path: str) -> Declaration:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            content = json.load(file)
+        return Declaration(content["config_directory"], content["options"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HostError("reading", path, str(error), "Run the play that declares it once more") from error
+
+
+def _log(config_directory: str, level: str, message: str) -> None:
+    """Say it in the mail log, by Postfix's way to it or, where that is broken, by syslog's own."""
+    ways = [["logger", "-t", f"postfix/{NAME}", "-p", f"mail.{'err' if level == 'error' else level}", "--", message]]
+    if config_directory:
+        ways.insert(0, ["postlog", "-c", config_directory, "-t", f"postfix/{NAME}", "-p", level, message])
+    for way in ways:
+        with suppress(PostfixError):
+            if run_program(way).returncode == 0:
+                return
+
+
+# Certificates
+
+
+def deploy(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
+    """Bring a renewed certificate into service; what to say of it.
+
+    :raises PostfixError: if it can't be; what was in service before still is.
+    """
+    instance = declared.instance()
+    instance.must_be_readable()
+    planned = _plan_certificate.renewal(instance, declared.options)
+    facts = planned.plan.result["certificate"]
+    said = f"serial {facts['serial']}, valid until {facts['not_after']}"
+    if planned.chain_file is not None and not planned.plan.changes_something() and not _served_otherwise(declared, ask):
+        return f"already in service: {said}"
+    _must_be_sound(declared, instance)
+    before, _served = _look(instance, ask, declared, 0)
+    if not any(not problem.about_certificate for problem in before):
+        _must_stay_sound(declared, instance)
+    earlier = _rollback.unproven(declared.config_directory)
+    outcome = _transaction.apply(
+        lambda snapshot: _plan_certificate.renewal(snapshot, declared.options).plan,
+        declared.instance,
+        provisional=True,
+    )
+    try:
+        _bring_into_service(declared, ask, before)
+    except BaseException as error:
+        _go_back(declared, error, len(_rollback.unproven(declared.config_directory)) > len(earlier))
+        raise
+    if not earlier:
+        _transaction.accept(declared.config_directory)
+    for warning in outcome.plan.warnings:
+        _log(declared.config_directory, "warn", f"{declared.name}: {warning}")
+    return f"in service: {said}"
+
+
+def _must_be_sound(declared: Declaration, instance: Instance) -> None:
+    """Refuse to reload what would not survive it."""
+    remedy = f"Then: {_plan_hook.PROGRAM} --name {declared.name}"
+    if not instance.running():
+        raise HostError(
+            "deploying",
+            declared.name,
+            f"the Postfix of {declared.config_directory} does not run, so that nothing can be proven; the old files stay",
+            f"Start it. {remedy}",
+        )
+    failure, _complaints = instance.postfix_check(instance.main_cf, instance.master_cf)
+    if failure:
+        raise HostError(
+            "deploying",
+            declared.name,
+            f"postfix check fails with the configuration of {declared.config_directory}: {failure}",
+            f"Mend it. {remedy}",
+        )
+
+
+def _must_stay_sound(declared: Declaration, instance: Instance) -> None:
+    """Refuse to reload what a daemon would die of, and what nobody has reloaded yet: the ports still are all right."""
+    configuration = Configuration(
+        instance.parameters,
+        instance.main_cf,
+        instance.master_cf,
+        instance.path("main.cf"),
+        instance.path("master.cf"),
+        instance.version,
+        frozenset(),
+    )
+    for problem in _checks.value_problems(configuration):
+        if problem.check == "wrong_value":
+            raise HostError(
+                "deploying",
+                declared.name,
+                f"a reload would bring into service what does not work: {problem}",
+                f"Mend it. Then: {_plan_hook.PROGRAM} --name {declared.name}",
+            )
+
+
+def _served_otherwise(declared: Declaration, ask: Ask) -> bool:
+    instance = declared.instance()
+    if not instance.running():
+        return False
+    problems, _served = _look(instance, ask, declared, 0)
+    return any(problem.about_certificate for problem in problems)
+
+
+def _bring_into_service(declared: Declaration, ask: Ask, before: Set[Problem]) -> None:
+    instance = declared.instance()
+    service = _proof.Service(instance)
+    service.bring_up("reload")
+    if not service.survives(_proof.GLANCE):
+        raise HostError("reloading", f"the Postfix of {declared.config_directory}", "master(8) died of it")
+    after, served = _look(instance, ask, declared, PATIENCE)
+    new = [str(problem) for problem in after if problem.about_certificate or problem not in before]
+    if new:
+        raise HostError("asking", "the ports", "; ".join(sorted(new)))
+    if served == 0:
+        raise HostError("asking", "the ports", "none of those that shall serve the certificate could be asked")
+
+
+def _go_back(declared: Declaration, error: BaseException, installed: bool) -> None:
+    """Put the old files back, and have Postfix use them; the error is told what became of it."""
+    remedy = "Postfix is given the client's own files, and there is no way back to the old ones: set chain_file"
+    if installed:
+        # Where an earlier run has not been proven either, this goes back to before both.
+        _restored, left = _transaction.undo(declared.config_directory)
+        remedy = f"Somebody else has changed {', '.join(left)}" if left else "The old certificate is back in service"
+        try:
+            _proof.Service(declared.instance()).bring_up("reload")
+        except PostfixError as again:
+            remedy = f"The old files are back, but Postfix does not use them: {again}"
+    if isinstance(error, PostfixError):
+        error.remedy = f"{error.remedy}. {remedy}" if error.remedy else remedy
+
+
+# The ports
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a port."""
+
+    port: str
+    text: str
+    about_certificate: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.port}: {self.text}"
+
+
+def _look(instance: Instance, ask: Ask, declared: Declaration, patience: float) -> Tuple[Set[Problem], int]:
+    """What is wrong with the ports, and how many answered with the certificate that they shall serve.
+
+    None to answer counts as one where no port serves it at all: a client's certificate.
+    """
+    end = time.monotonic() + patience
+    while True:
+        problems, served, wanted = _look_once(instance, ask, declared)
+        wrong = any(problem.about_certificate for problem in problems) or (wanted and not served)
+        if not wrong or time.monotonic() > end:
+            return problems, served if wanted else 1
+        time.sleep(_PAUSE)
+
+
+def _look_once(instance: Instance, ask: Ask, declared: Declaration) -> Tuple[Set[Problem], int, int]:
+    problems: Set[Problem] = set()
+    served = wanted = 0
+    names = _sni_names(instance, declared)
+    own = {_plan_certificate.served_file(instance, declared.options)}
+    for listener in _listeners.listeners(_master_cf.services(instance.master_cf), instance.parameters):
+        for name in [None, *(names if listener.tls else {})]:
+            host = _proof.address(instance, listener)
+            port = f"{listener.name} at {host}" + (f" for {name}" if name else "")
+            expected = names[name] if name else [_proof.leaf(instance, path) for path in listener.certificates]
+            expected = [fingerprint for fingerprint in expected if fingerprint]
+            question = _smtp_session.Question(
+                host=host,
+                port=_proof.port(listener.port),
+                implicit_tls=listener.implicit_tls,
+                server_name=name,
+                relay=False,
+                protocols=False,
+                timeout=_TIMEOUT,
+                time_limit=_TIME_LIMIT,
+            )
+            facts = ask(question)
+            concerned = bool(name) or not own.isdisjoint(listener.certificates)
+            shown = [certificate["fingerprint"]["sha256"] for certificate in facts["chain"][:1]]
+            if listener.tls and expected and concerned:
+                wanted += 1
+                served += bool(shown and shown[0] in expected)
+            for text in _listeners.problems(listener, facts, [], trusted=True):
+                problems.add(Problem(port, text))
+            if shown and expected and shown[0] not in expected:
+                text = f"it serves another certificate ({shown[0]}) than it shall ({' or '.join(expected)})"
+                problems.add(Problem(port, text, about_certificate=concerned))
+    return problems, served, wanted
+
+
+def _sni_names(instance: Instance, declared: Declaration) -> Dict[str, List[str]]:
+    """The server names of a certificate, and the fingerprints of what the table has for them."""
+    result: Dict[str, List[str]] = {}
+    if declared.options.get("sni"):
+        for name, files in _plan_certificate.server_names(instance, declared.options).items():
+            result[name] = [_proof.leaf(instance, path) for path in files]
+    return result
+
+
+# CAs
+
+
+def renew_bundle(declared: Declaration) -> str:
+    """Make a CA bundle anew; what to say of it."""
+    outcome = _transaction.apply(lambda instance: _plan_ca_bundle.bundle(instance, declared.options), declared.instance)
+    instance = declared.instance()
+    if outcome.changed and instance.running():
+        instance.must_be_readable()
+        _proof.Service(instance).bring_up("reload")
+    return f"{outcome.plan.result['certificates']} CAs, {'changed' if outcome.changed else 'unchanged'}"
