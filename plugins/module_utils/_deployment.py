@@ -80,12 +80,18 @@ class Declaration:
         return Instance(self.config_directory)
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ, ask: Ask = _smtp_session.ask) -> int:
-    """Do what was asked for; the exit status."""
+def main(
+    arguments: Sequence[str], environment: Optional[Mapping[str, str]] = None, ask: Ask = _smtp_session.ask
+) -> int:
+    """Do what was asked for; the exit status.
+
+    :param environment: by default that of this process.
+    """
     arguments = list(arguments)
+    environment = os.environ if environment is None else environment
     os.umask(0o022)
     if arguments[:1] in (["-h"], ["--help"]):
-        print(USAGE)
+        sys.stdout.write(f"{USAGE}\n")
         return 0
     if arguments[:1] == ["--ca-bundles"] and len(arguments) == 1:
         return _each(_plan_hook.CA_BUNDLES, lambda _declared: True, renew_bundle)
@@ -93,7 +99,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ, 
     if is_concerned is None:
         if arguments and arguments[0] != "deploy_cert" and _OPERATION.fullmatch(arguments[0]):
             return 0  # another of dehydrated's operations
-        print(USAGE, file=sys.stderr)
+        sys.stderr.write(f"{USAGE}\n")
         return 2
     return _each(_plan_hook.CERTIFICATES, is_concerned, lambda declared: deploy(declared, ask))
 
@@ -138,13 +144,13 @@ def _each(kind: str, is_concerned: Callable[[Declaration], bool], do: Callable[[
                 continue  # Postfix, or this instance of it, has been removed
             if is_concerned(declared):
                 said = do(declared)
-                print(f"{title}: {said}")
+                sys.stdout.write(f"{title}: {said}\n")
                 _log(config_directory, "info", f"{title}: {said}")
         except Exception as error:  # whatever it is, the next certificate has nothing to do with it
             status = 1
             cause = str(error) if isinstance(error, PostfixError) else f"{type(error).__name__}: {error}"
             message = " ".join(f"{title}: {cause}".split())
-            print(f"{NAME}: {message}", file=sys.stderr)
+            sys.stderr.write(f"{NAME}: {message}\n")
             _log(config_directory, "error", message)
     return status
 
