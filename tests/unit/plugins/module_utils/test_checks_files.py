@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _checks_files
-from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 DEFAULTS = {"mail_owner": "postfix", "queue_directory": "/q"}
 FILE, EMPTY, DIRECTORY = 0o100644, 0o100645, 0o040755
@@ -30,18 +31,7 @@ class Host:
         return user != "postfix" or "secret" not in path
 
 
-def configuration(main_cf="", master_cf="smtp inet n - y - - smtpd\n", version=(3, 7, 11), made=(), **parameters):
-    types = frozenset({"hash", "texthash", "cidr", "regexp", "static", "inline", "proxy", "unionmap", "pipemap"})
-    return Configuration(
-        {**DEFAULTS, **parameters},
-        main_cf.encode(),
-        master_cf.encode(),
-        "main.cf",
-        "master.cf",
-        version,
-        types,
-        frozenset(made),
-    )
+configuration = partial(built, DEFAULTS)
 
 
 def found(name, value, made=(), **parameters):

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _checks_master
-from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration
 from ansible_collections.mailops.postfix.plugins.module_utils._host import Socket
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 DEFAULTS = {"daemon_directory": "/d", "queue_directory": "/q", "default_process_limit": "100", "inet_interfaces": "all"}
 
@@ -44,18 +46,7 @@ class Host:
         return frozenset({"9"})
 
 
-def configuration(main_cf="", master_cf="smtp inet n - y - - smtpd\n", version=(3, 7, 11), made=(), **parameters):
-    types = frozenset({"hash", "texthash", "cidr", "regexp", "static", "inline", "proxy", "unionmap", "pipemap"})
-    return Configuration(
-        {**DEFAULTS, **parameters},
-        main_cf.encode(),
-        master_cf.encode(),
-        "main.cf",
-        "master.cf",
-        version,
-        types,
-        frozenset(made),
-    )
+configuration = partial(built, DEFAULTS)
 
 
 def found(master_cf, main_cf="", **parameters):

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _checks_tls
-from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 DEFAULTS = {
     "smtpd_sasl_security_options": "noanonymous",
@@ -18,18 +20,7 @@ SMTPD = "smtp inet n - y - - smtpd\n"
 SMTP = "smtp unix - - y - - smtp\n"
 
 
-def configuration(main_cf="", master_cf="smtp inet n - y - - smtpd\n", version=(3, 7, 11), made=(), **parameters):
-    types = frozenset({"hash", "texthash", "cidr", "regexp", "static", "inline", "proxy", "unionmap", "pipemap"})
-    return Configuration(
-        {**DEFAULTS, **parameters},
-        main_cf.encode(),
-        master_cf.encode(),
-        "main.cf",
-        "master.cf",
-        version,
-        types,
-        frozenset(made),
-    )
+configuration = partial(built, DEFAULTS)
 
 
 def checks(parameters, master_cf):
