@@ -17,6 +17,7 @@ import grp
 import hashlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import stat
@@ -334,8 +335,11 @@ def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> Lis
         _rollback.recover(directory)
         if not isinstance(error, OSError):
             raise
-        where = error.filename2 or error.filename or "the configuration"
-        raise HostError("writing", str(where), error.strerror or str(error), "Nothing has been changed") from error
+        # A temporary file says nothing to the user; its target does.
+        where = re.sub(
+            r"/\.([^/]+)\.[0-9a-f]{8}\.new[^/]*$", r"/\1", str(error.filename2 or error.filename or directory)
+        )
+        raise HostError("writing", where, error.strerror or str(error), "Nothing has been changed") from error
 
 
 def _installs(change: Change) -> bool:

@@ -125,7 +125,7 @@ def test_no_room_for_names(modules, a, directory, declared, small, refused):
     for stage in (
         "locking ",
         "/.transaction:",
-        "/tls/.mx.pem.",
+        "/tls/mx.pem:",
         "compiling hash:",
         "compiling cdb:",
         "/.transaction/1:",
