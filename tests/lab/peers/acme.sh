@@ -1,0 +1,70 @@
+# An ACME server, Pebble: https://acme.example.test:14000/dir, known by the lab's CA; its certificates live six days, and
+# its root is at :15000/roots/0. What DNS it asks is its own Knot, which takes updates of the challenges of the hosts
+# below, signed with the key "challenge", and asks the lab's name server for all else.
+cat > /etc/pebble.json <<CONFIG
+{
+  "pebble": {
+    "listenAddress": "0.0.0.0:14000",
+    "managementListenAddress": "0.0.0.0:15000",
+    "certificate": "/lab/certificates/$fqdn/fullchain.pem",
+    "privateKey": "/lab/certificates/$fqdn/privkey.pem",
+    "httpPort": 80,
+    "tlsPort": 443,
+    "ocspResponderURL": "",
+    "externalAccountBindingRequired": false,
+    "certificateValidityPeriod": 518400,
+    "profiles": {"default": {"description": "Six days", "validityPeriod": 518400}}
+  }
+}
+CONFIG
+cat > /etc/systemd/system/pebble.service <<'UNIT'
+[Unit]
+Description=ACME server
+After=knot.service
+[Service]
+# It would refuse some requests, and wait before it looks, to try the clients' patience.
+Environment=PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0
+ExecStart=/usr/bin/pebble -config /etc/pebble.json -dnsserver 127.0.0.1:53
+[Install]
+WantedBy=multi-user.target
+UNIT
+install -d -o knot -g knot -m 750 /var/lib/knot/challenges
+cat > /etc/knot/knot.conf <<CONFIG
+server:
+    listen: 0.0.0.0@53
+log:
+  - target: syslog
+    any: info
+key:
+  - id: challenge
+    algorithm: hmac-sha256
+    secret: $(printf 'The lab may change its names.' | base64)
+acl:
+  - id: challenge
+    key: challenge
+    action: update
+remote:
+  - id: ns
+    address: $(awk '$1 == "nameserver" { print $2; exit }' /etc/resolv.conf)@53
+mod-dnsproxy:
+  - id: default
+    remote: ns
+template:
+  - id: default
+    global-module: mod-dnsproxy/default
+    storage: /var/lib/knot/challenges
+    file: "%s.zone"
+    acl: challenge
+zone:
+CONFIG
+for host in renewal renewal-bookworm; do
+    zone=_acme-challenge.$host.$domain
+    printf '$TTL 0\n@ SOA %s. hostmaster.%s. 1 3600 600 86400 0\n@ NS %s.\n' "$fqdn" "$domain" "$fqdn" \
+        > "/var/lib/knot/challenges/$zone.zone"
+    echo "  - domain: $zone" >> /etc/knot/knot.conf
+done
+chown knot:knot /var/lib/knot/challenges/*.zone
+chown root:knot /etc/knot/knot.conf
+chmod 640 /etc/knot/knot.conf
+systemctl daemon-reload
+systemctl --quiet enable --now --no-block pebble.service
