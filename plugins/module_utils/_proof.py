@@ -54,6 +54,9 @@ PROOF: Mapping[str, Any] = {
 """What the module proof takes."""
 
 _PAUSE = 0.2
+_DIES = re.compile(r"\b(fatal|panic): ")
+# What a user's own command says ("postfix/sendmail[1]: fatal: ...") is the user's mistake, not the configuration's.
+_COMMAND = re.compile(r"\S*/(sendmail|postdrop|postqueue|postsuper|postmap|postalias|postconf|postcat|postlog)\[")
 _LOG_LINES = 5
 _WEAK = ("none", "may")
 
@@ -217,7 +220,7 @@ def prove(
     findings.log = log.complaints()
     if options["requires"] != "none":
         # A daemon that dies is started again and again, without a port that shows it.
-        findings.problems += [line for line in findings.log if re.search(r"\b(fatal|panic): ", line)]
+        findings.problems += [line for line in findings.log if _DIES.search(line) and not _COMMAND.match(line)]
     result = _result(options, findings)
     if not findings.problems:
         _transaction.accept(instance.config_directory)

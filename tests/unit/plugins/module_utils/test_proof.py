@@ -178,6 +178,16 @@ def test_a_daemon_that_dies_unseen(host):
     assert host.main_cf() == host.old
 
 
+def test_a_users_mistake_meanwhile_is_not_the_configurations(host):
+    def mistake():
+        with open(host.log, "a", encoding="utf-8") as file:
+            file.write("Nov 23 12:00:01 host postfix/sendmail[7]: fatal: usage: sendmail [options]\n")
+        return RIGHT
+
+    host.answers = [mistake, RIGHT]
+    assert host.prove()["problems"] == []
+
+
 def test_a_reload_is_not_enough_to_free_what_is_throttled(host):
     host.answers = [WRONG, WRONG, RIGHT]
     with pytest.raises(_proof.NotProven, match="is back and in service"):
