@@ -124,7 +124,8 @@ def complete(journal: Journal, provisional: bool) -> None:
 def recover(config_directory: str) -> bool:
     """Go back to before an installation that was killed.
 
-    :returns: whether there was one.
+    :returns: whether there was one. A directory without a journal is left by a kill before the first file was written, or after
+        the last one was in place: there is nothing to put back.
     """
     directory = os.path.join(config_directory, NAME)
     if not os.path.isdir(directory):
@@ -133,11 +134,11 @@ def recover(config_directory: str) -> bool:
     if journal is not None:
         _restore(journal)
     _remove(directory)
-    return True
+    return journal is not None
 
 
 def interrupted(config_directory: str) -> bool:
-    """Whether a killed installation left its journal."""
+    """Whether a killed installation left something to tidy up."""
     return os.path.isdir(os.path.join(config_directory, NAME))
 
 

@@ -111,10 +111,11 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(directory):
     while kill_at(count, lambda: apply(directory)):
         for name in ("main.cf", "master.cf", "table", "table.db"):
             assert (directory / name).read_bytes() in (OLD[name], NEW[name]), name
-        _rollback.recover(str(directory))
+        told = _rollback.recover(str(directory))
         (directory / "main.cf.tmp").unlink(missing_ok=True)
         assert contents(directory) in (OLD, NEW), f"after the {count}th call"
         outcomes.append(contents(directory) == NEW)
+        assert not (told and outcomes[-1]), "what is in place has not been interrupted"
         assert (directory / "tls").exists() == outcomes[-1]
         restore(directory)
         count += 1
