@@ -13,24 +13,26 @@ import grp
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Sequence
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _certificate,
     _lineage,
     _pem_files,
+    _plan_chain_file,
     _plan_hook,
+    _plan_self_signed,
     _plan_sni,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._certificate import Certificate, PemError
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._plan_chain_file import Deployment
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Attributes, Change, Plan, strongest
 
-RENEW_BELOW = 0.33
 WARN_BELOW = 0.3
-"""Fractions of the life of a certificate. ACME clients renew when a third of it is left."""
+"""The fraction of the life of a certificate. ACME clients renew when a third of it is left."""
 
 CERTIFICATE: Mapping[str, Any] = {
     "argument_spec": {
@@ -47,7 +49,7 @@ CERTIFICATE: Mapping[str, Any] = {
         "key_type": {"type": "str", "choices": ["ecdsa", "rsa"], "no_log": False},
         "key_bits": {"type": "int", "no_log": False},
         "days": {"type": "int", "default": 3650},
-        "renew_below": {"type": "float", "default": RENEW_BELOW},
+        "renew_below": {"type": "float", "default": _plan_self_signed.RENEW_BELOW},
         "reuse_key": {"type": "bool", "default": True, "no_log": False},
         "warn_below": {"type": "float", "default": WARN_BELOW},
         "sni": {"type": "bool", "default": False},
@@ -57,28 +59,6 @@ CERTIFICATE: Mapping[str, Any] = {
     "required_if": [["provider", "files", ["certificate", "private_key"]]],
 }
 """What the module certificate takes, as arguments of AnsibleModule."""
-
-SIDES = {"server": ("smtpd",), "client": ("smtp",), "both": ("smtpd", "smtp")}
-CURVES = {256: "P-256", 384: "P-384", 521: "P-521"}
-DEFAULT_BITS = {"ecdsa": 256, "rsa": 2048}
-
-
-@dataclass
-class Deployment:
-    """One certificate on its way into service."""
-
-    options: Mapping[str, Any]
-    plan: Plan
-    chain_file: str | None
-    """The file with key and chain that is made for Postfix; None if Postfix is given the provider's own."""
-    certificate: str
-    """The file whose replacement is a renewal."""
-    names: Sequence[str]
-    chain: Sequence[bytes] | None
-    """What the chain file shall hold; None if that is not known yet."""
-    public_key: bytes | None
-    staged: dict[str, str] = field(default_factory=dict)
-    """Where a new chain file is while the transaction is under way, for what is made of it."""
 
 
 def certificate(instance: Instance, options: Mapping[str, Any]) -> Plan:
@@ -118,7 +98,7 @@ def source(instance: Instance, options: Mapping[str, Any]) -> str:
 
 def served_file(instance: Instance, options: Mapping[str, Any]) -> str:
     """The file whose first certificate Postfix serves."""
-    return _chain_file(instance, options) or source(instance, options)
+    return _plan_chain_file.chain_file(instance, options) or source(instance, options)
 
 
 def server_names(instance: Instance, options: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -203,7 +183,7 @@ def _deployment(instance: Instance, options: Mapping[str, Any]) -> Deployment:
             "managing certificate", name, "sni: server names are for servers, side: client is none", "Leave sni out"
         )
     if options["provider"] == "self_signed":
-        return _self_signed(instance, name, options)
+        return _plan_self_signed.self_signed(instance, name, options)
     return _provided(instance, _PROVIDERS[options["provider"]](instance, name, options), options)
 
 
@@ -222,7 +202,7 @@ class Source:
 
 
 def _acme(instance: Instance, name: str, options: Mapping[str, Any]) -> Source:
-    _refuse_file_options(name, options)
+    _plan_chain_file.refuse_file_options(name, options)
     directory = instance.path(options["directory"]) if options.get("directory") else None
     found = _lineage.find(options["provider"], name, directory, options["key_type"], os.path.exists)
     return Source(found.private_key, found.certificate, found.remedy, verify="chain")
@@ -241,17 +221,6 @@ _PROVIDERS: dict[str, Callable[[Instance, str, Mapping[str, Any]], Source]] = {
     **dict.fromkeys(_lineage.DIRECTORIES, _acme),
     "files": _files,
 }
-
-
-def _refuse_file_options(name: str, options: Mapping[str, Any]) -> None:
-    for option in ("certificate", "private_key"):
-        if options[option]:
-            raise DeclarationError(
-                "managing certificate",
-                name,
-                f"provider {options['provider']} does not take {option}",
-                "Leave it out, or use provider files",
-            )
 
 
 def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) -> Deployment:
@@ -279,7 +248,7 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
         if problem:
             plan.warnings.append(f"{source.certificate}: {intermediate.subject}, which stands in the chain: {problem}")
     _check_names(source.certificate, leaf, options["hostnames"] or [])
-    chain_file = _chain_file(instance, options)
+    chain_file = _plan_chain_file.chain_file(instance, options)
     protection = _protection(source.private_key, chain_file is not None, plan)
     verify = source.verify if options["verify"] == "auto" else options["verify"]
     if verify == "chain":
@@ -307,16 +276,16 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
         def make(path: str) -> None:
             staged[chain_file] = path
             instance.run("openssl", "pkey", "-in", source.private_key, *_pem_files.NO_PASSPHRASE, "-out", path)
-            _append(path, ders)
+            _plan_chain_file.append(path, ders)
             if _pem_files.public_half(instance, path) != leaf.public_key:
                 raise HostError("writing", chain_file, f"{source.private_key} was replaced meanwhile", "Run again")
 
-        plan.changes.append(_secret_file(chain_file, make, _stale(instance, chain_file, chain)))
+        plan.changes.append(_plan_chain_file.secret_file(chain_file, make, _stale(instance, chain_file, chain)))
         plan.requires = "reload" if plan.changes[0].rewrites else "none"
     plan.changes += protection
     plan.result = {
         "certificate": dict(_certificate.facts(leaf), remaining=remaining),
-        "parameters": _parameters(options, files),
+        "parameters": _plan_chain_file.parameters(options, files),
         "files": paths,
     }
     ders_wanted = [item.der for item in chain]
@@ -412,186 +381,6 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
         )
 
 
-# Self-signed certificates
-
-
-def _self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> Deployment:
-    _refuse_file_options(name, options)
-    if options.get("directory"):
-        raise DeclarationError(
-            "managing certificate", name, "provider self_signed does not take directory", "Set chain_file instead"
-        )
-    if options["verify"] == "chain":
-        raise DeclarationError(
-            "managing certificate",
-            name,
-            "no CA vouches for a self-signed certificate, verify: chain cannot pass",
-            "Leave verify out",
-        )
-    if len(name) > 64:
-        raise DeclarationError(
-            "managing certificate",
-            name,
-            "a common name has at most 64 characters",
-            "Use a short name, and list the long one in hostnames",
-        )
-    if options["days"] < 1:
-        raise DeclarationError(
-            "managing certificate", name, "days: it would have expired at once", "Set days to 1 or more"
-        )
-    names = [_certificate.to_ascii(hostname) for hostname in options["hostnames"] or [name]]
-    for hostname in names:
-        if not _certificate.is_hostname(hostname):
-            raise DeclarationError(
-                "managing certificate", name, f"{hostname!r} is not a host name", "Correct hostnames"
-            )
-    kind, bits = _wanted_key(name, options)
-    path = _chain_file(instance, {**options, "sni": True}) or ""
-
-    existing = _existing(instance, path)
-    key, current, stale = existing.key, existing.certificate, existing.stale
-    if key is not None and (kind or bits):
-        has_kind, has_bits = _certificate.key_type(key)
-        if kind not in (None, has_kind) or bits not in (None, has_bits):
-            key, stale = None, f"its key is {has_kind} {has_bits}"
-    if not stale and current is not None:
-        missing = ", ".join(_certificate.uncovered(current.names, names))
-        stale = f"does not cover {missing}" if missing else _renewal(current, options.get("renew_below", RENEW_BELOW))
-    if stale and not options.get("reuse_key", True):
-        key = None
-
-    if not stale and current is not None:
-        facts = dict(_certificate.facts(current), remaining=_certificate.remaining(current, _pem_files.now()))
-    else:
-        new_kind = kind or "ecdsa"
-        new_key = (new_kind, bits or DEFAULT_BITS[new_kind])
-        facts = _certificate.facts_to_come(
-            f"CN={name}", names, *(_certificate.key_type(key) if key else new_key), spki=key
-        )
-        facts["remaining"] = None
-    staged: dict[str, str] = {}
-
-    def make(new: str) -> None:
-        staged[path] = new
-        if key is None:
-            instance.run("openssl", "genpkey", *_genpkey(*new_key), "-out", new)
-        else:
-            instance.run("openssl", "pkey", "-in", path, *_pem_files.NO_PASSPHRASE, "-out", new)
-        configuration = _certificate.self_signed_configuration(name, names)
-        request = (
-            "openssl",
-            "req",
-            "-x509",
-            "-new",
-            "-key",
-            new,
-            *_pem_files.NO_PASSPHRASE,
-            "-days",
-            str(options["days"]),
-            "-config",
-            "/dev/stdin",
-        )
-        ders = _certificate.certificates(instance.run(*request, stdin=configuration).stdout)
-        _append(new, ders)
-        # What the plan could not know: the result is told what has been made.
-        made = _pem_files.examine(instance, ders[0])
-        facts.update(_certificate.facts(made), remaining=_certificate.remaining(made, _pem_files.now()))
-
-    plan = Plan(
-        changes=[_secret_file(path, make, stale)],
-        result={
-            "certificate": facts,
-            "parameters": _parameters(options, [path]),
-            "files": {"chain_file": path, "certificate": None, "private_key": None},
-        },
-        requires="reload" if stale else "none",
-    )
-    ders_wanted = [current.der] if current is not None and not stale else None
-    return Deployment(options, plan, path, path, names, ders_wanted, key, staged)
-
-
-def _renewal(current: Certificate, renew_below: float) -> str:
-    """Why a certificate is to be renewed; empty if it need not be."""
-    now = _pem_files.now()
-    remaining = _certificate.remaining(current, now)
-    if remaining < renew_below and not _certificate.validity_problem(current, now):
-        return f"it expires on {_certificate.iso8601(current.not_after)}, {remaining:.0%} of its life is left"
-    return _certificate.validity_problem(current, now)
-
-
-def _wanted_key(name: str, options: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    kind, bits = options["key_type"], options["key_bits"]
-    if bits is None:
-        return kind, None
-    kind = kind or ("ecdsa" if bits in CURVES else "rsa")
-    if kind == "ecdsa" and bits not in CURVES:
-        raise DeclarationError(
-            "managing certificate", name, f"there is no ecdsa key of {bits} bits", "key_bits: 256, 384 or 521"
-        )
-    if kind == "rsa" and not 2048 <= bits <= 16384:
-        raise DeclarationError(
-            "managing certificate", name, f"peers refuse RSA keys of {bits} bits", "key_bits: 2048, 3072 or 4096"
-        )
-    return kind, bits
-
-
-def _genpkey(kind: str, bits: int) -> Sequence[str]:
-    if kind == "rsa":
-        return ("-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}")
-    return ("-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{CURVES[bits]}", "-pkeyopt", "ec_param_enc:named_curve")
-
-
-@dataclass(frozen=True)
-class _Existing:
-    """What stands where a self-signed certificate is wanted."""
-
-    stale: str
-    key: bytes | None = None
-    """Public half of a key that can go on being used."""
-    certificate: Certificate | None = None
-    """A certificate that belongs to this key."""
-
-
-def _existing(instance: Instance, path: str) -> _Existing:
-    """Look at the file. Only what this module can have made is taken over or replaced; nothing else is touched."""
-    blocks = _pem_files.outline(instance, path)
-    if blocks is None:
-        return _Existing("missing")
-    status = _pem_files.status(path)
-    if status is not None and status.st_size == 0:
-        return _Existing("empty")
-    foreign = "provider self_signed would replace it"
-    remedy = "Set chain_file to another path, or use provider files"
-    keys = [block for block in blocks if block.is_private_key]
-    if not keys:
-        _pem_files.refuse(path, f"there is a file already, without a private key: {foreign}", remedy)
-    if keys[0].is_encrypted:
-        _pem_files.refuse(path, f"there is a file already, its private key is encrypted: {foreign}", remedy)
-    key = _pem_files.public_half(instance, path)
-    if key is None:
-        return _Existing("its private key cannot be read")
-    try:
-        ders = [block.der for block in blocks if block.is_certificate]
-    except PemError:
-        return _Existing("its certificate is damaged", key)
-    if not ders:
-        return _Existing("it has no certificate", key)
-    try:
-        current = _pem_files.examine(instance, ders[0])
-    except (HostError, PemError):
-        return _Existing("its certificate is damaged", key)
-    if len(ders) > 1 or not current.self_issued:
-        _pem_files.refuse(path, f"there is a certificate already that {current.issuer} issued: {foreign}", remedy)
-    if current.public_key != key:
-        return _Existing("its certificate is another key's", key)
-    if not blocks[0].is_private_key:
-        return _Existing("its key does not come first", key, current)
-    return _Existing("", key, current)
-
-
-# Tools
-
-
 def _check_names(path: str, leaf: Certificate, hostnames: Sequence[str]) -> None:
     missing = _certificate.uncovered(leaf.names, hostnames)
     if missing:
@@ -600,36 +389,3 @@ def _check_names(path: str, leaf: Certificate, hostnames: Sequence[str]) -> None
             f"the certificate does not cover {', '.join(missing)}; its names are {', '.join(leaf.names) or 'none'}",
             "Have it issued for these names too, or correct hostnames",
         )
-
-
-def _chain_file(instance: Instance, options: Mapping[str, Any]) -> str | None:
-    """Where key and chain are put together for Postfix; a table of server names is made of such files only."""
-    path = options["chain_file"]
-    if path is None and options.get("sni"):
-        path = os.path.join("tls", f"{options['name']}.pem")
-    return _pem_files.protected(instance.path(path)) if path else None
-
-
-def _secret_file(path: str, make: Callable[[str], None], stale: str) -> Change:
-    return Change(path, make, stale=stale, attributes=_pem_files.attributes(0o600), secret=True)
-
-
-def _append(path: str, ders: Sequence[bytes]) -> None:
-    with open(path, "ab") as file:
-        file.write(b"".join(_certificate.to_pem(der) for der in ders))
-
-
-def _parameters(options: Mapping[str, Any], files: Sequence[str]) -> dict[str, str | None]:
-    """What makes Postfix serve these files, key first. It warns of the older parameters and ignores them: they go.
-
-    A certificate that stands in the table of server names is not served to those who ask for no name.
-    """
-    value = ", ".join(_pem_files.as_parameter(path) for path in files)
-    result: dict[str, str | None] = {}
-    for prefix in SIDES[options["side"]]:
-        if prefix == "smtpd" and options.get("sni"):
-            continue
-        result[f"{prefix}_tls_chain_files"] = value
-        for old in ("cert_file", "key_file", "eccert_file", "eckey_file", "dcert_file", "dkey_file"):
-            result[f"{prefix}_tls_{old}"] = None
-    return result

@@ -22,6 +22,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _pem_files,
     _plan_ca_bundle,
     _plan_certificate,
+    _plan_chain_file,
     _plan_hook,
     _plan_lookup_table,
     _proof,
@@ -204,7 +205,7 @@ def full(host, monkeypatch):
     def write_nothing(path, ders):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
-    monkeypatch.setattr(_plan_certificate, "_append", write_nothing)
+    monkeypatch.setattr(_plan_chain_file, "append", write_nothing)
 
 
 def unreadable(host, _monkeypatch):
