@@ -29,6 +29,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _plan_hook,
     _proof,
     _rollback,
+    _smtp_question,
     _smtp_session,
     _transaction,
 )
@@ -60,7 +61,7 @@ Exit status: 0 all is in service; 1 something is not, and what was before still 
 _ENVIRONMENT = ("RENEWED_LINEAGE", "LEGO_HOOK_CERT_PATH", "LEGO_CERT_PATH", "CERT_FULLCHAIN_PATH")
 _OPERATION = re.compile(r"[a-z]+(_+[a-z]+)+")
 
-Ask = Callable[[_smtp_session.Question], Dict[str, Any]]
+Ask = Callable[[_smtp_question.Question], Dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -330,7 +331,7 @@ def _look_once(instance: Instance, ask: Ask, declared: Declaration) -> Tuple[Set
             port = f"{listener.name} at {host}" + (f" for {name}" if name else "")
             expected = names[name] if name else [_proof.leaf(instance, path) for path in listener.certificates]
             expected = [fingerprint for fingerprint in expected if fingerprint]
-            question = _smtp_session.Question(
+            question = _smtp_question.Question(
                 host=host,
                 port=_proof.port(listener.port),
                 implicit_tls=listener.implicit_tls,

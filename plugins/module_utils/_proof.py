@@ -25,6 +25,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _master_cf,
     _rollback,
     _routes,
+    _smtp_connection,
+    _smtp_question,
     _smtp_session,
     _transaction,
 )
@@ -179,7 +181,7 @@ class Findings:
             (self.problems if severity == "error" else self.warnings).append(message)
 
 
-Ask = Callable[[_smtp_session.Question], Dict[str, Any]]
+Ask = Callable[[_smtp_question.Question], Dict[str, Any]]
 
 
 def prove(
@@ -317,7 +319,7 @@ def _ask_listener(
 ) -> None:
     host = address(instance, listener)
     facts = ask(
-        _smtp_session.Question(
+        _smtp_question.Question(
             host=host,
             port=port(listener.port),
             implicit_tls=listener.implicit_tls,
@@ -342,7 +344,7 @@ def address(instance: Instance, listener: _listeners.Listener) -> str:
     six = instance.parameters.get("inet_protocols", "all").strip() == "ipv6"
     interfaces = re.split(r"[\s,]+", _listeners.expanded("inet_interfaces", instance.parameters) or "all")
     if interfaces[0] == "all":
-        return _smtp_session.own_address(six) or ("::1" if six else "127.0.0.1")
+        return _smtp_connection.own_address(six) or ("::1" if six else "127.0.0.1")
     if interfaces[0] in ("loopback-only", "localhost"):
         return "::1" if six else "127.0.0.1"
     return interfaces[0].strip("[]")

@@ -373,11 +373,11 @@ unmatched_names:
   sample: []
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _smtp_session
+from ansible_collections.mailops.postfix.plugins.module_utils import _module, _smtp_question, _smtp_session
 
 
 def main():
-    _module.run_read_only(_smtp_session.OPTIONS, lambda options: _smtp_session.ask(_smtp_session.question(options)))
+    _module.run_read_only(_smtp_question.OPTIONS, lambda options: _smtp_session.ask(_smtp_question.question(options)))
 
 
 if __name__ == "__main__":

@@ -32,18 +32,28 @@ UNIT_TESTS = sorted((ROOT / "tests/unit").rglob("test_*.py"))
 # What may touch the host, or Ansible; every other file in module_utils is pure.
 READS_THE_HOST = "_instance"
 WRITES_THE_HOST = ("_transaction", "_rollback", "_lock")
-SPEAKS_SMTP = "_smtp_session"
+OPENS_CONNECTIONS = ("_smtp_connection",)
+SPEAKS_SMTP = ("_smtp_session", "_smtp_question")
 READS_PEM_FILES = "_pem_files"
 PROVES = "_proof"
 DEPLOYS = "_deployment"
 KNOWS_ANSIBLE = "_module"
 PLANS = re.compile(r"_plan_\w+")
-IMPURE = (READS_THE_HOST, *WRITES_THE_HOST, SPEAKS_SMTP, READS_PEM_FILES, PROVES, DEPLOYS, KNOWS_ANSIBLE)
+IMPURE = (
+    READS_THE_HOST,
+    *WRITES_THE_HOST,
+    *OPENS_CONNECTIONS,
+    *SPEAKS_SMTP,
+    READS_PEM_FILES,
+    PROVES,
+    DEPLOYS,
+    KNOWS_ANSIBLE,
+)
 
 KEYWORDS = {*Handler.fattributes, *Block.fattributes, *Play.fattributes, "local_action"}
 RUNS_PROGRAMS = re.compile(r"\b(subprocess|run_command|Popen|os\.(system|popen|exec\w*|spawn\w*|posix_spawn\w*))\b")
 CHANGES_FILES = re.compile(r"\bos\.(rename|replace|remove|unlink|link|symlink|mkdir|makedirs|rmdir|chmod|chown)\b")
-OPENS_CONNECTIONS = re.compile(r"\b(create_connection|smtplib|SMTP_SSL|wrap_socket)\b")
+CONNECTS = re.compile(r"\b(create_connection|smtplib|SMTP_SSL|wrap_socket)\b|\.(connect|sendto)\(")
 EDITS_LINES = re.compile(r"\b(lineinfile|blockinfile)\b|\bansible\.builtin\.replace\b|\bpostconf\b[^\n]*\s-\w*[eXMFP#]")
 
 
@@ -152,8 +162,8 @@ def broken_walls(name: str, source: str) -> list[str]:
     # A plan may hold a function that makes a file with a program; it works at the temporary path that it is given.
     if name not in WRITES_THE_HOST and not PLANS.fullmatch(name) and CHANGES_FILES.search(source):
         walls.append(f"changes files: only {', '.join(WRITES_THE_HOST)} do")
-    if name != SPEAKS_SMTP and OPENS_CONNECTIONS.search(source):
-        walls.append(f"opens connections: only {SPEAKS_SMTP} does")
+    if name not in OPENS_CONNECTIONS and CONNECTS.search(source):
+        walls.append(f"opens connections: only {', '.join(OPENS_CONNECTIONS)} do")
     return walls
 
 
@@ -372,7 +382,7 @@ PRIVATE = "from ansible_collections.mailops.postfix.plugins.module_utils"
         ("_proof", "import os\nos.rename('x', 'y')", 1),
         ("_main_cf", f"{PRIVATE} import _rollback", 1),
         ("_proof", "import socket\nsocket.create_connection(('localhost', 25))", 1),
-        ("_smtp_session", "import socket\nsocket.create_connection(('localhost', 25))", 0),
+        ("_smtp_connection", "import socket\nsocket.create_connection(('localhost', 25))", 0),
         ("_transaction", f"import subprocess\n{PRIVATE}._instance import Instance", 1),
         ("_plan_lookup_table", f"{PRIVATE}._instance import Instance\n{PRIVATE}._transaction import Plan", 0),
         ("_plan_lookup_table", "from ansible.module_utils.basic import AnsibleModule", 1),

@@ -26,9 +26,15 @@ import warnings
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _certificate, _smtp_session
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _certificate,
+    _smtp_connection,
+    _smtp_question,
+    _smtp_session,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
-from ansible_collections.mailops.postfix.plugins.module_utils._smtp_session import Question, Reply
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp_connection import Reply
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp_question import Question
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -533,7 +539,7 @@ def test_client_certificate(serve, pki, highest, required, shown, failed_at):
 
 def test_without_the_window_on_messages(serve, pki, monkeypatch):
     """A Python that has none: the certificate is there all the same, and what cannot be known is null."""
-    monkeypatch.setattr(_smtp_session, "_SHOWS_MESSAGES", False)
+    monkeypatch.setattr(_smtp_connection, "_SHOWS_MESSAGES", False)
     answer = ask(serve(honest(server_context(pki[0]["ecdsa"]))), pki, hostnames=[NAME])
     unknown = ("key_exchange", "signature", "client_certificate_requested")
     assert [answer["tls"][name] for name in unknown] == [None] * 3
@@ -624,11 +630,11 @@ def test_keywords(lines, keywords):
 )
 def test_own_name(monkeypatch, hostname, address, name):
     monkeypatch.setattr(socket, "gethostname", lambda: hostname)
-    assert _smtp_session.own_name(address) == name
+    assert _smtp_connection.own_name(address) == name
 
 
 def test_own_address():
-    found = _smtp_session.own_address()
+    found = _smtp_connection.own_address()
     assert found == "" or ipaddress.ip_address(found).version == 4
 
 
@@ -951,7 +957,7 @@ def test_nobody_is_asked_for_a_pass_phrase(pki):
 import fcntl, sys, termios
 sys.path[:0] = {sys.path}
 from ansible_collections.mailops.postfix.plugins.module_utils import _smtp_session
-from ansible_collections.mailops.postfix.plugins.module_utils._smtp_session import Question
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp_question import Question
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 try:
     _smtp_session.ask({question})
@@ -971,7 +977,7 @@ except _smtp_session.DeclarationError:
 
 def test_question():
     options = {"host": "mx", "port": 465, "implicit_tls": True, "config_directory": None}
-    assert _smtp_session.question(options) == Question("mx", 465, True)
+    assert _smtp_question.question(options) == Question("mx", 465, True)
 
 
 # Postfix itself
