@@ -21,7 +21,7 @@ from typing import Any, Mapping
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _seal, _table_facts
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _modes, _seal, _table_facts
 
 _BLOCK = 1 << 20
 _INTERPRETER = "ansible_python_interpreter"
@@ -32,7 +32,8 @@ _KNOWN |= {"backup", "lock_timeout"}
 class ActionModule(ActionBase):
     """Asks the host about the table, and runs the module with the file's checksum, and with the file, only if needed."""
 
-    TRANSFERS_FILES = True
+    # Whether a file has to travel is known only when the host has answered: no directory is made for it before.
+    TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task."""
@@ -149,7 +150,7 @@ def _agrees(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     files = [SimpleNamespace(**file) for file in (facts["text"], *facts["compiled"].values())]
     modes = [stat.S_IMODE(file.st_mode) for file in files]
     if arguments.get("mode") is not None:
-        if modes != [_lookup_table.mode(arguments["mode"])] * len(files):
+        if modes != [_modes.octal(arguments["mode"])] * len(files):
             return False
     elif modes[-1] & 0o077 & ~modes[0]:
         return False  # the compiled file is more readable than its text

@@ -14,7 +14,7 @@ import re
 from types import MappingProxyType
 from typing import FrozenSet, Iterable, Iterator, Mapping, Optional, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _parameters, _protocols, _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _fingerprints, _parameters, _protocols
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import (
     Configuration,
     braced_words,
@@ -62,10 +62,9 @@ def value_problem(parameter: Parameter, value: str, digest: str) -> Optional[Tup
         return _protocols_problem(parameter, value)
     if parameter.kind == "fingerprints":
         for fingerprint in words(value):
-            try:
-                _tls_policy.check_fingerprint(fingerprint, digest)
-            except DeclarationError as error:
-                return "wrong_value", error.cause, error.remedy
+            mistaken = _fingerprints.mistake(fingerprint, digest)
+            if mistaken:
+                return ("wrong_value", *mistaken)
         return None
     if parameter.kind in ("nexthop list", "transport"):
         return _destination_problem(parameter, value)
@@ -251,9 +250,9 @@ def _tables(parameter: Parameter, value: str) -> _Reason:
 
 
 def _digest(parameter: Parameter, value: str) -> _Reason:
-    if value.lower() in _tls_policy.DIGEST_BYTES:
+    if value.lower() in _fingerprints.DIGEST_BYTES:
         return None
-    return "no such digest algorithm", f"Write one of {', '.join(_tls_policy.DIGEST_BYTES)}"
+    return "no such digest algorithm", f"Write one of {', '.join(_fingerprints.DIGEST_BYTES)}"
 
 
 _CHECKS = {

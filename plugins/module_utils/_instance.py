@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _main_cf, _master_cf
+from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
 
@@ -91,7 +91,8 @@ def is_installed() -> bool:
 
 
 class Instance:
-    """A snapshot of one Postfix: whatever was asked once keeps its answer. A new one is made for each plan."""
+    """A snapshot of one Postfix: nothing is read before it is asked for, and whatever was asked once keeps its
+    answer. A new one is made for each plan."""
 
     def __init__(self, config_directory: Optional[str] = None, run: Runner = run_program) -> None:
         """
@@ -138,6 +139,9 @@ class Instance:
 
     def entries(self, map_type: str, path: str) -> Optional[Dict[str, str]]:
         """The entries of a keyed table by its text, keys folded; None if the text is not on this host."""
+        # Here and below, modules are imported where they are used if not every run needs them.
+        from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table
+
         text = self.read(path)
         if text is None:
             return None
@@ -159,9 +163,17 @@ class Instance:
         return {entry.name: entry.value for entry in _main_cf.entries(self.main_cf, self.path("main.cf"))}
 
     @cached_property
+    def _postconf(self) -> Completed:
+        """What postconf(1) says of main.cf and master.cf: all parameters, and complaints, which are those of ``postconf -n``."""
+        return self.run("postconf", "-c", self.config_directory, check=False)
+
+    @cached_property
     def parameters(self) -> Mapping[str, str]:
         """All parameters that this Postfix knows, with their effective values as postconf(1) prints them."""
-        values = parse_postconf(to_text(self.run("postconf", "-c", self.config_directory).stdout))
+        answer = self._postconf
+        if answer.returncode != 0:
+            raise HostError("running", " ".join(answer.argv), answer.complaint)
+        values = parse_postconf(to_text(answer.stdout))
         return {name: value for name, value in values.items() if name not in _OF_POSTCONF_ITSELF}
 
     @cached_property
@@ -193,7 +205,7 @@ class Instance:
     @cached_property
     def complaints(self) -> str:
         """What postconf(1) warns about when it reads main.cf and master.cf; HostError if it can't read them."""
-        answer = self.run("postconf", "-c", self.config_directory, "-n", check=False)
+        answer = self._postconf
         if answer.returncode != 0:
             raise HostError("checking", self.config_directory, f"postconf can't read it: {answer.complaint}")
         return to_text(answer.stderr)
@@ -230,7 +242,6 @@ class Instance:
 
     def report(self) -> Dict[str, Any]:
         """The result of the module instance_info."""
-        # Imported here, since it is large and nothing else here needs it.
         from ansible_collections.mailops.postfix.plugins.module_utils import _parameters
 
         entries = _master_cf.services(self.master_cf, self.path("master.cf"))
@@ -295,7 +306,7 @@ class Instance:
         if os.geteuid() != 0:
             return "", frozenset()
         key = (self.config_directory, main_cf, master_cf, whole)
-        if key not in _CHECKED:  # a plan is made twice, before and under the lock
+        if key not in _CHECKED:  # a plan may be made twice, before and under the lock
             with _scratch() as directory:
                 _CHECKED[key] = self._postfix_check(directory, main_cf, master_cf, whole)
         return _CHECKED[key]

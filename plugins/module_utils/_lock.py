@@ -35,14 +35,12 @@ def held(main_cf: str, limit: float = LIMIT) -> Iterator[str]:
     :returns: what there was to wait for, in words; empty if the wait was not worth telling.
     :raises HostError: if the lock can't be taken, naming who has it.
     """
-    name = f"{main_cf}.tmp"
+    name = _name(main_cf)
     start = time.monotonic()
     whom = ""
     while True:
         descriptor = _opened(name, main_cf)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(descriptor):
             waited = time.monotonic() - start
             whom = holder(descriptor) or whom
             os.close(descriptor)
@@ -55,18 +53,60 @@ def held(main_cf: str, limit: float = LIMIT) -> Iterator[str]:
                 ) from None
             time.sleep(_PAUSE)
             continue
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(name)):
-                break
+        if _still_named(descriptor, name):
+            break
         os.close(descriptor)
     waited = time.monotonic() - start
     try:
         yield f"waited {waited:.0f} seconds for {whom or 'another program'}" if waited > WORTH_TELLING else ""
     finally:
-        # Removed while it is still locked: whoever waits finds another file, or none, under the name and tries again.
-        with suppress(OSError):
-            os.unlink(name)
+        _release(descriptor, name)
+
+
+@contextmanager
+def held_if_free(main_cf: str) -> Iterator[bool]:
+    """Hold the lock of an instance if nobody else has it and this user may take it: whether that is so."""
+    name = _name(main_cf)
+    try:
+        descriptor = _opened(name, main_cf)
+    except HostError:
+        yield False
+        return
+    if not (_locked(descriptor) and _still_named(descriptor, name)):
         os.close(descriptor)
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        _release(descriptor, name)
+
+
+def _name(main_cf: str) -> str:
+    return f"{main_cf}.tmp"
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _still_named(descriptor: int, name: str) -> bool:
+    """Whether the file that was locked is the one that others would lock."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(name))
+    except FileNotFoundError:
+        return False
+
+
+def _release(descriptor: int, name: str) -> None:
+    # Removed while it is still locked: whoever waits finds another file, or none, under the name and tries again.
+    with suppress(OSError):
+        os.unlink(name)
+    os.close(descriptor)
 
 
 def _opened(name: str, main_cf: str) -> int:

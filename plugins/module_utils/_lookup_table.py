@@ -97,15 +97,6 @@ def choose(declared: str, default: str, available: AbstractSet[str]) -> str:
     return next(candidates, "")
 
 
-def mode(declared: Any) -> int | None:
-    """An octal mode as YAML gives it; None if it is none."""
-    if isinstance(declared, str) and re.fullmatch(r"0?o?[0-7]{3,4}", declared):
-        declared = int(declared.replace("o", ""), 8)
-    if isinstance(declared, int) and not isinstance(declared, bool) and 0 <= declared <= 0o7777:
-        return declared
-    return None
-
-
 def seal(path: str, map_type: str, utf8: bool) -> str:
     """The name under which the files of a table are sealed: other types, and other ideas of UTF-8, make other files."""
     return f"{map_type}:{path}" + ("" if utf8 else " in bytes")

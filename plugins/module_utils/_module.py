@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
-from ansible_collections.mailops.postfix.plugins.module_utils import _lock, _plan_lookup_table
+from ansible_collections.mailops.postfix.plugins.module_utils import _lock, _modes
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, is_installed
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan, apply
@@ -75,7 +75,8 @@ def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
     """The values of tables that are declared to be for their owner alone."""
     for table in [options, *(options.get("lookup_tables") or [])]:
         entries = table.get("entries")
-        if isinstance(entries, dict) and _plan_lookup_table.is_private(table.get("mode")):
+        mode = _modes.octal(table.get("mode"))
+        if isinstance(entries, dict) and mode is not None and _modes.is_private(mode):
             for value in entries.values():
                 yield from (part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
 

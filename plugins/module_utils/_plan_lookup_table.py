@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Callable, Mapping
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _macros, _seal
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _macros, _modes, _seal
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
@@ -136,7 +136,7 @@ def _digest(path: str) -> str | None:
 
 @lru_cache(maxsize=4)
 def _digest_of(path: str, *_identity: int) -> str:
-    """The same, once: the plan is made twice, and between the two nothing may have happened to the file."""
+    """The same, once: the plan may be made twice, and between the two nothing may have happened to the file."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -305,7 +305,7 @@ def _attributes(options: Mapping[str, Any], path: str) -> Attributes:
 def _mode(declared: str | int | None, path: str) -> int | None:
     if declared is None:
         return None
-    mode = _lookup_table.mode(declared)
+    mode = _modes.octal(declared)
     if mode is None:
         raise DeclarationError(
             "setting the mode of", path, f"{declared!r} is no octal mode", 'Write it in quotes, as in "0644"'
@@ -313,21 +313,12 @@ def _mode(declared: str | int | None, path: str) -> int | None:
     return mode
 
 
-def is_private(mode: Any) -> bool:
-    """Whether a declared mode, right or wrong, leaves a table to its owner."""
-    try:
-        declared = _mode(mode, "")
-    except DeclarationError:
-        return False
-    return declared is not None and _is_secret(None, declared)
-
-
 def _is_secret(status: os.stat_result | None, mode: int | None) -> bool:
     """Whether others than the owner may not read the table, now or afterwards."""
     modes = [] if mode is None else [mode]
     if status is not None:
         modes.append(stat.S_IMODE(status.st_mode))
-    return any(not each & 0o044 for each in modes)
+    return any(map(_modes.is_private, modes))
 
 
 def _is_sealed(path: str, map_type: str, utf8: bool) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
+from ansible_collections.mailops.postfix.plugins.module_utils._fingerprints import HEX_PAIRS, mistake
 from ansible_collections.mailops.postfix.plugins.module_utils._protocols import parse_protocols, protocols_for
 
 LEVELS = ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
@@ -23,9 +24,6 @@ LEVELS = ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify"
 
 GRADES = ("export", "low", "medium", "high", "null")
 """Cipher grades that have a name."""
-
-DIGEST_BYTES = {"md5": 16, "sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 64}
-"""Length of a fingerprint by digest (smtp_tls_fingerprint_digest)."""
 
 ANY_VERSION = (99,)
 """Stands for a Postfix that knows everything."""
@@ -53,7 +51,6 @@ _OF_PLUGINS = ("policy_type", "policy_domain", "policy_ttl", "policy_string", "m
 """What MTA-STS plugins add to their answers (3.10)."""
 
 _SPACES = " \t\r\n,"
-_HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2})*")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOSTNAME = re.compile(rf"(?=.{{1,255}}\Z){_LABEL}(?:\.{_LABEL})*")
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
@@ -178,7 +175,9 @@ def check(
     _check_versions(policy, version)
     if policy.level in _PINNED:
         for value in policy.match:
-            check_fingerprint(value, digest, policy.nexthop)
+            found = mistake(value, digest)
+            if found:
+                raise _wrong(policy.nexthop, *found)
     else:
         for value in policy.match:
             _check_name(policy.nexthop, value)
@@ -289,30 +288,8 @@ def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
                 )
 
 
-def check_fingerprint(value: str, digest: str, nexthop: str = "") -> None:
-    """Refuse a fingerprint that the digest could never make."""
-    if not _HEX_PAIRS.fullmatch(value):
-        raise _wrong(
-            nexthop, f"{value!r} is no fingerprint", "Fingerprints are hexadecimal, as in AA:BB:CC; several make a list"
-        )
-    length = len(value.replace(":", "")) // 2
-    if length not in DIGEST_BYTES.values() and digest not in DIGEST_BYTES:
-        raise _wrong(nexthop, f"{value!r} has {length} bytes, no digest has so many")
-    wanted = DIGEST_BYTES.get(digest)
-    if wanted is not None and length != wanted:
-        other = next((name for name, size in DIGEST_BYTES.items() if size == length), "")
-        raise _wrong(
-            nexthop,
-            f"{value!r} has {length} bytes, but smtp_tls_fingerprint_digest is {digest}, "
-            f"whose fingerprints have {wanted}: it could never match",
-            f"Set smtp_tls_fingerprint_digest to {other}, or give the {digest} fingerprint"
-            if other
-            else f"Give the {digest} fingerprint",
-        )
-
-
 def _check_name(nexthop: str, value: str) -> None:
-    if _HEX_PAIRS.fullmatch(value) and ":" in value:
+    if HEX_PAIRS.fullmatch(value) and ":" in value:
         raise _wrong(nexthop, f"match: {value!r} is a fingerprint, which counts at level fingerprint alone")
     if not is_hostname(value[1:] if value.startswith(".") else value):
         raise _wrong(
@@ -443,7 +420,7 @@ def _separated(name: str, level: str, text: str) -> list[str]:
     if name == "tafile":
         return [text]
     if level in _PINNED:
-        return [fingerprint(part) if _HEX_PAIRS.fullmatch(part) else part for part in text.split("|") if part]
+        return [fingerprint(part) if HEX_PAIRS.fullmatch(part) else part for part in text.split("|") if part]
     return [part for part in text.split(":") if part]
 
 

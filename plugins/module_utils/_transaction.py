@@ -4,10 +4,10 @@
 
 """The transaction: stage, install by rename, undo on failure. Private to mailops.postfix. The only place that writes.
 
-A plan is made without a lock. If it changes something, Postfix's own lock is taken (:mod:`_lock`), the plan is made again from what is there
-now, all new files are written beside their targets, and only when every one is complete are they renamed into place, in the order of the
-plan. What stood there before is kept until then (:mod:`_rollback`): whoever comes after a kill goes back to it. Check mode is the same, not
-installed.
+A plan is made under Postfix's own lock (:mod:`_lock`), so that what it has read still is what is there when it is installed. Where the lock
+is not to be had at once, it is made without: if that plan changes something, the lock is waited for, and the plan made again. All new files
+are written beside their targets, and only when every one is complete are they renamed into place, in the order of the plan. What stood there
+before is kept until then (:mod:`_rollback`): whoever comes after a kill goes back to it. Check mode is the same, neither locked nor installed.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def apply(
 ) -> Outcome:
     """Make a plan and install it.
 
-    :param build: plans from a snapshot; called again under the lock, so that no edit in between is lost.
-    :param instance: takes a snapshot.
+    :param build: plans from a snapshot; called again if the lock had to be waited for, so that no edit in between is lost.
+    :param instance: takes a snapshot, which reads a file only when it is asked for it.
     :param check_mode: plan only.
     :param backup: keep the old content of changed files beside them.
     :param provisional: keep the way back until what is installed has been accepted. What an earlier run has installed and nobody has
@@ -133,26 +133,38 @@ def apply(
     :param lock_timeout: seconds to wait for another writer.
     :raises HostError: if a file can't be written; nothing is changed then.
     """
-    snapshot = instance()
+    snapshot = instance()  # which has read nothing yet
     directory = snapshot.config_directory
     main_cf = snapshot.path("main.cf")
-    recovered = False
-    if _rollback.interrupted(directory) and not check_mode:
-        # Of a run that was killed, or of one that is at work: with the lock in hand it is the former.
-        with _lock.held(main_cf, lock_timeout):
-            recovered = _rollback.recover(directory)
-        snapshot = instance()
+    if check_mode:
+        return _planned(build, snapshot, provisional)
+    with _lock.held_if_free(main_cf) as free:
+        if free:
+            return _apply_locked(build, snapshot, backup, provisional)
+    # Of a run that was killed, or of one that is at work: with the lock in hand it is the former.
+    if not _rollback.interrupted(directory):
+        outcome = _planned(build, snapshot, provisional)
+        if not outcome.plan.changes_something():
+            return outcome
+    with _lock.held(main_cf, lock_timeout) as waited:
+        outcome = _apply_locked(build, instance(), backup, provisional)
+    outcome.plan.warnings += [f"{waited} that was editing {main_cf}"] if waited else []
+    return outcome
+
+
+def _planned(build: Callable[[Instance], Plan], snapshot: Instance, provisional: bool) -> Outcome:
     plan = _without_conflicts(build(snapshot))
-    outcome = _outcome(plan, directory if provisional else None)
-    if plan.changes_something() and not check_mode:
-        with _lock.held(main_cf, lock_timeout) as waited:
-            recovered = _rollback.recover(directory) or recovered
-            plan = _without_conflicts(build(instance()))
-            outcome = _outcome(plan, directory if provisional else None)
-            if plan.changes_something():
-                outcome.backup_files = _install(plan, directory, backup, provisional)
-        plan.warnings += [f"{waited} that was editing {main_cf}"] if waited else []
-    plan.warnings += [f"put back what an interrupted run had begun to change in {directory}"] if recovered else []
+    return _outcome(plan, snapshot.config_directory if provisional else None)
+
+
+def _apply_locked(build: Callable[[Instance], Plan], snapshot: Instance, backup: bool, provisional: bool) -> Outcome:
+    directory = snapshot.config_directory
+    recovered = _rollback.recover(directory)
+    outcome = _planned(build, snapshot, provisional)
+    if outcome.plan.changes_something():
+        outcome.backup_files = _install(outcome.plan, directory, backup, provisional)
+    if recovered:
+        outcome.plan.warnings.append(f"put back what an interrupted run had begun to change in {directory}")
     return outcome
 
 

@@ -96,6 +96,23 @@ def test_one_at_a_time(main_cf):
     assert counter == [20]
 
 
+def test_if_it_is_free(main_cf, hold):
+    with _lock.held_if_free(str(main_cf)) as free:
+        assert free
+        with _lock.held_if_free(str(main_cf)) as again:
+            assert not again
+        assert os.path.exists(f"{main_cf}.tmp"), "it is the other's"
+    assert not os.path.exists(f"{main_cf}.tmp")
+    hold(60)
+    with _lock.held_if_free(str(main_cf)) as free:
+        assert not free
+
+
+def test_who_may_not_lock(tmp_path):
+    with _lock.held_if_free(str(tmp_path / "nowhere/main.cf")) as free:
+        assert not free
+
+
 def test_a_missing_directory(tmp_path):
     with pytest.raises(HostError, match="locking .*nowhere/main.cf: No such file or directory"), _lock.held(
         str(tmp_path / "nowhere/main.cf")

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _fingerprints, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._tls_policy import (
     Policy,
@@ -146,7 +146,7 @@ def test_next_hops(nexthop, message):
 )
 def test_fingerprints_fit_their_digest(digest, length):
     check(Policy(HUB, "fingerprint", (":".join(["0F"] * length),)), NEW, digest)
-    if digest in _tls_policy.DIGEST_BYTES:
+    if digest in _fingerprints.DIGEST_BYTES:
         with pytest.raises(DeclarationError, match=f"digest is {digest}"):
             check(Policy(HUB, "fingerprint", (":".join(["0F"] * (length + 1)),)), NEW, digest)
 

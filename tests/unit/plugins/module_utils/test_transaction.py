@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import struct
@@ -12,7 +13,7 @@ import sys
 import time
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils import _lock, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Attributes, Change, Plan
@@ -225,22 +226,45 @@ def test_a_backup_is_kept(directory):
         assert file.read() == "a = 1\n"
 
 
-def test_an_edit_made_between_plan_and_lock_is_not_lost(directory):
-    """The plan is made again under the lock, from what is there then."""
-    snapshots = []
+def appended(instance):
+    before = instance.main_cf
+    return Plan([Change(instance.path("main.cf"), before + b"c = 3\n", before)])
 
-    def snapshot():
-        if snapshots:
-            (directory / "main.cf").write_text("a = 1\nb = 2\n")
-        snapshots.append(Instance(str(directory)))
-        return snapshots[-1]
 
+def test_a_plan_is_made_under_the_lock(directory):
     def build(instance):
-        before = instance.main_cf
-        return Plan([Change(instance.path("main.cf"), before + b"c = 3\n", before)])
+        with pytest.raises(HostError, match="has been editing this configuration"), _lock.held(
+            instance.path("main.cf"), limit=0
+        ):
+            pass
+        return appended(instance)
 
-    _transaction.apply(build, snapshot)
+    assert _transaction.apply(build, lambda: Instance(str(directory))).changed
+    assert names(directory) == ["main.cf", "master.cf"], "leftovers"
+
+
+def test_an_edit_made_between_plan_and_lock_is_not_lost(directory):
+    """Where somebody else has the lock, the plan is made again under it, from what is there then."""
+    planned = []
+    with contextlib.ExitStack() as other:
+        other.enter_context(_lock.held(str(directory / "main.cf")))
+
+        def build(instance):
+            plan = appended(instance)
+            planned.append(plan)
+            if len(planned) == 1:
+                (directory / "main.cf").write_text("a = 1\nb = 2\n")
+                other.close()
+            return plan
+
+        assert _transaction.apply(build, lambda: Instance(str(directory))).changed
+    assert len(planned) == 2
     assert (directory / "main.cf").read_text() == "a = 1\nb = 2\nc = 3\n"
+
+
+def test_who_has_nothing_to_change_does_not_wait(directory):
+    with _lock.held(str(directory / "main.cf")):
+        assert not apply(directory, replaced("main.cf", b"a = 1\n"), lock_timeout=0).changed
 
 
 OURS = """

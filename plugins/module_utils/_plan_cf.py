@@ -1,0 +1,238 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a declaration to a plan: main.cf and master.cf. Private to mailops.postfix.
+
+The after is always edit(before, declaration), judged by the host's own postconf(1) on a staged copy. It stands apart from the plan of a
+whole configuration, since whatever a module imports travels to the host each time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _master_cf_edit, _protocols
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan, strongest
+
+_COLUMN = {"type": "raw", "default": "keep"}
+
+_TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
+
+SEVERITIES = {"type": "dict", "default": {}}
+
+MAIN_CF: Mapping[str, Any] = {"argument_spec": {"parameters": {"type": "dict", "required": True}, "checks": SEVERITIES}}
+"""What the module main_cf takes, as arguments of AnsibleModule; likewise below."""
+
+SERVICE: Mapping[str, Any] = {
+    "argument_spec": {
+        "service": {"type": "str", "required": True},
+        "command": {"type": "str", "default": "keep"},
+        "private": _COLUMN,
+        "unprivileged": _COLUMN,
+        "chroot": _COLUMN,
+        "wakeup": _COLUMN,
+        "process_limit": _COLUMN,
+        "options": {"type": "dict", "default": {}},
+        "purge_options": {"type": "bool", "default": False},
+        "state": {"type": "str", "choices": ["present", "absent", "disabled"], "default": "present"},
+    }
+}
+
+MASTER_CF: Mapping[str, Any] = {
+    "argument_spec": {
+        "services": {"type": "list", "elements": "dict", "required": True, "options": SERVICE["argument_spec"]},
+        "checks": SEVERITIES,
+    }
+}
+
+
+def main_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """Set and remove parameters. Options and result: those of the module main_cf."""
+    return plan(instance, options["parameters"], [], checks=options.get("checks"))
+
+
+def master_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """Set, disable and remove services. Options and result: those of the module master_cf."""
+    return plan(instance, {}, options["services"], checks=options.get("checks"))
+
+
+def edited_main_cf(instance: Instance, parameters: Mapping[str, Any]) -> bytes:
+    return _main_cf.edit(instance.main_cf, _declared(instance, parameters), instance.path("main.cf"))
+
+
+def _declared(instance: Instance, parameters: Mapping[str, Any]) -> Dict[str, Optional[str]]:
+    return {
+        name: None if value is None else _protocols.adapted(name, value, instance.version)
+        for name, value in _main_cf.declared(parameters).items()
+    }
+
+
+def plan(
+    instance: Instance,
+    parameters: Mapping[str, Any],
+    services: Sequence[Mapping[str, Any]],
+    made: FrozenSet[str] = frozenset(),
+    validate: bool = True,
+    checks: Optional[Mapping[str, str]] = None,
+    alone: bool = True,
+) -> Plan:
+    """Both files.
+
+    :param made: files that the same transaction makes, so that parameters may refer to them.
+    :param validate: whether to judge the meaning of what is declared; what Postfix can't even read is refused in any case.
+    :param checks: severities that the user has chosen.
+    :param alone: whether the rest of the configuration may come from other tasks.
+    """
+    declared = _declared(instance, parameters)
+    wanted = declared_services(instance, services)
+    main_after = _main_cf.edit(instance.main_cf, declared, instance.path("main.cf"))
+    master_after = edited_master_cf(instance, wanted)
+    if checks:
+        # Here and below, modules are imported where they are used: a run that changes nothing does not pay for them.
+        from ansible_collections.mailops.postfix.plugins.module_utils import _problems
+
+        _problems.severities(checks)
+    with staged(instance, main_after, master_after) as future:
+        warnings = _judged(instance, future, declared, wanted, made, checks or {}, validate, alone)
+        requires = _requires(instance, future)
+    result: Dict[str, Any] = {}
+    changes = []
+    if parameters:
+        result["parameters"] = _parameter_changes(instance.main_cf, main_after, declared)
+        changes.append(Change(instance.path("main.cf"), main_after, instance.main_cf))
+    if services:
+        result["services"] = _service_changes(instance.master_cf, master_after, wanted)
+        before = instance.read("master.cf")
+        changes.insert(0, Change(instance.path("master.cf"), master_after, before))
+    return Plan(changes, result, requires, warnings)
+
+
+def declared_services(instance: Instance, services: Sequence[Mapping[str, Any]]) -> List[_master_cf.Declaration]:
+    merged = _master_cf.merged([_master_cf.declared(service) for service in services])
+    return [_adapted_service(instance, service) for service in merged]
+
+
+def edited_master_cf(instance: Instance, services: Sequence[_master_cf.Declaration]) -> bytes:
+    return _master_cf_edit.edit(instance.master_cf, services, instance.path("master.cf"))
+
+
+def _adapted_service(instance: Instance, declaration: _master_cf.Declaration) -> _master_cf.Declaration:
+    options = {
+        name: None if value is None else _protocols.adapted(name, value, instance.version)
+        for name, value in declaration.options.items()
+    }
+    return replace(declaration, options=options)
+
+
+def _judged(
+    instance: Instance,
+    future: Instance,
+    parameters: Mapping[str, Optional[str]],
+    services: Sequence[_master_cf.Declaration],
+    made: FrozenSet[str],
+    severities: Mapping[str, str],
+    validate: bool,
+    alone: bool,
+) -> List[str]:
+    """Refuse what is wrong; return warnings. Where the texts stay as they are, only files that are gone are looked for."""
+    if future is instance:
+        return _missing_files(parameters, made, severities.get("missing_file", "error")) if validate else []
+    from ansible_collections.mailops.postfix.plugins.module_utils import _plan_checks
+
+    declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
+    _plan_checks.must_be_readable(instance, future, declared)
+    return _plan_checks.judge(instance, future, declared, made, severities, alone) if validate else []
+
+
+def _missing_files(parameters: Mapping[str, Optional[str]], made: FrozenSet[str], severity: str) -> List[str]:
+    gone = [
+        (name, path)
+        for name, value in parameters.items()
+        if value and _TLS_FILE.search(name)
+        for path in re.split(r"[\s,]+", value)
+        if path.startswith("/") and "$" not in path and path not in made and not os.path.exists(path)
+    ]
+    for name, path in gone:
+        if severity == "error":
+            remedy = "Put it there first: Postfix would go without TLS [missing_file]"
+            raise DeclarationError("setting", f"{name} = {parameters[name]}", f"there is no file {path}", remedy)
+    return [f"{name}: there is no file {path} [missing_file]" for name, path in gone if severity == "warning"]
+
+
+def _touches(
+    parameters: Mapping[str, Any], services: Sequence[_master_cf.Declaration], master_cf: bytes, path: str
+) -> FrozenSet[Tuple[str, str]]:
+    """What is declared: parameters, and columns and options of services under the names that they have in the file."""
+    result = {("main", name) for name in parameters}
+    for service in services:
+        entry = _master_cf.find(master_cf, service.name, service.type, path)
+        names = ["service", *service.columns, *service.options] + (["command"] if service.arguments is not None else [])
+        result.update((key, name) for key in (service.key, entry.key if entry else service.key) for name in names)
+    return frozenset(result)
+
+
+@contextmanager
+def staged(instance: Instance, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
+    """The staged instance, or the one that there is where the texts do not change."""
+    if (main_cf, master_cf) == (instance.main_cf, instance.master_cf):
+        yield instance
+        return
+    with instance.staged(main_cf, master_cf) as future:
+        yield future
+
+
+def _requires(instance: Instance, future: Instance) -> str:
+    """What the running Postfix needs: nothing where no effective value changes."""
+    if future is instance:
+        return "none"
+    from ansible_collections.mailops.postfix.plugins.module_utils import _parameters
+
+    needs = [
+        # A CA directory is copied into the chroot at a restart; one that is no longer used needs no copy.
+        "reload" if name.endswith("_CApath") and not future.parameters.get(name) else _parameters.requires(name)
+        for name in {**instance.parameters, **future.parameters}
+        if instance.parameters.get(name) != future.parameters.get(name) and name != "config_directory"
+    ]
+    # Parameters that users define themselves are not among postconf's; their values work through others.
+    if _user_defined(instance) != _user_defined(future) or instance.master_cf != future.master_cf:
+        needs.append("reload")
+    return strongest("none", *needs)
+
+
+def _user_defined(instance: Instance) -> Dict[str, str]:
+    return {name: value for name, value in instance.explicit.items() if name not in instance.parameters}
+
+
+def _parameter_changes(
+    before: bytes, after: bytes, declared: Mapping[str, Optional[str]]
+) -> Dict[str, Dict[str, Optional[str]]]:
+    old, new = _main_cf.parse_parameters(to_text(before)), _main_cf.parse_parameters(to_text(after))
+    return {
+        name: {"before": _shown(old.get(name)), "after": _shown(new.get(name))}
+        for name in declared
+        if old.get(name) != new.get(name)
+    }
+
+
+def _shown(value: Optional[str]) -> Optional[str]:
+    return None if value is None else _main_cf.folded(value)
+
+
+def _service_changes(
+    before: bytes, after: bytes, declarations: Sequence[_master_cf.Declaration]
+) -> Dict[str, Dict[str, Optional[str]]]:
+    result = {}
+    for declaration in declarations:
+        old = _master_cf.find(before, declaration.name, declaration.type)
+        new = _master_cf.find(after, declaration.name, declaration.type)
+        if (old and str(old)) != (new and str(new)):
+            result[declaration.key] = {"before": str(old) if old else None, "after": str(new) if new else None}
+    return result
