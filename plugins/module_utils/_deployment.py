@@ -11,6 +11,7 @@ mail log. It needs neither Ansible nor anything else that Python does not bring;
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -42,7 +43,11 @@ NAME = "deploy-certificate"
 PATIENCE = 15.0
 """Seconds in which the ports must serve the new certificate; a reload takes effect with the next process."""
 
+_AT_WORK = 1800.0
+"""Seconds that a run of Ansible may take to prove what it has installed."""
+
 _PAUSE = 0.5
+_AGAIN = f"It is tried again within the hour; at once: {_plan_hook.PROGRAM} --due"
 _TIMEOUT = 10.0
 _TIME_LIMIT = 20.0
 
@@ -53,6 +58,7 @@ usage: {NAME}                        called by certbot, lego or acme.sh, which s
        {NAME} --name NAME...         certificates by their declared names
        {NAME} --all                  all declared certificates
        {NAME} --ca-bundles           all declared CA bundles
+       {NAME} --due                  what of all these Postfix does not use yet; called each hour
 
 Deploys renewed certificates to Postfix. What is declared stands in {_plan_hook.DECLARATIONS}.
 Exit status: 0 all is in service; 1 something is not, and what was before still is; 2 wrong arguments."""
@@ -94,8 +100,11 @@ def main(
     if arguments[:1] in (["-h"], ["--help"]):
         sys.stdout.write(f"{USAGE}\n")
         return 0
-    if arguments[:1] == ["--ca-bundles"] and len(arguments) == 1:
+    if arguments == ["--ca-bundles"]:
         return _each(_plan_hook.CA_BUNDLES, lambda _declared: True, renew_bundle)
+    if arguments == ["--due"]:
+        bundles = _each(_plan_hook.CA_BUNDLES, _is_left_alone, lambda declared: renew_bundle(declared, quiet=True))
+        return max(bundles, _each(_plan_hook.CERTIFICATES, _is_left_alone, lambda declared: deploy_due(declared, ask)))
     is_concerned = _selection(arguments, environment)
     if is_concerned is None:
         if arguments and arguments[0] != "deploy_cert" and _OPERATION.fullmatch(arguments[0]):
@@ -145,8 +154,9 @@ def _each(kind: str, is_concerned: Callable[[Declaration], bool], do: Callable[[
                 continue  # Postfix, or this instance of it, has been removed
             if is_concerned(declared):
                 said = do(declared)
-                sys.stdout.write(f"{title}: {said}\n")
-                _log(config_directory, "info", f"{title}: {said}")
+                if said:
+                    sys.stdout.write(f"{title}: {said}\n")
+                    _log(config_directory, "info", f"{title}: {said}")
         except Exception as error:  # whatever it is, the next certificate has nothing to do with it
             status = 1
             cause = str(error) if isinstance(error, PostfixError) else f"{type(error).__name__}: {error}"
@@ -154,6 +164,12 @@ def _each(kind: str, is_concerned: Callable[[Declaration], bool], do: Callable[[
             sys.stderr.write(f"{NAME}: {message}\n")
             _log(config_directory, "error", message)
     return status
+
+
+def _is_left_alone(declared: Declaration) -> bool:
+    """Whether no run of Ansible is at work there, between installing and proving. One that was killed is not for ever at work."""
+    unproven = glob.glob(os.path.join(glob.escape(declared.config_directory), f"{_rollback.UNPROVEN}*"))
+    return all(time.time() - os.lstat(path).st_mtime > _AT_WORK for path in unproven)
 
 
 def _read(path: str) -> Declaration:
@@ -191,7 +207,8 @@ def deploy(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
     said = f"serial {facts['serial']}, valid until {facts['not_after']}"
     if planned.chain_file is not None and not planned.plan.changes_something() and not _served_otherwise(declared, ask):
         return f"already in service: {said}"
-    _must_be_sound(declared, instance)
+    _must_run(declared, instance)
+    _must_pass_check(declared, instance)
     before, _served = _look(instance, ask, declared, 0)
     if not any(not problem.about_certificate for problem in before):
         _must_stay_sound(declared, instance)
@@ -213,23 +230,32 @@ def deploy(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
     return f"in service: {said}"
 
 
-def _must_be_sound(declared: Declaration, instance: Instance) -> None:
-    """Refuse to reload what would not survive it."""
-    remedy = f"Then: {_plan_hook.PROGRAM} --name {declared.name}"
+def deploy_due(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
+    """The same if Postfix does not use it yet; nothing is said otherwise."""
+    planned = _plan_certificate.renewal(declared.instance(), declared.options)
+    due = planned.plan.changes_something() or _served_otherwise(declared, ask)
+    return deploy(declared, ask) if due else ""
+
+
+def _must_run(declared: Declaration, instance: Instance) -> None:
     if not instance.running():
         raise HostError(
             "deploying",
             declared.name,
             f"the Postfix of {declared.config_directory} does not run, so that nothing can be proven; the old files stay",
-            f"Start it. {remedy}",
+            f"Start it. {_AGAIN}",
         )
+
+
+def _must_pass_check(declared: Declaration, instance: Instance) -> None:
+    """Refuse to reload what would not survive it."""
     failure, _complaints = instance.postfix_check(instance.main_cf, instance.master_cf)
     if failure:
         raise HostError(
             "deploying",
             declared.name,
             f"postfix check fails with the configuration of {declared.config_directory}: {failure}",
-            f"Mend it. {remedy}",
+            f"Mend it. {_AGAIN}",
         )
 
 
@@ -250,7 +276,7 @@ def _must_stay_sound(declared: Declaration, instance: Instance) -> None:
                 "deploying",
                 declared.name,
                 f"a reload would bring into service what does not work: {problem}",
-                f"Mend it. Then: {_plan_hook.PROGRAM} --name {declared.name}",
+                f"Mend it. {_AGAIN}",
             )
 
 
@@ -367,11 +393,20 @@ def _sni_names(instance: Instance, declared: Declaration) -> Dict[str, List[str]
 # CAs
 
 
-def renew_bundle(declared: Declaration) -> str:
-    """Make a CA bundle anew; what to say of it."""
-    outcome = _transaction.apply(lambda instance: _plan_ca_bundle.bundle(instance, declared.options), declared.instance)
+def renew_bundle(declared: Declaration, quiet: bool = False) -> str:
+    """Make a CA bundle anew; what to say of it.
+
+    :param quiet: nothing, where nothing has changed.
+    """
     instance = declared.instance()
-    if outcome.changed and instance.running():
+    reloads = instance.running() and _plan_ca_bundle.bundle(instance, declared.options).changes_something()
+    if reloads:
         instance.must_be_readable()
-        _proof.Service(instance).bring_up("reload")
+        _must_pass_check(declared, instance)
+        _must_stay_sound(declared, instance)
+    outcome = _transaction.apply(lambda snapshot: _plan_ca_bundle.bundle(snapshot, declared.options), declared.instance)
+    if reloads:
+        _proof.Service(declared.instance()).bring_up("reload")
+    if quiet and not outcome.changed:
+        return ""
     return f"{outcome.plan.result['certificates']} CAs, {'changed' if outcome.changed else 'unchanged'}"

@@ -57,10 +57,12 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
         )
     if wanted is None:
         of_system = instance.config_directory.startswith(_SYSTEM)
-        wanted = possible and of_system and os.geteuid() == 0 and any(map(os.path.isdir, _plan_hook.CA_HOOKS))
-    changes, hook = _plan_hook.ca_hook(instance, options, _pem_files.relative(instance, path), wanted)
-    plan.changes += changes
-    plan.result["update_hook"] = hook
+        wanted = possible and of_system and os.geteuid() == 0
+    hook = _plan_hook.ca_hook(instance, options, _pem_files.relative(instance, path), wanted)
+    plan.changes += hook.changes
+    plan.result["update_hook"] = hook.result
+    plan.afterwards += hook.afterwards
+    plan.warnings += hook.warnings
     return plan
 
 

@@ -77,10 +77,12 @@ def certificates(instance: Instance, declared: Sequence[Mapping[str, Any]]) -> l
     for deployment in deployments:
         wanted = _wants_hook(deployment)
         what = _pem_files.relative(instance, deployment.chain_file or deployment.options["name"])
-        changes, hook = _plan_hook.certificate_hook(instance, deployment.options, what, wanted)
-        deployment.plan.changes += [change for change in changes if change.path not in paths]
-        deployment.plan.result["deploy_hook"] = hook
-        paths.update(change.path for change in changes)
+        hook = _plan_hook.certificate_hook(instance, deployment.options, what, wanted)
+        deployment.plan.changes += [change for change in hook.changes if change.path not in paths]
+        deployment.plan.result["deploy_hook"] = hook.result
+        deployment.plan.afterwards += hook.afterwards
+        deployment.plan.warnings += hook.warnings
+        paths.update(change.path for change in hook.changes)
     return [deployment.plan for deployment in deployments]
 
 

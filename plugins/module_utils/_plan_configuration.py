@@ -107,7 +107,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         + [change for change in changes if change.after is None],
         result=result,
         requires=strongest(*(part.requires for part in parts if part.changes_something())),
-        warnings=[warning for part in parts for warning in part.warnings],
+        warnings=list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
+        afterwards=list(dict.fromkeys(command for part in parts for command in part.afterwards)),
     )
 
 

@@ -5,7 +5,8 @@
 """From a declaration to what renews it without Ansible. Private to mailops.postfix.
 
 One program on the host, made of the very files that run now, and a file that says what was declared. Who renews a
-certificate or the system's CAs calls the program (:mod:`_deployment`), which plans and installs as the module does.
+certificate or the system's CAs calls the program (:mod:`_deployment`), which plans and installs as the module does. A
+timer calls it each hour (:mod:`_plan_timer`).
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import os
 import re
 import sys
 import zipfile
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _pem_files
+from ansible_collections.mailops.postfix.plugins.module_utils import _pem_files, _plan_timer
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes
@@ -58,38 +60,56 @@ _USUAL_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 _EPOCH = (2026, 1, 1, 0, 0, 0)
 
 
-def certificate_hook(
-    instance: Instance, options: Mapping[str, Any], what: str, wanted: bool
-) -> tuple[list[Change], dict[str, str] | None]:
+@dataclass(frozen=True)
+class Hook:
+    """What has Postfix follow a renewal."""
+
+    changes: Sequence[Change]
+    result: dict[str, str | None] | None = None
+    """What the module returns; None if there is no hook."""
+    afterwards: Sequence[tuple[str, ...]] = ()
+    """Commands to be run when the changes are installed."""
+    warnings: Sequence[str] = field(default=())
+
+
+def certificate_hook(instance: Instance, options: Mapping[str, Any], what: str, wanted: bool) -> Hook:
     """What has a certificate deployed when its client renews it, or nothing any more.
 
     :param what: what tells this certificate of the instance from others: its chain file or its name.
     """
     path = _declaration(CERTIFICATES, instance, what)
     if not wanted:
-        return _forgotten(instance, path), None
-    changes = [_program_file(instance), *_declared(instance, path, options)]
+        return Hook(_forgotten(instance, path))
+    scripts = []
     if options["provider"] == "certbot":
         base = instance.path(options.get("directory") or "/etc/letsencrypt")
-        changes.append(_script(instance, os.path.join(base, CERTBOT_HOOK), f'exec {PROGRAM} "$@"'))
-    return changes, {"program": PROGRAM, "declaration": path}
+        scripts.append(_script(instance, os.path.join(base, CERTBOT_HOOK), f'exec {PROGRAM} "$@"'))
+    return _hook(instance, path, options, scripts)
 
 
-def ca_hook(
-    instance: Instance, options: Mapping[str, Any], what: str, wanted: bool
-) -> tuple[list[Change], dict[str, str] | None]:
-    """What makes a CA bundle anew when the system's CAs change, where the system has a place for it."""
+def ca_hook(instance: Instance, options: Mapping[str, Any], what: str, wanted: bool) -> Hook:
+    """What makes a CA bundle anew when the system's CAs change: at once where the system has a place for it."""
     path = _declaration(CA_BUNDLES, instance, what)
     if not wanted:
-        return _forgotten(instance, path), None
-    changes = [_program_file(instance), *_declared(instance, path, options)]
-    changes += [
+        return Hook(_forgotten(instance, path))
+    scripts = [
         # What goes wrong is in the mail log; the package that updates the CAs is not to fail of it.
         _script(instance, os.path.join(directory, CA_HOOK), f"{PROGRAM} --ca-bundles || :")
         for directory in CA_HOOKS
         if os.path.isdir(directory)
     ]
-    return changes, {"program": PROGRAM, "declaration": path}
+    return _hook(instance, path, options, scripts)
+
+
+def _hook(instance: Instance, path: str, options: Mapping[str, Any], scripts: Sequence[Change]) -> Hook:
+    timer = _plan_timer.timer(instance, f"{PROGRAM} --due")
+    warnings = [f"this host has neither systemd nor cron: have something call {PROGRAM} --due each hour"]
+    return Hook(
+        [_program_file(instance), *_declared(instance, path, options), *scripts, *timer.changes],
+        {"program": PROGRAM, "declaration": path, "timer": timer.path},
+        timer.afterwards,
+        () if timer.path else warnings,
+    )
 
 
 def _declaration(kind: str, instance: Instance, what: str) -> str:

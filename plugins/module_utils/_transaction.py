@@ -91,6 +91,8 @@ class Plan:
     requires: str = "none"
     """What Postfix needs if the plan changes anything: none, reload or restart."""
     warnings: List[str] = field(default_factory=list)
+    afterwards: List[Tuple[str, ...]] = field(default_factory=list)
+    """Commands to run once it is installed. The files are in place then, so that a failure is a warning."""
 
     def changes_something(self) -> bool:
         """Whether a file gets other content or other attributes."""
@@ -163,6 +165,7 @@ def _apply_locked(build: Callable[[Instance], Plan], snapshot: Instance, backup:
     outcome = _planned(build, snapshot, provisional)
     if outcome.plan.changes_something():
         outcome.backup_files = _install(outcome.plan, directory, backup, provisional)
+        outcome.plan.warnings += _run(outcome.plan.afterwards, snapshot)
     if recovered:
         outcome.plan.warnings.append(f"put back what an interrupted run had begun to change in {directory}")
     return outcome
@@ -202,6 +205,16 @@ def accept(directory: str, lock_timeout: float = _lock.LIMIT) -> None:
     if _rollback.unproven(directory):
         with _lock.held(os.path.join(directory, "main.cf"), lock_timeout):
             _rollback.accept(directory)
+
+
+def _run(commands: List[Tuple[str, ...]], instance: Instance) -> List[str]:
+    failures = []
+    for command in commands:
+        try:
+            instance.run(*command)
+        except HostError as error:
+            failures.append(str(error))
+    return failures
 
 
 # What would change

@@ -59,11 +59,10 @@ options:
     description:
       - Have what is made of the system's CAs follow them when they are updated later, without Ansible. The program that
         M(mailops.postfix.certificate) describes at its option O(mailops.postfix.certificate#module:deploy_hook) is called from
-        C(/etc/ca-certificates/update.d), which Debian, SUSE and Alpine have. Red Hat and FreeBSD have no such place; there
-        C(/usr/local/libexec/mailops-postfix/deploy-certificate --ca-bundles) can be called by a timer, and the next run of this module mends it
-        in any case.
-      - By default it is V(true) if the module runs as root, anything is written that holds the system's CAs, the host has
-        such a place, and the instance is one of the system's, with its configuration below C(/etc) or C(/usr/local/etc).
+        C(/etc/ca-certificates/update.d), which Debian, SUSE and Alpine have, and on all systems each hour by its timer.
+      - The timer mends what has come to differ as well, such as the copy of a directory in the chroot.
+      - By default it is V(true) if the module runs as root, anything is written that holds the system's CAs,
+        and the instance is one of the system's, with its configuration below C(/etc) or C(/usr/local/etc).
     type: bool
 seealso:
   - module: mailops.postfix.certificate
@@ -104,12 +103,16 @@ services:
   returned: success
   sample: {smtp/unix: true, relay/unix: true}
 update_hook:
-  description: The program that follows the system's CAs and the file that tells it what was declared; V(null) if there is no hook.
+  description:
+    - The program that follows the system's CAs, the file that tells it what was declared, and what calls it each hour; V(null) if
+      there is no hook.
+    - C(timer) is V(null), with a warning, on a host that has neither systemd nor cron.
   type: dict
   returned: success
   sample:
     program: /usr/local/libexec/mailops-postfix/deploy-certificate
     declaration: /etc/mailops-postfix/ca-bundles/etc-postfix--tls-ca-certificates.pem.json
+    timer: /etc/systemd/system/mailops-postfix-due.timer
 certificates:
   description: How many different CA certificates are trusted.
   type: int

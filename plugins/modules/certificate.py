@@ -169,8 +169,11 @@ options:
         (from version 5 on C(lego run --deploy-hook PROGRAM)), C(HOOK=PROGRAM) in the configuration of dehydrated, and
         C(acme.sh --install-cert --reloadcmd PROGRAM). For O(provider=files) whoever replaces the files calls
         C(PROGRAM --name NAME).
-      - "It starts no Postfix that somebody has stopped: the certificate is then deployed by C(PROGRAM --all), or by the next
-        run of this module."
+      - "What it refuses, since Postfix does not run or its configuration is broken, say, is tried again. Each hour a timer of systemd
+        (C(mailops-postfix-due.timer)), or cron where there is no systemd, calls C(PROGRAM --due), which brings into service what Postfix
+        does not use yet, and says nothing of the rest. So a renewal is in service within the hour even if the client was never
+        told of the program."
+      - It starts no Postfix that somebody has stopped.
       - By default it is V(true) where Postfix is given a copy of what an ACME client renews (O(chain_file), O(sni)). A
         certificate that is served from the client's own files needs no hook, but only O(chain_file) gives a way back.
       - If V(false), a hook that was there for this certificate does nothing any more.
@@ -335,12 +338,16 @@ files:
     certificate: /etc/letsencrypt/live/mx1.example.org/fullchain.pem
     private_key: /etc/letsencrypt/live/mx1.example.org/privkey.pem
 deploy_hook:
-  description: The program that deploys renewals and the file that tells it of this certificate; V(null) if there is no hook.
+  description:
+    - The program that deploys renewals, the file that tells it of this certificate, and what calls it each hour; V(null) if there is
+      no hook.
+    - C(timer) is V(null), with a warning, on a host that has neither systemd nor cron.
   type: dict
   returned: success
   sample:
     program: /usr/local/libexec/mailops-postfix/deploy-certificate
     declaration: /etc/mailops-postfix/certificates/etc-postfix--tls-mx1.example.org.pem.json
+    timer: /etc/systemd/system/mailops-postfix-due.timer
 requires:
   description:
     - What the running Postfix needs for the change to take effect, V(reload) if the chain file or the table of server

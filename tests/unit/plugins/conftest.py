@@ -9,7 +9,7 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_hook
+from ansible_collections.mailops.postfix.plugins.module_utils import _plan_hook, _plan_timer
 
 MAIN_CF = """\
 # As a distribution ships it.
@@ -39,6 +39,10 @@ def no_hooks(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(_plan_hook, "PROGRAM", str(root / "libexec/deploy-certificate"))
     monkeypatch.setattr(_plan_hook, "DECLARATIONS", str(root / "declarations"))
     monkeypatch.setattr(_plan_hook, "CA_HOOKS", (str(root / "update.d"),))
+    for name in ("SYSTEMD_RUNS", "UNITS", "HOURLY"):
+        monkeypatch.setattr(_plan_timer, name, str(root / name.lower()))
+    monkeypatch.setattr(_plan_timer, "CRONTABS", (str(root / "cron.d"),))
+    (root / "cron.d").mkdir()
     return root
 
 

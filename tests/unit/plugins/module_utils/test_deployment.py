@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import (
@@ -447,3 +448,62 @@ def test_ca_bundles_follow_the_system(host, monkeypatch, capsys):
     assert host.call("--ca-bundles") == 0
     assert host.commands == ["reload"] and MIDDLE.pem in (host.directory / "cas.pem").read_bytes()
     assert "2 CAs, changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "text"), [("main.cf", "relayhost = ${x\n"), ("master.cf", "smtp inet n\n")])
+def test_a_new_ca_is_no_reason_to_load_a_broken_configuration(host, monkeypatch, capsys, name, text):
+    system = host.root / "system.pem"
+    write(system, ROOT.pem, 0o644)
+    monkeypatch.setattr(_pem_files, "SYSTEM_BUNDLES", (str(system),))
+    wanted = {"extra": [], "system": True, "form": "file", "path": "cas.pem", "update_hook": True}
+    _transaction.apply(lambda instance: _plan_ca_bundle.ca_bundle(instance, wanted), host.instance)
+    write(system, ROOT.pem + MIDDLE.pem, 0o644)
+    before = (host.directory / name).read_text()
+    otherwise(name, text)(host, None)
+    assert host.call("--due") == 1 and host.commands == []
+    assert MIDDLE.pem not in (host.directory / "cas.pem").read_bytes()
+    (host.directory / name).write_text(before)
+    os.utime(host.directory / name, (1, 1))
+    assert host.call("--due") == 0 and host.commands == ["reload"]
+    assert MIDDLE.pem in (host.directory / "cas.pem").read_bytes()
+
+
+# Each hour
+
+
+def test_what_was_refused_is_tried_again(host, capsys):
+    host.renew(SECOND)
+    host.stop()
+    assert host.certbot() == 1
+    assert host.call("--due") == 1 and "does not run" in host.log[-1]
+    host.start()
+    assert host.call("--due") == 0
+    assert host.chain_file.read_bytes() == SECOND.key_pem + SECOND.pem + MIDDLE.pem and host.commands == ["reload"]
+    assert host.log[-1].startswith(f"info: {NAME}: in service")
+
+
+def test_what_is_in_service_is_not_touched_nor_spoken_of(host, capsys):
+    assert host.call("--due") == 0
+    host.stop()
+    assert host.call("--due") == 0
+    assert (host.commands, host.log, capsys.readouterr()) == ([], [], ("", ""))
+
+
+def test_a_file_that_nobody_has_loaded_yet(host):
+    """As after a run that was killed before it could reload."""
+    host.renew(SECOND)
+    write(host.chain_file, SECOND.key_pem + SECOND.pem + MIDDLE.pem)
+    assert host.call("--due") == 0 and host.commands == ["reload"]
+
+
+def test_a_run_of_ansible_is_left_alone(host):
+    host.renew(SECOND)
+    _transaction.apply(
+        lambda instance: _transaction.Plan([_transaction.Change(instance.path("x"), b"", None)]),
+        host.instance,
+        provisional=True,
+    )
+    assert host.call("--due") == 0 and host.commands == []
+    long_ago = time.time() - 3600
+    os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
+    assert host.call("--due") == 0 and host.commands == ["reload"]

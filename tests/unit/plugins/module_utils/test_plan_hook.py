@@ -56,7 +56,9 @@ def options(host, **given):
 def apply(host, *declared, check_mode=False):
     def build(instance):
         plans = _plan_certificate.certificates(instance, declared)
-        return _transaction.Plan([change for plan in plans for change in plan.changes], plans[0].result)
+        return _transaction.Plan(
+            [change for plan in plans for change in plan.changes], plans[0].result, warnings=plans[0].warnings
+        )
 
     return _transaction.apply(build, lambda: Instance(str(host)), check_mode=check_mode)
 
@@ -65,14 +67,15 @@ def declarations():
     return sorted(Path(_plan_hook.DECLARATIONS, "certificates").glob("*"))
 
 
-def test_hook_is_installed(host):
+def test_hook_is_installed(host, no_hooks):
     predicted = apply(host, options(host), check_mode=True)
     assert not os.path.exists(_plan_hook.PROGRAM)
     outcome = apply(host, options(host))
     assert outcome.diff == predicted.diff
     hook = outcome.plan.result["deploy_hook"]
     [declaration] = declarations()
-    assert hook == {"program": _plan_hook.PROGRAM, "declaration": str(declaration)}
+    [crontab] = map(str, (no_hooks / "cron.d").iterdir())
+    assert hook == {"program": _plan_hook.PROGRAM, "declaration": str(declaration), "timer": crontab}
     assert [oct(os.stat(path).st_mode & 0o777) for path in (_plan_hook.PROGRAM, declaration)] == ["0o755", "0o600"]
     content = json.loads(declaration.read_text())
     assert content["config_directory"] == str(host) and content["options"]["chain_file"] == "tls/mx1.pem"
@@ -113,6 +116,13 @@ def test_a_hook_that_is_not_wanted_any_more(host):
     assert apply(host, options(host, deploy_hook=False)).changed
     assert declarations() == []
     assert not apply(host, options(host, deploy_hook=False)).changed
+
+
+def test_a_host_that_has_nothing_to_call_it(host, no_hooks):
+    (no_hooks / "cron.d").rmdir()
+    outcome = apply(host, options(host))
+    assert outcome.plan.result["deploy_hook"]["timer"] is None
+    assert any(f"have something call {_plan_hook.PROGRAM} --due each hour" in text for text in outcome.plan.warnings)
 
 
 def test_new_code_is_installed(host, monkeypatch):
