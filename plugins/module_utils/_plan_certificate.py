@@ -51,6 +51,7 @@ CERTIFICATE: Mapping[str, Any] = {
         "days": {"type": "int", "default": 3650},
         "renew_below": {"type": "float", "default": _plan_self_signed.RENEW_BELOW},
         "reuse_key": {"type": "bool", "default": True, "no_log": False},
+        "next_key": {"type": "str", "choices": [*_plan_self_signed.NEXT], "default": "keep", "no_log": False},
         "warn_below": {"type": "float", "default": WARN_BELOW},
         "sni": {"type": "bool", "default": False},
         "sni_table": {"type": "path"},
@@ -186,6 +187,14 @@ def _deployment(instance: Instance, options: Mapping[str, Any]) -> Deployment:
         )
     if options["provider"] == "self_signed":
         return _plan_self_signed.self_signed(instance, name, options)
+    if options.get("next_key", "keep") != "keep":
+        raise DeclarationError(
+            "managing certificate",
+            name,
+            f"next_key: whoever renews it keeps the keys of a certificate of provider {options['provider']}",
+            "Pins hold as long as the key does (certbot: --reuse-key). To change it, obtain a second certificate under "
+            "another name, have its key pinned as well, and then serve that one",
+        )
     return _provided(instance, _PROVIDERS[options["provider"]](instance, name, options), options)
 
 
@@ -287,6 +296,7 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
     plan.changes += protection
     plan.result = {
         "certificate": dict(_certificate.facts(leaf), remaining=remaining),
+        "next": None,
         "parameters": _plan_chain_file.parameters(options, files),
         "files": paths,
     }

@@ -17,7 +17,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._certificate impor
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan_chain_file import Deployment
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan
 
 RENEW_BELOW = 0.33
 """The fraction of its life below which a certificate is renewed."""
@@ -26,8 +26,70 @@ CURVES = {256: "P-256", 384: "P-384", 521: "P-521"}
 DEFAULT_BITS = {"ecdsa": 256, "rsa": 2048}
 
 
+NEXT = ("keep", "prepare", "switch", "discard")
+"""What can be asked of the next key."""
+
+
 def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> Deployment:
-    """A key that is made here and never leaves, and a certificate that it signs itself, in one file."""
+    """A key that is made here and never leaves, and a certificate that it signs itself, in one file.
+
+    The next key, where there is one, waits with a certificate of its own in a file beside it.
+    """
+    request = _request(instance, name, options)
+    path = _plan_chain_file.chain_file(instance, {**options, "sni": True}) or ""
+    next_path = f"{path}.next"
+    wish = options.get("next_key", "keep")
+
+    current, prepared = _existing(instance, path), _existing(instance, next_path)
+    switches = wish == "switch" and prepared.stale != "missing"
+    if switches and prepared.key is None:
+        _pem_files.refuse(
+            next_path, f"there is no next key to switch to: {prepared.stale}", "Prepare another: next_key: prepare"
+        )
+    if switches:
+        chain = _chain(request, path, next_path, prepared, stale="its next key takes its place")
+    else:
+        # A key of another type than is wanted now stays until the next one takes its place.
+        waits = wish == "prepare" or (wish != "discard" and prepared.key is not None)
+        chain = _chain(request, path, path, current if waits else _of_wanted_type(request, current))
+    changes, facts_of_next = [chain.change], None
+    if switches or (wish == "discard" and prepared.stale != "missing"):
+        changes.append(Change(next_path, None, b"", secret=True))
+    elif wish == "prepare":
+        following = _chain(request, next_path, next_path, _of_wanted_type(request, prepared))
+        changes.append(following.change)
+        facts_of_next = following.facts
+    elif prepared.key is not None:
+        facts_of_next = _facts(request, prepared)
+
+    plan = Plan(
+        changes=changes,
+        result={
+            "certificate": chain.facts,
+            "next": facts_of_next,
+            "parameters": _plan_chain_file.parameters(options, [path]),
+            "files": {"chain_file": path, "certificate": None, "private_key": None},
+        },
+        requires="reload" if chain.change.rewrites else "none",
+    )
+    return Deployment(options, plan, path, path, request.names, chain.ders, chain.key, chain.staged)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a certificate shall say, and what key it shall be of."""
+
+    instance: Instance
+    name: str
+    names: Sequence[str]
+    kind: str | None
+    bits: int | None
+    days: int
+    renew_below: float
+    reuse_key: bool
+
+
+def _request(instance: Instance, name: str, options: Mapping[str, Any]) -> _Request:
     _plan_chain_file.refuse_file_options(name, options)
     if options.get("directory"):
         raise DeclarationError(
@@ -58,39 +120,49 @@ def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> De
                 "managing certificate", name, f"{hostname!r} is not a host name", "Correct hostnames"
             )
     kind, bits = _wanted_key(name, options)
-    path = _plan_chain_file.chain_file(instance, {**options, "sni": True}) or ""
+    renew_below, reuse_key = options.get("renew_below", RENEW_BELOW), options.get("reuse_key", True)
+    return _Request(instance, name, names, kind, bits, options["days"], renew_below, reuse_key)
 
-    existing = _existing(instance, path)
-    key, current, stale = existing.key, existing.certificate, existing.stale
-    if key is not None and (kind or bits):
-        has_kind, has_bits = _certificate.key_type(key)
-        if kind not in (None, has_kind) or bits not in (None, has_bits):
-            key, stale = None, f"its key is {has_kind} {has_bits}"
-    if not stale and current is not None:
-        missing = ", ".join(_certificate.uncovered(current.names, names))
-        stale = f"does not cover {missing}" if missing else _renewal(current, options.get("renew_below", RENEW_BELOW))
-    if stale and not options.get("reuse_key", True):
+
+@dataclass(frozen=True)
+class _Chain:
+    """A file with a key and its certificate, as it shall be."""
+
+    change: Change
+    facts: dict[str, Any]
+    key: bytes | None
+    """Public half of its key; None if that is still to be made."""
+    ders: list[bytes] | None
+    """Its certificate; None if that is still to be made."""
+    staged: dict[str, str]
+
+
+def _chain(request: _Request, path: str, source: str, existing: _Existing, stale: str = "") -> _Chain:
+    """The file at path, made of the key at source if that can go on being used.
+
+    :param existing: what there is at source.
+    :param stale: why the file must be made even if what there is at source is as it shall be.
+    """
+    instance, key, current, why = request.instance, existing.key, existing.certificate, existing.stale
+    if not why and current is not None:
+        missing = ", ".join(_certificate.uncovered(current.names, request.names))
+        why = f"does not cover {missing}" if missing else _renewal(current, request.renew_below)
+    if why and not request.reuse_key and source == path:
         key = None
-
-    if not stale and current is not None:
-        facts = dict(_certificate.facts(current), remaining=_certificate.remaining(current, _pem_files.now()))
-    else:
-        new_kind = kind or "ecdsa"
-        new_key = (new_kind, bits or DEFAULT_BITS[new_kind])
-        facts = _certificate.facts_to_come(
-            f"CN={name}", names, *(_certificate.key_type(key) if key else new_key), spki=key
-        )
-        facts["remaining"] = None
+    kept = current if not why else None
+    facts = _facts(request, _Existing("", key, kept))
     staged: dict[str, str] = {}
 
     def make(new: str) -> None:
         staged[path] = new
         if key is None:
-            instance.run("openssl", "genpkey", *_genpkey(*new_key), "-out", new)
+            instance.run("openssl", "genpkey", *_genpkey(*_new_key(request)), "-out", new)
         else:
-            instance.run("openssl", "pkey", "-in", path, *_pem_files.NO_PASSPHRASE, "-out", new)
-        configuration = _certificate.self_signed_configuration(name, names)
-        request = (
+            instance.run("openssl", "pkey", "-in", source, *_pem_files.NO_PASSPHRASE, "-out", new)
+        if kept is not None:
+            _plan_chain_file.append(new, [kept.der])
+            return
+        signed = instance.run(
             "openssl",
             "req",
             "-x509",
@@ -99,27 +171,43 @@ def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> De
             new,
             *_pem_files.NO_PASSPHRASE,
             "-days",
-            str(options["days"]),
+            str(request.days),
             "-config",
             "/dev/stdin",
+            stdin=_certificate.self_signed_configuration(request.name, request.names),
         )
-        ders = _certificate.certificates(instance.run(*request, stdin=configuration).stdout)
+        ders = _certificate.certificates(signed.stdout)
         _plan_chain_file.append(new, ders)
         # What the plan could not know: the result is told what has been made.
         made = _pem_files.examine(instance, ders[0])
         facts.update(_certificate.facts(made), remaining=_certificate.remaining(made, _pem_files.now()))
 
-    plan = Plan(
-        changes=[_plan_chain_file.secret_file(path, make, stale)],
-        result={
-            "certificate": facts,
-            "parameters": _plan_chain_file.parameters(options, [path]),
-            "files": {"chain_file": path, "certificate": None, "private_key": None},
-        },
-        requires="reload" if stale else "none",
-    )
-    ders_wanted = [current.der] if current is not None and not stale else None
-    return Deployment(options, plan, path, path, names, ders_wanted, key, staged)
+    change = _plan_chain_file.secret_file(path, make, stale or why)
+    return _Chain(change, facts, key, [kept.der] if kept is not None else None, staged)
+
+
+def _facts(request: _Request, existing: _Existing) -> dict[str, Any]:
+    """What a certificate says; what is not known yet of one that is still to be made is null."""
+    current, key = existing.certificate, existing.key
+    if current is not None:
+        return dict(_certificate.facts(current), remaining=_certificate.remaining(current, _pem_files.now()))
+    kind, bits = _certificate.key_type(key) if key else _new_key(request)
+    return dict(_certificate.facts_to_come(f"CN={request.name}", request.names, kind, bits, spki=key), remaining=None)
+
+
+def _new_key(request: _Request) -> tuple[str, int]:
+    kind = request.kind or "ecdsa"
+    return kind, request.bits or DEFAULT_BITS[kind]
+
+
+def _of_wanted_type(request: _Request, existing: _Existing) -> _Existing:
+    """What there is, or, where its key is of another type than is wanted, why it can't go on being used."""
+    if existing.key is None:
+        return existing
+    has_kind, has_bits = _certificate.key_type(existing.key)
+    if request.kind in (None, has_kind) and request.bits in (None, has_bits):
+        return existing
+    return _Existing(f"its key is {has_kind} {has_bits}")
 
 
 def _renewal(current: Certificate, renew_below: float) -> str:

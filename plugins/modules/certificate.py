@@ -138,6 +138,22 @@ options:
         pins on the key.
     type: bool
     default: true
+  next_key:
+    description:
+      - For O(provider=self_signed) what to do about the next key, which waits with a certificate of its own in
+        C(<chain_file>.next) until it takes the place of the current one. Peers that pin keys can be told of it before.
+      - V(keep) leaves it as it is, be there one or not.
+      - V(prepare) makes one where there is none. O(key_type) and O(key_bits) then apply to it, and the current key stays
+        as it is until the switch.
+      - V(switch) puts it in the place of the current one, key and certificate in one rename. The current key is gone then. Where
+        no next key has been prepared, nothing changes.
+      - V(discard) removes it.
+      - The playbook C(mailops.postfix.rotate_keys) does all of this, and sees to it that each road-warrior knows the next key
+        before the switch.
+      - With other providers only V(keep) is possible, since the keys are theirs.
+    type: str
+    choices: [keep, prepare, switch, discard]
+    default: keep
   warn_below:
     description:
       - The fraction of its life below which there is a warning that nobody seems to renew the certificate. ACME clients
@@ -228,6 +244,12 @@ EXAMPLES = r"""
     side: client
   register: certificate
 
+- name: Make the key that shall replace the current one some day, so that peers can pin both
+  mailops.postfix.certificate:
+    name: hub.example.org
+    provider: self_signed
+    next_key: prepare
+
 - name: The line for the smarthost's relay_clientcerts
   ansible.builtin.debug:
     msg: "{{ certificate.certificate.public_key_fingerprint.sha256 }} {{ inventory_hostname }}"
@@ -310,6 +332,13 @@ certificate:
         sha1: DA:39:A3:EE:5E:6B:4B:0D:32:55:BF:EF:95:60:18:90:AF:D8:07:09
         sha256: E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55
         sha512: CF:83:E1:35:7E:EF:B8:BD:F1:54:28:50:D6:6D:80:07:(and so on)
+next:
+  description:
+    - The certificate of the next key, with the keys of RV(certificate); V(null) if none has been prepared.
+    - Peers that pin keys, and TLSA records, shall have RV(next.public_key_fingerprint) besides that of the current key.
+  type: dict
+  returned: success
+  sample: null
 parameters:
   description:
     - The main.cf parameters that make Postfix serve the certificate, for the sides that O(side) says.

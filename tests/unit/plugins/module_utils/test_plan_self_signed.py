@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _certificate, _plan_certificate, _plan_self_signed
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _certificate,
+    _plan_certificate,
+    _plan_chain_file,
+    _plan_self_signed,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Outcome, Plan, apply
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
@@ -33,14 +38,14 @@ def fixture_host(directory):
     return directory
 
 
-def self_signed(host: Path, check_mode: bool = False, **given: Any) -> Outcome:
+def self_signed(host: Path, check_mode: bool = False, spy: Any = run_program, **given: Any) -> Outcome:
     specified = {name: option.get("default") for name, option in _plan_certificate.CERTIFICATE["argument_spec"].items()}
     options = {**specified, "provider": "self_signed", "name": "hub.example.org", **given}
 
     def build(instance: Instance) -> Plan:
         return _plan_self_signed.self_signed(instance, options["name"], options).plan
 
-    return apply(build, lambda: Instance(str(host)), check_mode=check_mode)
+    return apply(build, lambda: Instance(str(host), spy), check_mode=check_mode)
 
 
 def mode(path: Path) -> int:
@@ -227,3 +232,168 @@ def test_self_signed_is_renewed_before_it_expires(host, given, reason, same_key)
     assert (pins == _certificate.fingerprints(HUB.spki)) is same_key
     assert outcome.plan.result["certificate"]["remaining"] == (1.0 if reason else pytest.approx(0.2, abs=0.002))
     assert not self_signed(host, **given).changed
+
+
+# The next key
+
+HUB_PEM = "tls/hub.example.org.pem"
+NEXT_PEM = f"{HUB_PEM}.next"
+
+
+def pin(facts: Any) -> Any:
+    return facts["public_key_fingerprint"]["sha256"]
+
+
+def files(host: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (host / "tls").iterdir()}
+
+
+def step(host: Path, **given: Any) -> Outcome:
+    """A run whose check mode writes nothing and foretells what is then done; done twice, it changes nothing."""
+    before = files(host)
+    predicted = self_signed(host, check_mode=True, **given)
+    assert files(host) == before
+    outcome = self_signed(host, **given)
+    assert (predicted.diff, predicted.requires) == (outcome.diff, outcome.requires)
+    for name in ("certificate", "next"):
+        foretold, done = predicted.plan.result[name], outcome.plan.result[name]
+        assert (foretold is None) == (done is None)
+        assert done is None or pin(foretold) in (None, pin(done))
+    again = self_signed(host, **given)
+    assert not again.changed and again.plan.result == outcome.plan.result
+    return outcome
+
+
+def test_a_key_is_replaced_by_the_one_that_was_prepared(host):
+    first = self_signed(host)
+    assert first.plan.result["next"] is None
+    old = files(host)
+
+    prepared = step(host, next_key="prepare")
+    assert prepared.changed and prepared.requires == "none"
+    assert files(host)["hub.example.org.pem"] == old["hub.example.org.pem"] and mode(host / NEXT_PEM) == 0o600
+    assert prepared.plan.result["certificate"] == first.plan.result["certificate"]
+    coming = prepared.plan.result["next"]
+    assert pin(coming) not in (None, pin(first.plan.result["certificate"]))
+    assert self_signed(host).plan.result == prepared.plan.result
+
+    waiting = files(host)["hub.example.org.pem.next"]
+    switched = step(host, next_key="switch")
+    assert switched.changed and switched.requires == "reload"
+    assert files(host) == {"hub.example.org.pem": waiting} and mode(host / HUB_PEM) == 0o600
+    assert switched.plan.result["next"] is None
+    assert {**switched.plan.result["certificate"], "remaining": 0} == {**coming, "remaining": 0}
+    assert not self_signed(host).changed
+
+
+def test_what_a_check_run_knows_of_the_switch(host):
+    """Its pin is known before, since the key is there already."""
+    self_signed(host)
+    coming = self_signed(host, next_key="prepare").plan.result["next"]
+    assert pin(self_signed(host, check_mode=True, next_key="switch").plan.result["certificate"]) == pin(coming)
+    assert pin(self_signed(host, check_mode=True).plan.result["certificate"]) != pin(coming)
+
+
+def test_a_next_key_is_given_up(host):
+    self_signed(host)
+    old = files(host)
+    self_signed(host, next_key="prepare")
+    outcome = step(host, next_key="discard")
+    assert outcome.changed and outcome.requires == "none" and outcome.plan.result["next"] is None
+    assert files(host) == old
+    assert not self_signed(host, next_key="discard").changed
+
+
+def test_there_is_nothing_to_switch_to(host):
+    self_signed(host)
+    assert not step(host, next_key="switch").changed
+
+
+def test_key_and_next_key_are_made_together(host):
+    outcome = self_signed(host, next_key="prepare")
+    assert set(files(host)) == {"hub.example.org.pem", "hub.example.org.pem.next"}
+    assert pin(outcome.plan.result["next"]) != pin(outcome.plan.result["certificate"])
+
+
+def test_the_key_changes_its_type_by_the_next_one(host):
+    """Pins on the old key hold until the switch."""
+    old = self_signed(host).plan.result["certificate"]
+    prepared = step(host, next_key="prepare", key_type="rsa").plan.result
+    assert (prepared["certificate"]["key_type"], prepared["next"]["key_type"]) == ("ecdsa", "rsa")
+    assert pin(self_signed(host, key_type="rsa").plan.result["certificate"]) == pin(old)
+    switched = step(host, next_key="switch", key_type="rsa").plan.result["certificate"]
+    assert pin(switched) == pin(prepared["next"])
+    assert not self_signed(host, key_type="rsa").changed
+
+
+@pytest.mark.parametrize(
+    ("content", "given"),
+    [
+        (HUB.key_pem + OLD.pem, {}),
+        (HUB.key_pem + HUB.pem, {"hostnames": ["other.example.org"]}),
+        (HUB.key_pem, {}),
+        (HUB.key_pem + OLD.pem, {"reuse_key": False}),
+    ],
+    ids=["expired", "other name", "no certificate", "without reuse_key"],
+)
+def test_the_next_key_has_waited_for_long(host, content, given):
+    """Its certificate is made anew at the switch; the key, which is pinned, stays."""
+    self_signed(host, **given)
+    write(host / NEXT_PEM, content)
+    facts = step(host, next_key="switch", **given).plan.result["certificate"]
+    assert pin(facts) == _certificate.fingerprints(HUB.spki)["sha256"]
+    assert facts["names"] == given.get("hostnames", ["hub.example.org"]) and facts["remaining"] > 0.9
+
+
+def test_a_damaged_next_key(host):
+    self_signed(host)
+    old = files(host)["hub.example.org.pem"]
+    write(host / NEXT_PEM, HUB.key_pem[:90] + b"\n")
+    assert self_signed(host).plan.result["next"] is None
+    with pytest.raises(DeclarationError, match="there is no next key to switch to: its private key cannot be read"):
+        self_signed(host, next_key="switch")
+    assert files(host)["hub.example.org.pem"] == old
+    assert self_signed(host, next_key="prepare").plan.result["next"] is not None
+    assert self_signed(host, next_key="switch").changed
+
+
+def test_the_next_key_never_comes_in(host):
+    seen = []
+
+    def spy(argv, stdin):
+        done = run_program(argv, stdin)
+        seen.append(repr((argv, stdin, done)))
+        return done
+
+    keys = set()
+    for wish in ("prepare", "switch", "prepare", "discard"):
+        outcome = self_signed(host, spy=spy, next_key=wish)
+        seen.append(repr((outcome.diff, outcome.plan.result, outcome.plan.warnings)))
+        keys |= {
+            line for text in files(host).values() for line in text.partition(b"-----END PRIVATE")[0].split(b"\n")[1:-1]
+        }
+    assert len(keys) > 6 and not [key for key in keys if key.decode() in "".join(seen)]
+
+
+def test_a_switch_that_fails_changes_nothing(host, monkeypatch):
+    self_signed(host)
+    self_signed(host, next_key="prepare")
+    before = files(host)
+
+    def full(path, ders):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(_plan_chain_file, "append", full)
+    with pytest.raises(HostError, match="Nothing has been changed"):
+        self_signed(host, next_key="switch")
+    assert files(host) == before
+
+
+@pytest.mark.parametrize("wish", ["prepare", "switch", "discard"])
+def test_other_providers_have_no_next_key(directory, wish):
+    write(directory / "cert.pem", FULL_CHAIN)
+    write(directory / "key.pem", LEAF.key_pem)
+    given = {"provider": "files", "certificate": "cert.pem", "private_key": "key.pem", "next_key": wish}
+    specified = {name: option.get("default") for name, option in _plan_certificate.CERTIFICATE["argument_spec"].items()}
+    with pytest.raises(DeclarationError, match="keeps the keys of a certificate of provider files. Pins hold as long"):
+        _plan_certificate.certificate(Instance(str(directory)), {**specified, "name": "mx1", **given})

@@ -41,6 +41,16 @@ def test_self_signed(run, tmp_path):
     assert again["certificate"] == result["certificate"]
 
 
+def test_next_key(run):
+    run(name="hub", provider="self_signed")
+    prepared = run(name="hub", provider="self_signed", next_key="prepare", _ansible_diff=True)
+    assert prepared["changed"] and prepared["requires"] == "none" and "PRIVATE" not in json.dumps(prepared)
+    switched = run(name="hub", provider="self_signed", next_key="switch", _ansible_diff=True)
+    assert switched["changed"] and switched["requires"] == "reload" and "PRIVATE" not in json.dumps(switched)
+    assert switched["certificate"]["public_key_fingerprint"] == prepared["next"]["public_key_fingerprint"]
+    assert switched["next"] is None
+
+
 def test_backup(run, tmp_path):
     run(name="hub", provider="self_signed")
     old = (tmp_path / "tls/hub.pem").read_bytes()
