@@ -271,6 +271,24 @@ class Certificates:
         return str(self.directory / name)
 
 
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Which files differ, and how: whole contents would hide it."""
+    if op != "==":
+        return None
+    if isinstance(left, State) and isinstance(right, State):
+        left, right = left.files, right.files
+    if not (isinstance(left, dict) and isinstance(right, dict)):
+        return None
+    return [
+        f"{len(left)} files == {len(right)} files",
+        *(
+            f"{name}: {str(left.get(name, 'is not there'))[-200:]} != {str(right.get(name, 'is not there'))[-200:]}"
+            for name in sorted(set(left) | set(right))
+            if left.get(name) != right.get(name)
+        ),
+    ]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> None:
     """Root and a Postfix: without them these tests would say nothing."""
