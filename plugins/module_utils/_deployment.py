@@ -30,6 +30,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _plan_hook,
     _proof,
     _rollback,
+    _service,
     _smtp_question,
     _smtp_session,
     _transaction,
@@ -290,7 +291,7 @@ def _served_otherwise(declared: Declaration, ask: Ask) -> bool:
 
 def _bring_into_service(declared: Declaration, ask: Ask, before: Set[Problem]) -> None:
     instance = declared.instance()
-    service = _proof.Service(instance)
+    service = _service.Service(instance)
     service.bring_up("reload")
     if not service.survives(_proof.GLANCE):
         raise HostError("reloading", f"the Postfix of {declared.config_directory}", "master(8) died of it")
@@ -310,7 +311,7 @@ def _go_back(declared: Declaration, error: BaseException, installed: bool) -> No
         _restored, left = _transaction.undo(declared.config_directory)
         remedy = f"Somebody else has changed {', '.join(left)}" if left else "The old certificate is back in service"
         try:
-            _proof.Service(declared.instance()).bring_up("reload")
+            _service.Service(declared.instance()).bring_up("reload")
         except PostfixError as again:
             remedy = f"The old files are back, but Postfix does not use them: {again}"
     if isinstance(error, PostfixError):
@@ -406,7 +407,7 @@ def renew_bundle(declared: Declaration, quiet: bool = False) -> str:
         _must_stay_sound(declared, instance)
     outcome = _transaction.apply(lambda snapshot: _plan_ca_bundle.bundle(snapshot, declared.options), declared.instance)
     if reloads:
-        _proof.Service(declared.instance()).bring_up("reload")
+        _service.Service(declared.instance()).bring_up("reload")
     if quiet and not outcome.changed:
         return ""
     return f"{outcome.plan.result['certificates']} CAs, {'changed' if outcome.changed else 'unchanged'}"

@@ -33,9 +33,11 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._service import Service
 
 GLANCE = 1
-"""Seconds after which most of what master(8) dies of has shown itself: before that, no port is asked."""
+"""Seconds after which most of what master(8) dies of has shown itself. Before that, or before it has shown that it has taken over what it was
+told to, no port is asked."""
 
 PATIENCE = 60
 """Seconds that a next hop may take to answer smtp(8)."""
@@ -63,52 +65,6 @@ _LOG_LINES = 5
 _WEAK = ("none", "may")
 
 
-class Service:
-    """The running Postfix of an instance: started, reloaded, restarted and watched."""
-
-    def __init__(self, instance: Instance) -> None:
-        self.instance = instance
-
-    def bring_up(self, requires: str) -> None:
-        """Have the running Postfix use what is on disk.
-
-        :param requires: ``none``, ``reload`` or ``restart``; a Postfix that does not run is started for either of the latter.
-        :raises HostError: with what Postfix said.
-        """
-        if requires == "none":
-            return
-        if requires == "reload" and self.instance.running():
-            self._postfix("reload")
-        elif self._has_unit():
-            # Also where it is stopped: systemd takes the wrapper unit of old Debians for active whatever happens to Postfix.
-            self.instance.run("systemctl", "restart", "postfix.service")
-        else:
-            if self.instance.running():
-                self._postfix("stop")
-            self._postfix("start")
-
-    def survives(self, seconds: float) -> bool:
-        """Whether master(8) runs all the while."""
-        end = time.monotonic() + seconds
-        while self.instance.running():
-            if time.monotonic() > end:
-                return True
-            time.sleep(_PAUSE)
-        return False
-
-    def _postfix(self, command: str) -> None:
-        self.instance.run("postfix", "-c", self.instance.config_directory, command)
-
-    def _has_unit(self) -> bool:
-        """Whether systemd is in charge of this instance: it is that of the distribution, and systemd runs."""
-        if not os.path.isdir("/run/systemd/system"):
-            return False
-        usual = to_text(self.instance.run("postconf", "-h", "config_directory").stdout).strip()
-        if os.path.realpath(usual) != os.path.realpath(self.instance.config_directory):
-            return False
-        return self.instance.run("systemctl", "cat", "postfix.service", check=False).returncode == 0
-
-
 class Log:
     """What Postfix has logged since this object was made: in its own file, in syslog's, or in the journal."""
 
@@ -126,6 +82,8 @@ class Log:
         for path, size in self._sizes.items():
             text += _tail(path, size)
         if self._cursor:
+            # The journal is not written at once.
+            self.instance.run("journalctl", "--sync", check=False)
             shown = self.instance.run(
                 "journalctl", "--quiet", "--no-pager", "--output=short", f"--after-cursor={self._cursor}", check=False
             )
@@ -202,18 +160,18 @@ def prove(
     findings = Findings()
     if check_mode:
         if options["requires"] == "none":
-            _look(instance, dict(options, next_hops="ignore"), ask, None, findings)
+            _look(service, dict(options, next_hops="ignore"), ask, None, findings)
         return _result(options, findings)
     log = Log(instance)
     start = time.monotonic()
     try:
         service.bring_up(options["requires"])
-        _look(instance, options, ask, log, findings)
+        _look(service, options, ask, log, findings)
     except PostfixError as error:
         findings.problems.append(str(error))
     else:
         if options["requires"] != "none" and not findings.problems:
-            # The ports have answered in the meantime; master(8) may still die of what it has read.
+            # The ports have answered in the meantime. Unless it is certain that it has read all, master(8) may still die of it.
             rest = options["settle"] - (time.monotonic() - start)
             if not service.survives(max(0.0, rest)):
                 findings.problems.append(
@@ -241,8 +199,9 @@ def _result(options: Mapping[str, Any], findings: Findings) -> Dict[str, Any]:
     }
 
 
-def _look(instance: Instance, options: Mapping[str, Any], ask: Ask, log: Optional[Log], findings: Findings) -> None:
-    if not Service(instance).survives(0 if options["requires"] == "none" else GLANCE):
+def _look(service: Service, options: Mapping[str, Any], ask: Ask, log: Optional[Log], findings: Findings) -> None:
+    instance = service.instance
+    if not service.survives(0 if options["requires"] == "none" else GLANCE):
         findings.problems.append(f"the Postfix of {instance.config_directory} does not run")
         return
     probes = _send_probes(instance, options, findings) if options["next_hops"] != "ignore" else {}
@@ -278,12 +237,10 @@ def _fail(
     if needs == "none":
         needs = "reload"
     try:
-        Service(make()).bring_up(needs)
-        again = _ports(make, ask)
+        again = _brought_back(make(), needs, ask)
         if again and needs != "restart":
-            # A reload does not free a service that master(8) has throttled.
-            Service(make()).bring_up("restart")
-            again = _ports(make, ask)
+            # A reload does not free a service that master(8) has throttled, and tries again a minute later.
+            again = _brought_back(make(), "restart", ask)
         if again:
             remedy = f"The configuration from before is back, but does not hold either: {'; '.join(again)}"
     except PostfixError as error:
@@ -295,11 +252,15 @@ def _fail(
     )
 
 
-def _ports(make: Callable[[], Instance], ask: Ask) -> List[str]:
-    """What does not hold on the ports, and of master(8)."""
+def _brought_back(instance: Instance, needs: str, ask: Ask) -> List[str]:
+    """Have Postfix use the old configuration again; what does not hold on its ports, and of master(8)."""
+    service = Service(instance)
+    service.bring_up(needs)
     findings = Findings()
-    options = {"requires": "reload", "listeners": "error", "next_hops": "ignore", "timeout": _TIMEOUT}
-    _look(make(), options, ask, None, findings)
+    options = {"requires": needs, "listeners": "error", "next_hops": "ignore", "timeout": _TIMEOUT}
+    _look(service, options, ask, None, findings)
+    for program in [] if findings.problems else service.not_woken(_TIMEOUT):
+        findings.problems.append(f"{program} has not been started")
     return findings.problems
 
 

@@ -27,6 +27,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _plan_hook,
     _plan_lookup_table,
     _proof,
+    _service,
     _transaction,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
@@ -147,7 +148,7 @@ def fixture_host(tmp_path, monkeypatch):
         monkeypatch.setattr(_deployment, name, seconds)
     monkeypatch.setattr(_proof, "GLANCE", 0)
     monkeypatch.setattr(_proof, "_PAUSE", 0.01)
-    monkeypatch.setattr(_proof.Service, "_has_unit", lambda self: False)
+    monkeypatch.setattr(_service.Service, "_has_unit", lambda self: False)
     found = Host(tmp_path)
     found.directory.mkdir()
     (found.directory / "main.cf").write_text(

@@ -10,7 +10,7 @@ import fcntl
 import os
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _proof, _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils import _proof, _service, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Completed, Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan
@@ -103,7 +103,7 @@ class Host:
 def host(tmp_path, monkeypatch):
     for name, seconds in (("GLANCE", 0), ("PATIENCE", 0.2), ("_PAUSE", 0.01)):
         monkeypatch.setattr(_proof, name, seconds)
-    monkeypatch.setattr(_proof.Service, "_has_unit", lambda self: False)
+    monkeypatch.setattr(_service.Service, "_has_unit", lambda self: False)
     old = f"queue_directory = {tmp_path}/queue\nmaillog_file = {tmp_path}/maillog\nmyhostname = host.example.test\nmydestination =\n"
     (tmp_path / "main.cf").write_text(old)
     (tmp_path / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\n")
@@ -195,6 +195,24 @@ def test_a_reload_is_not_enough_to_free_what_is_throttled(host):
     assert host.commands == ["reload", "reload", "stop", "start"]
 
 
+def test_nor_is_it_for_what_serves_no_port(host, monkeypatch):
+    """A reload leaves qmgr(8) throttled; after a restart it is there."""
+    monkeypatch.setattr(
+        _service.Service, "not_woken", lambda self, seconds: [] if host.commands[-1] == "start" else ["qmgr"]
+    )
+    host.answers = [WRONG, RIGHT]
+    with pytest.raises(_proof.NotProven, match="is back and in service"):
+        host.prove()
+    assert host.commands == ["reload", "reload", "stop", "start"]
+
+
+def test_what_does_not_come_back_is_told(host, monkeypatch):
+    monkeypatch.setattr(_service.Service, "not_woken", lambda self, seconds: ["qmgr"])
+    host.answers = [WRONG, RIGHT]
+    with pytest.raises(_proof.NotProven, match="is back, but does not hold either: qmgr has not been started"):
+        host.prove()
+
+
 def test_the_old_configuration_does_not_hold_either(host):
     host.answers = [WRONG]
     with pytest.raises(_proof.NotProven, match=r"is back, but does not hold either: .*451 4\.3\.5"):
@@ -212,6 +230,25 @@ def test_master_dies_of_a_reload_that_succeeded(host):
         host.prove()
     assert host.commands == ["reload", "start"]
     assert host.main_cf() == host.old and host.master
+
+
+def test_master_that_has_taken_over_is_not_waited_for(host, monkeypatch):
+    looks = []
+    monkeypatch.setattr(_service.Service, "has_taken_over", lambda self: not looks.append(1))
+    host.prove(settle=600)
+    assert len(looks) == 2, "before the ports are asked, and afterwards"
+
+
+def test_one_that_dies_after_it_has_taken_over(host, monkeypatch):
+    monkeypatch.setattr(_service.Service, "has_taken_over", lambda self: True)
+
+    def die():
+        host.die()
+        return RIGHT
+
+    host.answers = [die, RIGHT]
+    with pytest.raises(_proof.NotProven, match=r"master\(8\) of .* died after its reload.*is back and in service"):
+        host.prove(settle=600)
 
 
 def test_postfix_refuses_to_reload(host):
