@@ -84,7 +84,7 @@ def filled(value, files, port):
     if isinstance(value, list):
         return [filled(item, files, port) for item in value]
     if isinstance(value, str):
-        return value.replace("@FILES@", str(files)).replace("@PORT@", str(port))
+        return value.replace("@FILES@", str(files)).replace("@PORT@", str(port)).replace("@TAKEN@", "9100")
     return value
 
 
