@@ -451,7 +451,14 @@ def test_ca_bundles_follow_the_system(host, monkeypatch, capsys):
     assert "2 CAs, changed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "text"), [("main.cf", "relayhost = ${x\n"), ("master.cf", "smtp inet n\n")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("main.cf", "smtpd_tls_security_level = bogus\n"),
+        ("main.cf", "inet_protocols = ipv9\n"),
+        ("master.cf", "smtp inet n\n"),
+    ],
+)
 def test_a_new_ca_is_no_reason_to_load_a_broken_configuration(host, monkeypatch, capsys, name, text):
     system = host.root / "system.pem"
     write(system, ROOT.pem, 0o644)
