@@ -1,5 +1,5 @@
 # An ACME server, Pebble: https://acme.example.test:14000/dir, known by the lab's CA; its certificates live six days, and
-# its root is at :15000/roots/0. What DNS it asks is its own Knot, which takes updates of the challenges of the hosts
+# its root is at :15000/roots/0. What DNS it asks is its own Knot, which takes updates of the challenges of the names
 # below, signed with the key "challenge", and asks the lab's name server for all else.
 cat > /etc/pebble.json <<CONFIG
 {
@@ -57,8 +57,8 @@ template:
     acl: challenge
 zone:
 CONFIG
-for host in renewal renewal-bookworm; do
-    zone=_acme-challenge.$host.$domain
+for name in renewal one.renewal two.renewal renewal-bookworm; do
+    zone=_acme-challenge.$name.$domain
     printf '$TTL 0\n@ SOA %s. hostmaster.%s. 1 3600 600 86400 0\n@ NS %s.\n' "$fqdn" "$domain" "$fqdn" \
         > "/var/lib/knot/challenges/$zone.zone"
     echo "  - domain: $zone" >> /etc/knot/knot.conf
