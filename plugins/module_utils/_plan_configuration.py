@@ -14,6 +14,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _plan_ca_bundle,
     _plan_certificate,
     _plan_cf,
+    _plan_file,
     _plan_lookup_table,
     _plan_tls_policy,
 )
@@ -33,6 +34,7 @@ CONFIGURATION: Mapping[str, Any] = {
         "tls_policy": {"type": "dict"},
         "certificates": {"type": "list", "elements": "dict", "default": []},
         "ca_bundle": {"type": "dict"},
+        "files": {"type": "list", "elements": "dict", "default": []},
         "validate": {"type": "bool", "default": True},
         "checks": _plan_cf.SEVERITIES,
         "migrate": {"type": "bool", "default": False},
@@ -45,6 +47,7 @@ CONFIGURATION: Mapping[str, Any] = {
         "tls_policy": _plan_tls_policy.TLS_POLICY,
         "certificates": _plan_certificate.CERTIFICATE,
         "ca_bundle": _plan_ca_bundle.CA_BUNDLE,
+        "files": _plan_file.FILE,
     },
 }
 
@@ -56,6 +59,7 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     """
     parts: List[Plan] = []
     parameters: Dict[str, Any] = {}
+    maps: Dict[str, List[str]] = {}
     texts: Dict[str, bytes] = {}
     result: Dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
     for part in _plan_certificate.certificates(instance, options.get("certificates") or []):
@@ -67,13 +71,15 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         parameters.update(part.result["parameters"])
         result["ca_bundle"] = part.result
         parts.append(part)
+    parts += [_plan_file.file(instance, declared) for declared in options.get("files") or []]
     for declared in options.get("lookup_tables") or []:
         part = _plan_lookup_table.lookup_table(instance, declared, options.get("main_cf"))
         if declared.get("parameter"):
-            parameters[declared["parameter"]] = part.result["map"]
+            maps.setdefault(declared["parameter"], []).append(part.result["map"])
         result["lookup_tables"].append(part.result)
         texts.update((change.path, change.after) for change in part.changes if isinstance(change.after, bytes))
         parts.append(part)
+    parameters.update((name, ", ".join(named)) for name, named in maps.items())
     parameters.update(options.get("main_cf") or {})
     if options.get("migrate"):
         parameters.update(_migrations.migrations(instance.explicit, parameters))

@@ -20,10 +20,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Callable, Mapping
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _macros, _modes, _seal
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _lookup_table,
+    _macros,
+    _modes,
+    _seal,
+    _table_values,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Attributes, Change, Plan
 
 ATTRIBUTES: Mapping[str, Any] = {
@@ -40,6 +46,8 @@ LOOKUP_TABLE: Mapping[str, Any] = {
         "remote_src": {"type": "bool", "default": False},
         "checksum": {"type": "str"},
         "exclusive": {"type": "bool", "default": False},
+        "only_values": {"type": "list", "elements": "str"},
+        "unique_values": {"type": "bool", "default": False},
         "type": {"type": "str", "default": "auto", "choices": ["auto", *_lookup_table.TYPES]},
         "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
         **ATTRIBUTES,
@@ -75,6 +83,10 @@ def lookup_table(instance: Instance, options: Mapping[str, Any], main_cf: Mappin
             "exclusive without entries would empty it",
             "Give entries; entries: {} empties the table",
         )
+    if options.get("src") is not None and (options.get("only_values") is not None or options.get("unique_values")):
+        raise DeclarationError(
+            "declaring the table", path, "only_values and unique_values are for entries, not for src", "Leave them out"
+        )
     if options.get("src") is None:
         return edited_table(instance, path, map_type, options, _editor(options), main_cf)
     return _copied_table(instance, path, map_type, options, main_cf)
@@ -84,9 +96,14 @@ def _editor(options: Mapping[str, Any]) -> Edit:
     """The edit that entries describe."""
     entries = options.get("entries") or {}
     exclusive = bool(options.get("exclusive"))
+    only, unique = options.get("only_values"), bool(options.get("unique_values"))
 
     def edit(text: bytes, map_type: str, utf8: bool, path: str) -> bytes:
         declared = _lookup_table.declaration(entries, map_type, utf8)
+        if only is not None or unique:
+            values = None if only is None else frozenset(map(to_bytes, only))
+            gone = _table_values.superseded(text, declared, map_type, utf8, values, unique)
+            declared = {**declared, **dict.fromkeys(gone)}
         return _lookup_table.edit(text, declared, map_type, exclusive, utf8, path)
 
     return edit

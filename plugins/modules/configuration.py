@@ -32,7 +32,8 @@ options:
   lookup_tables:
     description:
       - Lookup tables, each with the options of M(mailops.postfix.lookup_table).
-      - With C(parameter) as well, the name of a main.cf parameter, that parameter is set to refer to the table.
+      - With C(parameter) as well, the name of a main.cf parameter, that parameter is set to refer to the table; to several in their
+        order, if they name the same parameter.
     type: list
     elements: dict
     default: []
@@ -49,6 +50,29 @@ options:
   ca_bundle:
     description: The CAs that smtp(8) trusts, with the options of M(mailops.postfix.ca_bundle).
     type: dict
+  files:
+    description:
+      - Whole text files that go with the configuration, such as a unit of systemd; they are installed, and undone, together with it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The file. A relative path is taken from the configuration directory.
+        type: path
+        required: true
+      content:
+        description: All that it shall hold; needed unless O(files[].state=absent).
+        type: str
+      mode:
+        description: Its mode, octal and in quotes. What only its owner may read is not shown in a diff.
+        type: raw
+        default: "0644"
+      state:
+        description: Whether it shall be there.
+        type: str
+        choices: [present, absent]
+        default: present
   validate:
     description:
       - Whether to refuse parameters that this Postfix does not know and values that it would trip over later; O(checks) says more.

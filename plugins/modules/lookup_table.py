@@ -79,6 +79,18 @@ options:
       - For V(cidr), V(regexp) and V(pcre) the rules are also put in the declared order.
     type: bool
     default: false
+  only_values:
+    description:
+      - The values that entries may have. An entry with another value is removed, unless it is in O(entries).
+      - In a table of keys by owner, such as C(relay_clientcerts), these are the owners who have not left.
+    type: list
+    elements: str
+  unique_values:
+    description:
+      - Whether to remove other entries that have the value of one in O(entries).
+      - In a table of keys by owner, a new key of an owner so replaces the old one.
+    type: bool
+    default: false
   type:
     description:
       - The type of the table.
@@ -150,6 +162,14 @@ EXAMPLES = r"""
     entries:
       "[hub.example.org]:587": "{{ user }}:{{ password }}"
   no_log: true
+
+- name: A client's new key in the place of its old one; clients that have left lose theirs
+  mailops.postfix.lookup_table:
+    path: relay_clientcerts
+    entries:
+      "{{ fingerprint }}": laptop.example.org
+    unique_values: true
+    only_values: "{{ groups['laptops'] }}"
 
 - name: A large table from a file
   mailops.postfix.lookup_table:

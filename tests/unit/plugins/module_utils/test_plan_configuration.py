@@ -120,3 +120,26 @@ def test_a_parameter_of_ones_own_may_be_declared_with_what_refers_to_it(director
     )
     assert outcome.plan.warnings == []
     assert outcome.plan.requires == "reload"
+
+
+def test_tables_of_one_parameter_stand_side_by_side(directory):
+    def table(path, parameter="relay_clientcerts"):
+        return {"path": path, "parameter": parameter, "entries": {PIN: path}, "type": "hash"}
+
+    declared = {"lookup_tables": [table("by_hand"), table("other", "transport_maps"), table("fleet")]}
+    configuration(directory, **declared)
+    explicit = Instance(str(directory)).explicit
+    assert explicit["relay_clientcerts"] == f"hash:{directory}/by_hand, hash:{directory}/fleet"
+    assert explicit["transport_maps"] == f"hash:{directory}/other"
+    configuration(directory, **declared, main_cf={"relay_clientcerts": f"hash:{directory}/fleet"})
+    assert Instance(str(directory)).explicit["relay_clientcerts"] == f"hash:{directory}/fleet"
+
+
+def test_files_are_part_of_it(directory):
+    unit = {"path": "x.service", "content": "[Unit]\n", "mode": "0644", "state": "present"}
+    with pytest.raises(PostfixError):
+        configuration(directory, files=[unit], main_cf={"smtp_tls_securty_level": "may"})
+    assert not (directory / "x.service").exists()
+    assert configuration(directory, files=[unit]).changed
+    assert (directory / "x.service").read_text() == "[Unit]\n"
+    assert configuration(directory, files=[{**unit, "state": "absent"}]).changed

@@ -53,6 +53,27 @@ def test_the_text_keeps_what_is_not_owned(directory):
     assert (directory.path / "t").read_bytes() == b"# mine\na 4\n\nb  2\r\n# end\nc 3"
 
 
+@pytest.mark.parametrize("map_type", [*COMPILED, "texthash"])
+def test_owners_and_their_keys(directory, map_type):
+    """A new key of an owner replaces the old one, and who has left loses what was his."""
+    directory.write("t", "# keys\nAA:01 one\nAA:02 two\nAA:03 three\n")
+    assert directory.table(entries={"AA:09": "two"}, unique_values=True, type=map_type).changed
+    assert directory.text("t") == "# keys\nAA:01 one\nAA:03 three\nAA:09 two\n"
+    assert [directory.query(key, f"{map_type}:t") for key in ("aa:02", "aa:09")] == ["", "two"]
+    assert directory.table(only_values=["two", "three"], type=map_type).changed
+    assert directory.text("t") == "# keys\nAA:03 three\nAA:09 two\n"
+    assert directory.query("aa:01", f"{map_type}:t") == ""
+    assert directory.table(only_values=[], type=map_type).changed
+    assert directory.text("t") == "# keys\n"
+
+
+@pytest.mark.parametrize("given", [{"only_values": []}, {"unique_values": True}])
+def test_values_of_a_whole_table_are_its_own_business(directory, given):
+    directory.write("source", "a b\n")
+    with pytest.raises(PostfixError, match="only_values and unique_values are for entries, not for src"):
+        directory.table(src=str(directory.path / "source"), remote_src=True, **given)
+
+
 def touch_text(directory):
     os.utime(directory.path / "t")
 
