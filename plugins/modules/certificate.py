@@ -335,7 +335,7 @@ certificate:
 next:
   description:
     - The certificate of the next key, with the keys of RV(certificate); V(null) if none has been prepared.
-    - Peers that pin keys, and TLSA records, shall have RV(next.public_key_fingerprint) besides that of the current key.
+    - Peers that pin keys, and TLSA records, shall have its C(public_key_fingerprint) besides that of the current key.
   type: dict
   returned: success
   sample: null

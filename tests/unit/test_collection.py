@@ -35,7 +35,7 @@ WRITES_THE_HOST = ("_transaction", "_rollback", "_lock")
 OPENS_CONNECTIONS = ("_smtp_connection",)
 SPEAKS_SMTP = ("_smtp_session", "_smtp_question")
 READS_PEM_FILES = "_pem_files"
-PROVES = "_proof"
+PROVES = ("_proof", "_service")
 DEPLOYS = "_deployment"
 KNOWS_ANSIBLE = "_module"
 PLANS = re.compile(r"_plan_\w+")
@@ -45,7 +45,7 @@ IMPURE = (
     *OPENS_CONNECTIONS,
     *SPEAKS_SMTP,
     READS_PEM_FILES,
-    PROVES,
+    *PROVES,
     DEPLOYS,
     KNOWS_ANSIBLE,
 )
