@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,6 +86,29 @@ def run_program(argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
 
 
+class _Answer(threading.Thread):
+    """A program that runs beside this process until somebody wants its answer."""
+
+    def __init__(self, run: Runner, argv: Sequence[str]) -> None:
+        super().__init__(daemon=True)
+        self._ask: Callable[[], Completed] = lambda: run(argv, None)
+        self._done: Optional[Completed] = None
+        self._error: Optional[BaseException] = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._done = self._ask()
+        except BaseException as error:  # it is raised where the answer is wanted
+            self._error = error
+
+    def get(self) -> Completed:
+        self.join()
+        if self._done is None:
+            raise self._error or RuntimeError("no answer")
+        return self._done
+
+
 def is_installed() -> bool:
     """Whether Postfix's commands are on this host."""
     return shutil.which("postconf", path=f"{os.environ.get('PATH', '')}:{_PATH}") is not None
@@ -101,10 +125,14 @@ class Instance:
         :raises HostError: if Postfix is not installed, or the directory holds no main.cf.
         """
         self._run = run
+        self._begun: Dict[Tuple[str, ...], _Answer] = {}
         if config_directory is None:
             answer = self.run("postconf", "-h", "config_directory")
             config_directory = to_text(answer.stdout).strip()
         self.config_directory = os.path.abspath(config_directory)
+        self._ask_parameters = ("postconf", "-c", self.config_directory)
+        self._ask_map_types = (*self._ask_parameters, "-m")
+        self._ask_defaults = ("postconf", "-d")
         if not os.path.isfile(self.path("main.cf")):
             raise HostError(
                 "reading",
@@ -122,10 +150,21 @@ class Instance:
 
         :param check: raise HostError with its error output when its exit status is not 0.
         """
-        done = self._run(argv, stdin)
+        begun = self._begun.pop(argv, None)
+        done = self._run(argv, stdin) if begun is None else begun.get()
         if check and done.returncode != 0:
             raise HostError("running", " ".join(argv), done.complaint)
         return done
+
+    def begin(self) -> None:
+        """Start what a judgement will ask postconf(1): it takes as long as loading the judgement, and need not wait for that."""
+        for argv in (self._ask_parameters, self._ask_map_types, self._ask_defaults):
+            self._begun[argv] = _Answer(self._run, argv)
+
+    def end(self) -> None:
+        """Wait for what has been started and was not wanted."""
+        while self._begun:
+            self._begun.popitem()[1].join()
 
     def read(self, path: str) -> Optional[bytes]:
         """The content of a file, through symbolic links, or None if there is none."""
@@ -165,7 +204,12 @@ class Instance:
     @cached_property
     def _postconf(self) -> Completed:
         """What postconf(1) says of main.cf and master.cf: all parameters, and complaints, which are those of ``postconf -n``."""
-        return self.run("postconf", "-c", self.config_directory, check=False)
+        return self.run(*self._ask_parameters, check=False)
+
+    @cached_property
+    def defaults(self) -> Mapping[str, str]:
+        """Postfix's own values of all parameters."""
+        return parse_postconf(to_text(self.run(*self._ask_defaults, check=False).stdout))
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
@@ -188,7 +232,7 @@ class Instance:
     @cached_property
     def map_types(self) -> FrozenSet[str]:
         """The lookup table types of this Postfix (postconf -m)."""
-        return frozenset(to_text(self.run("postconf", "-c", self.config_directory, "-m").stdout).split())
+        return frozenset(to_text(self.run(*self._ask_map_types).stdout).split())
 
     def chrooted(self, service: str = "smtp/unix") -> bool:
         """Whether master(8) runs a service in a chroot: its column, and for ``-`` the compatibility level (master(5))."""
@@ -279,7 +323,11 @@ class Instance:
         """
         with _scratch() as directory:
             self._stage(directory, main_cf, master_cf)
-            yield Instance(directory, self._run)
+            staged = Instance(directory, self._run)
+            try:
+                yield staged
+            finally:
+                staged.end()
 
     def _stage(self, directory: str, main_cf: bytes, master_cf: bytes) -> None:
         for name in os.listdir(self.config_directory):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _master_cf_edit, _protocols
+from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _protocols
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
@@ -121,6 +121,10 @@ def declared_services(instance: Instance, services: Sequence[Mapping[str, Any]])
 
 
 def edited_master_cf(instance: Instance, services: Sequence[_master_cf.Declaration]) -> bytes:
+    if not services:
+        return instance.master_cf
+    from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf_edit
+
     return _master_cf_edit.edit(instance.master_cf, services, instance.path("master.cf"))
 
 
@@ -145,6 +149,7 @@ def _judged(
     """Refuse what is wrong; return warnings. Where the texts stay as they are, only files that are gone are looked for."""
     if future is instance:
         return _missing_files(parameters, made, severities.get("missing_file", "error")) if validate else []
+    future.begin()
     from ansible_collections.mailops.postfix.plugins.module_utils import _plan_checks
 
     declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))

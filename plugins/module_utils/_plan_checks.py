@@ -19,14 +19,12 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _checks_files,
     _checks_master,
     _checks_tls,
-    _pem_files,
     _problems,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, shown, words
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import Host
-from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, parse_postconf
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Problem, Touch
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
@@ -50,7 +48,7 @@ def judge(
     :raises DeclarationError: with everything that is wrong.
     """
     host = Host()
-    defaults = parse_postconf(to_text(instance.run("postconf", "-d", check=False).stdout))
+    defaults = future.defaults
     types = _map_types(future)
     before = configuration_of(instance, instance, types)
     after = configuration_of(instance, future, types, made)
@@ -175,6 +173,9 @@ def _key_problems(
 
 
 def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -> Iterator[_checks_files.Reason]:
+    # Here and below, what few changes need is imported where it is needed.
+    from ansible_collections.mailops.postfix.plugins.module_utils import _pem_files
+
     chain = len(values) == 1
     files = words(values[0]) if chain else [values[0], values[1] or values[0]]
     if any(path in after.made or not os.path.isfile(path) for path in files):
@@ -199,6 +200,8 @@ def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -
 
 def _chain_reasons(instance: Instance, files: List[str]) -> Iterator[_checks_files.Reason]:
     """Each key must stand before the certificate it belongs to, in one file or over several."""
+    from ansible_collections.mailops.postfix.plugins.module_utils import _pem_files
+
     key = keyfile = ""
     public = b""
     for path in files:

@@ -18,7 +18,6 @@ import hashlib
 import os
 import pwd
 import re
-import secrets
 import shutil
 import stat
 import time
@@ -330,7 +329,7 @@ def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> Lis
     journal = None
     backups: List[str] = []
     try:
-        journal = _rollback.begin(directory, secrets.token_hex(4), [target for _change, target in changes])
+        journal = _rollback.begin(directory, os.urandom(4).hex(), [target for _change, target in changes])
         journal.requires = plan.requires
         settled = time.time() - SETTLED
         staged = [_stage(change, target, journal, settled) for change, target in changes]
