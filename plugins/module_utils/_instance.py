@@ -130,9 +130,11 @@ class Instance:
             answer = self.run("postconf", "-h", "config_directory")
             config_directory = to_text(answer.stdout).strip()
         self.config_directory = os.path.abspath(config_directory)
-        self._ask_parameters = ("postconf", "-c", self.config_directory)
-        self._ask_map_types = (*self._ask_parameters, "-m")
-        self._ask_defaults = ("postconf", "-d")
+        self._questions: Mapping[str, Tuple[str, ...]] = {
+            "parameters": ("postconf", "-c", self.config_directory),
+            "map_types": ("postconf", "-c", self.config_directory, "-m"),
+            "defaults": ("postconf", "-d"),
+        }
         if not os.path.isfile(self.path("main.cf")):
             raise HostError(
                 "reading",
@@ -156,9 +158,10 @@ class Instance:
             raise HostError("running", " ".join(argv), done.complaint)
         return done
 
-    def begin(self) -> None:
-        """Start what a judgement will ask postconf(1): it takes as long as loading the judgement, and need not wait for that."""
-        for argv in (self._ask_parameters, self._ask_map_types, self._ask_defaults):
+    def begin(self, *names: str) -> None:
+        """Start what ``parameters``, ``map_types`` or ``defaults`` will ask, so that it runs beside what else there is to do."""
+        for name in names:
+            argv = self._questions[name]
             self._begun[argv] = _Answer(self._run, argv)
 
     def end(self) -> None:
@@ -204,12 +207,12 @@ class Instance:
     @cached_property
     def _postconf(self) -> Completed:
         """What postconf(1) says of main.cf and master.cf: all parameters, and complaints, which are those of ``postconf -n``."""
-        return self.run(*self._ask_parameters, check=False)
+        return self.run(*self._questions["parameters"], check=False)
 
     @cached_property
     def defaults(self) -> Mapping[str, str]:
         """Postfix's own values of all parameters."""
-        return parse_postconf(to_text(self.run(*self._ask_defaults, check=False).stdout))
+        return parse_postconf(to_text(self.run(*self._questions["defaults"], check=False).stdout))
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
@@ -232,7 +235,7 @@ class Instance:
     @cached_property
     def map_types(self) -> FrozenSet[str]:
         """The lookup table types of this Postfix (postconf -m)."""
-        return frozenset(to_text(self.run(*self._ask_map_types).stdout).split())
+        return frozenset(to_text(self.run(*self._questions["map_types"]).stdout).split())
 
     def chrooted(self, service: str = "smtp/unix") -> bool:
         """Whether master(8) runs a service in a chroot: its column, and for ``-`` the compatibility level (master(5))."""

@@ -149,7 +149,7 @@ def _judged(
     """Refuse what is wrong; return warnings. Where the texts stay as they are, only files that are gone are looked for."""
     if future is instance:
         return _missing_files(parameters, made, severities.get("missing_file", "error")) if validate else []
-    future.begin()
+    future.begin("parameters", "map_types", "defaults")  # while the checks are loaded
     from ansible_collections.mailops.postfix.plugins.module_utils import _plan_checks
 
     declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))

@@ -57,6 +57,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
 
     Files are installed before what refers to them: certificates, CA bundle, tables, then master.cf and main.cf.
     """
+    has_tables = bool(options.get("lookup_tables")) or options.get("tls_policy") is not None
+    instance.begin("parameters", *(["map_types"] if has_tables else []))  # while openssl reads the certificates
     parts: List[Plan] = []
     parameters: Dict[str, Any] = {}
     maps: Dict[str, List[str]] = {}

@@ -154,7 +154,10 @@ def apply(
 
 
 def _planned(build: Callable[[Instance], Plan], snapshot: Instance, provisional: bool) -> Outcome:
-    plan = _without_conflicts(build(snapshot))
+    try:
+        plan = _without_conflicts(build(snapshot))
+    finally:
+        snapshot.end()
     return _outcome(plan, snapshot.config_directory if provisional else None)
 
 
