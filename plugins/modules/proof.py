@@ -13,7 +13,8 @@ author:
   - mailops.postfix contributors (@mailops)
 description:
   - Reloads or restarts Postfix as O(requires) says, and sees that master(8) still runs some seconds later, since it may die of a
-    configuration that C(postfix reload) has accepted.
+    configuration that C(postfix reload) has accepted. It is not waited for any longer once it has shown that it has got through, by new
+    processes of all services that it wakes, such as pickup(8) and qmgr(8), which it starts only then.
   - Asks each port on which smtpd(8) listens whether it is what its configuration says. It must answer; offer TLS if it shall, with the
     certificate that stands in the file; offer AUTH neither before TLS nor where it is switched off, and offer it where it is switched
     on; take no mail before TLS where TLS is mandatory; and relay no mail for strangers (asked from this host's own address, if that is
@@ -77,7 +78,7 @@ options:
     type: float
     default: 10.0
   settle:
-    description: Seconds after a reload or restart in which master(8) must not die.
+    description: Seconds after a reload or restart in which master(8) must not die, unless it shows before that it has got through.
     type: float
     default: 3.0
 seealso:
