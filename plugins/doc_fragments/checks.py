@@ -36,6 +36,7 @@ options:
       - V(no_certificate) - a server side with TLS and no certificate.
       - V(no_trusted_ca) - a level that verifies certificates, and no CAs to do it with.
       - V(dane_without_dnssec) - a dane level without DNSSEC lookups, which is no more than may.
+      - V(weaker_next_hop) - mail that gets past a TLS policy, by another next hop of its route or another name of the same host.
       - V(wrapper_mode) - implicit TLS where STARTTLS is spoken, or the other way round.
       - V(overridden) - a master.cf option that defeats the main.cf value that is declared.
       - V(option_syntax) - an -o in master.cf that is no name=value.

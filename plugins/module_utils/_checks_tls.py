@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import FrozenSet, Iterator, Optional, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _parameters, _protocols
+from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _parameters, _protocols, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import MAIN, Configuration, shown, words
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._master_cf import Service
@@ -18,7 +18,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils._problems import P
 
 _CERTIFICATES = ("tls_chain_files", "tls_cert_file", "tls_eccert_file", "tls_dcert_file")
 _VERIFYING = ("verify", "secure")
-_STRENGTH = {"none": 0, "may": 1, "dane": 2, "encrypt": 3, "dane-only": 4, "fingerprint": 4, "verify": 4, "secure": 5}
 
 
 def problems(configuration: Configuration) -> Iterator[Problem]:
@@ -61,7 +60,7 @@ def overridden(configuration: Configuration, declared: FrozenSet[Touch]) -> Iter
 
 def _is_weaker(name: str, its: str, mine: str) -> bool:
     if name.endswith("_tls_security_level"):
-        return _STRENGTH.get(its or "none", 9) < _STRENGTH.get(mine or "none", 0)
+        return _tls_policy.STRENGTH.get(its or "none", 9) < _tls_policy.STRENGTH.get(mine or "none", 0)
     if name in ("smtpd_tls_auth_only", "smtpd_enforce_tls", "smtp_enforce_tls"):
         return mine.lower() == "yes" and its.lower() != "yes"
     parameter = _parameters.find(name)

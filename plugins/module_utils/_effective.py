@@ -114,7 +114,7 @@ class Configuration:
         if level is None:
             return "?"
         if not level and self.is_on(f"{side}_enforce_tls", service):
-            return "encrypt"
+            return "verify" if self.is_on(f"{side}_tls_enforce_peername", service) else "encrypt"
         if not level and self.is_on(f"{side}_use_tls", service):
             return "may"
         return level or "none"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _protocols
@@ -54,6 +54,16 @@ MASTER_CF: Mapping[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Tables:
+    """The tables of the same transaction, as far as routes and their policies depend on them."""
+
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    change: bool = False
+    policy_table: str = ""
+    policy_keys: Sequence[str] = ()
+
+
 def main_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
     """Set and remove parameters. Options and result: those of the module main_cf."""
     return plan(instance, options["parameters"], [], checks=options.get("checks"))
@@ -82,6 +92,7 @@ def plan(
     made: FrozenSet[str] = frozenset(),
     validate: bool = True,
     checks: Optional[Mapping[str, str]] = None,
+    beside: Tables = Tables(),
     alone: bool = True,
 ) -> Plan:
     """Both files.
@@ -89,6 +100,7 @@ def plan(
     :param made: files that the same transaction makes, so that parameters may refer to them.
     :param validate: whether to judge the meaning of what is declared; what Postfix can't even read is refused in any case.
     :param checks: severities that the user has chosen.
+    :param beside: tables that the same transaction makes.
     :param alone: whether the rest of the configuration may come from other tasks.
     """
     declared = _declared(instance, parameters)
@@ -102,6 +114,8 @@ def plan(
         _problems.severities(checks)
     with staged(instance, main_after, master_after) as future:
         warnings = _judged(instance, future, declared, wanted, made, checks or {}, validate, alone)
+        if validate and (beside.change or future is not instance):
+            warnings += _judged_routes(instance, future, declared, wanted, beside, checks or {})
         requires = _requires(instance, future)
     result: Dict[str, Any] = {}
     changes = []
@@ -155,6 +169,22 @@ def _judged(
     declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
     _plan_checks.must_be_readable(instance, future, declared)
     return _plan_checks.judge(instance, future, declared, made, severities, alone) if validate else []
+
+
+def _judged_routes(
+    instance: Instance,
+    future: Instance,
+    parameters: Mapping[str, Optional[str]],
+    services: Sequence[_master_cf.Declaration],
+    beside: Tables,
+    severities: Mapping[str, str],
+) -> List[str]:
+    """Refuse what lets mail past a TLS policy; return warnings."""
+    from ansible_collections.mailops.postfix.plugins.module_utils import _plan_routes
+
+    declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
+    declared |= _plan_routes.touched(beside.policy_keys)
+    return _plan_routes.judge(instance, future, beside.texts, declared, severities, beside.policy_table)
 
 
 def _missing_files(parameters: Mapping[str, Optional[str]], made: FrozenSet[str], severity: str) -> List[str]:

@@ -63,6 +63,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     parameters: Dict[str, Any] = {}
     maps: Dict[str, List[str]] = {}
     texts: Dict[str, bytes] = {}
+    policy_keys: List[str] = []
+    tables: List[Plan] = []
     result: Dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
     for part in _plan_certificate.certificates(instance, options.get("certificates") or []):
         _join_certificate(parameters, part.result["parameters"])
@@ -79,7 +81,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         if declared.get("parameter"):
             maps.setdefault(declared["parameter"], []).append(part.result["map"])
         result["lookup_tables"].append(part.result)
-        texts.update((change.path, change.after) for change in part.changes if isinstance(change.after, bytes))
+        texts.update(_texts_of(part))
+        tables.append(part)
         parts.append(part)
     parameters.update((name, ", ".join(named)) for name, named in maps.items())
     parameters.update(options.get("main_cf") or {})
@@ -90,7 +93,7 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         with _plan_cf.staged(
             instance, _plan_cf.edited_main_cf(instance, parameters), _plan_cf.edited_master_cf(instance, services)
         ) as future:
-            part = _plan_tls_policy.tls_policy(
+            part, policy_keys = _plan_tls_policy.planned(
                 instance,
                 options["tls_policy"],
                 future.parameters,
@@ -100,12 +103,21 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
             )
         parameters.setdefault("smtp_tls_policy_maps", part.result["map"])
         result["tls_policy"] = part.result
+        tables.append(part)
         parts.append(part)
     files = [change.path for part in parts for change in part.changes if change.after is not None]
     made = frozenset([*files, *map(os.path.dirname, files)])
     entries = options.get("master_cf") or []
+    beside = _plan_cf.Tables(
+        {path: text for part in tables for path, text in _texts_of(part).items()},
+        any(part.changes_something() for part in tables),
+        (result["tls_policy"] or {}).get("map", ""),
+        policy_keys,
+    )
     parts.append(
-        _plan_cf.plan(instance, parameters, entries, made, options["validate"], options.get("checks"), alone=False)
+        _plan_cf.plan(
+            instance, parameters, entries, made, options["validate"], options.get("checks"), beside, alone=False
+        )
     )
     result.update(parts[-1].result, installed=True, running=instance.running())
     # Several parts may install the same deploy hook.
@@ -118,6 +130,10 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         warnings=list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
         afterwards=list(dict.fromkeys(command for part in parts for command in part.afterwards)),
     )
+
+
+def _texts_of(part: Plan) -> Dict[str, bytes]:
+    return {change.path: change.after for change in part.changes if isinstance(change.after, bytes)}
 
 
 def _join_certificate(parameters: Dict[str, Any], of_certificate: Mapping[str, Any]) -> None:

@@ -10,19 +10,23 @@ Policies become the entries of a lookup table; what a host would not enforce is 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _lookup_table,
     _master_cf,
     _plan_lookup_table,
-    _routes,
+    _plan_pins,
     _tls_policy,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
+from ansible_collections.mailops.postfix.plugins.module_utils._host import Host
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan, strongest
+
+if TYPE_CHECKING:
+    from ansible_collections.mailops.postfix.plugins.module_utils._routes import Resolver
 
 TLS_POLICY: Mapping[str, Any] = {
     "argument_spec": {
@@ -34,8 +38,10 @@ TLS_POLICY: Mapping[str, Any] = {
             "options": {
                 "nexthop": {"type": "str"},
                 "domain": {"type": "str"},
+                "host": {"type": "str"},
                 "level": {"type": "str", "choices": list(_tls_policy.LEVELS)},
                 "match": {"type": "list", "elements": "str"},
+                "pins": {"type": "list", "elements": "dict", **_plan_pins.PIN},
                 "protocols": {"type": "list", "elements": "str"},
                 "ciphers": {"type": "str", "choices": list(_tls_policy.GRADES)},
                 "exclude": {"type": "list", "elements": "str"},
@@ -46,8 +52,8 @@ TLS_POLICY: Mapping[str, Any] = {
                 "route": {"type": "str", "choices": ["direct"]},
                 "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
             },
-            "mutually_exclusive": [["nexthop", "domain"], ["nexthop", "route"]],
-            "required_one_of": [["nexthop", "domain"]],
+            "mutually_exclusive": [["nexthop", "domain", "host"], ["nexthop", "route"], ["host", "route"]],
+            "required_one_of": [["nexthop", "domain", "host"]],
             "required_if": [["state", "present", ["level"]]],
         },
         "exclusive": {"type": "bool", "default": False},
@@ -55,38 +61,62 @@ TLS_POLICY: Mapping[str, Any] = {
         **_plan_lookup_table.ATTRIBUTES,
     },
 }
-"""What the module tls_policy takes, as arguments of AnsibleModule."""
+"""What a policy table takes, as arguments of AnsibleModule."""
+
+MODULE: Mapping[str, Any] = {
+    "argument_spec": {**TLS_POLICY["argument_spec"], "checks": {"type": "dict", "default": {}}},
+}
+"""What the module tls_policy takes."""
 
 
-def tls_policy(
+def tls_policy(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """Make or edit the TLS policy table. Options and result: those of the module tls_policy."""
+    plan, keys = planned(instance, options)
+    if not plan.changes_something():
+        return plan
+    # Imported here, since a run that changes nothing shall not pay for it.
+    from ansible_collections.mailops.postfix.plugins.module_utils import _plan_routes, _problems
+
+    texts = {change.path: change.after for change in plan.changes if isinstance(change.after, bytes)}
+    warnings = _plan_routes.judge(
+        instance,
+        instance,
+        texts,
+        _plan_routes.touched(keys),
+        _problems.severities(options.get("checks") or {}),
+        plan.result["map"],
+    )
+    return replace(plan, warnings=[*plan.warnings, *warnings])
+
+
+def planned(
     instance: Instance,
     options: Mapping[str, Any],
     parameters: Mapping[str, str] | None = None,
-    planned: Mapping[str, bytes] | None = None,
+    texts: Mapping[str, bytes] | None = None,
     future: Instance | None = None,
     main_cf: Mapping[str, Any] | None = None,
-) -> Plan:
-    """Make or edit the TLS policy table. Options and result: those of the module tls_policy.
+) -> tuple[Plan, list[str]]:
+    """The plan for the table, not judged with the routes yet, and the keys of the policies that are declared.
 
     :param parameters: the values of main.cf that the policies will live with; by default the instance's.
-    :param planned: the texts of tables, by path, that the same transaction makes.
+    :param texts: the texts of tables, by path, that the same transaction makes.
     :param main_cf: parameters that the same transaction sets.
     :param future: the instance with the services that the policies will live with; by default as it is.
     """
     parameters = instance.parameters if parameters is None else parameters
-    planned = planned or {}
     path = instance.path(options.get("path") or "tls_policy")
     map_type = _plan_lookup_table.choose_type(instance, options.get("type") or "auto")
-    router = _Router(instance, parameters, planned)
+    router = _Router(instance, future or instance, parameters, texts or {}, f"{map_type}:{path}")
+    judge = _Judge(instance, parameters, future or instance)
     wanted: dict[str, _tls_policy.Policy | None] = {}
     for declared in options["policies"]:
-        for nexthop, policy in _declared_policies(declared, router):
+        for nexthop, policy in _declared_policies(_with_pins(instance, declared, judge.digest), router):
             if nexthop.lower() in (key.lower() for key in wanted):
                 raise DeclarationError(
                     "declaring the TLS policy", nexthop, "it is declared twice", "Keep one of the two"
                 )
             wanted[nexthop] = policy
-    judge = _Judge(instance, parameters, future or instance)
     for policy in wanted.values():
         if policy is not None:
             judge.refuse(policy)
@@ -96,7 +126,7 @@ def tls_policy(
 
     plan = _plan_lookup_table.edited_table(instance, path, map_type, options, edit, main_cf)
     after = plan.changes[0].after
-    effective = _policies(after, map_type, path) if isinstance(after, bytes) else []
+    effective = _policies(after, map_type, path, instance.version) if isinstance(after, bytes) else []
     declared_keys = [key.lower() for key in wanted]
     warnings = [text for policy in wanted.values() if policy is not None for text in _tls_policy.doubts(policy)]
     warnings += [
@@ -105,14 +135,31 @@ def tls_policy(
         if policy.nexthop.lower() not in declared_keys
         for text in judge.doubts(policy, path)
     ]
-    warnings += _routes.near_misses([policy.nexthop for policy in effective], parameters)
     extra = router.plans()
-    return Plan(
+    plan = Plan(
         changes=[*plan.changes, *(change for other in extra for change in other.changes)],
         result={**plan.result, "policies": [_tls_policy.to_declaration(policy) for policy in effective]},
         requires=strongest(plan.requires, *(other.requires for other in extra)),
         warnings=warnings,
     )
+    return plan, declared_keys
+
+
+def _with_pins(instance: Instance, declared: Mapping[str, Any], digest: str) -> Mapping[str, Any]:
+    """A declaration with its pins among what is to match."""
+    pins = declared.get("pins")
+    if not pins:
+        return declared
+    where = str(declared.get("nexthop") or declared.get("domain") or declared.get("host"))
+    if declared.get("level") != "fingerprint":
+        raise DeclarationError(
+            "declaring the TLS policy",
+            where,
+            f"pins count at level fingerprint alone, this is {declared.get('level')}",
+            "Choose level fingerprint, or leave the pins out",
+        )
+    matched = [*(declared.get("match") or []), *_plan_pins.fingerprints(instance, pins, digest, where)]
+    return {**declared, "match": matched, "pins": None}
 
 
 def _declared_policies(declared: Mapping[str, Any], router: _Router) -> list[tuple[str, _tls_policy.Policy | None]]:
@@ -126,6 +173,8 @@ def _declared_policies(declared: Mapping[str, Any], router: _Router) -> list[tup
                 "declaring the TLS policy", repr(domain), "it is no domain", "Declare a next hop with nexthop"
             )
         keys = router.keys(domain, declared.get("route") == "direct", present)
+    elif declared.get("host"):
+        keys = router.keys_of_host(declared["host"].rstrip(".").lower(), present)
     else:
         nexthop = declared.get("nexthop") or ""
         _tls_policy.check_nexthop(nexthop)
@@ -133,7 +182,9 @@ def _declared_policies(declared: Mapping[str, Any], router: _Router) -> list[tup
     if not present:
         return [(key, None) for key in keys]
     attributes = {
-        name: value for name, value in declared.items() if name not in ("domain", "nexthop", "route", "state")
+        name: value
+        for name, value in declared.items()
+        if name not in ("domain", "nexthop", "host", "route", "state", "pins")
     }
     return [(key, _tls_policy.from_declaration(attributes, key)) for key in keys]
 
@@ -172,13 +223,13 @@ def _says(nexthop: str, value: bytes) -> _tls_policy.Policy | None:
     return replace(policy, match=tuple(sorted(policy.match)))
 
 
-def _policies(text: bytes, map_type: str, path: str) -> list[_tls_policy.Policy]:
+def _policies(text: bytes, map_type: str, path: str, version: tuple[int, ...]) -> list[_tls_policy.Policy]:
     """The policies of a table.
 
     :raises GrammarError: for an entry that Postfix would take for wrong, and mail would wait for.
     """
     return [
-        _tls_policy.parse(to_text(entry.key), to_text(entry.value), f"{path}:{entry.line.number}")
+        _tls_policy.parse(to_text(entry.key), to_text(entry.value), f"{path}:{entry.line.number}", version)
         for entry in _lookup_table.entries(text, map_type)
     ]
 
@@ -192,7 +243,8 @@ class _Judge:
         self.proxy = _plan_lookup_table.expanded("tlsproxy_service_name", parameters) or "tlsproxy"
         self.digest = _plan_lookup_table.expanded("smtp_tls_fingerprint_digest", parameters).strip().lower()
         self.default_match = _plan_lookup_table.expanded("smtp_tls_fingerprint_cert_match", parameters)
-        self.dnssec = _plan_lookup_table.expanded("smtp_dns_support_level", parameters).strip() == "dnssec"
+        self.obstacle = _tls_policy.dane_obstacle(lambda name: _plan_lookup_table.expanded(name, parameters))
+        self.owner = _plan_lookup_table.expanded("mail_owner", parameters) or "postfix"
         self.jail = (
             _plan_lookup_table.expanded("queue_directory", parameters).rstrip("/")
             if future.chrooted("smtp/unix")
@@ -217,6 +269,13 @@ class _Judge:
                     f"tafile {path}: " + (f"smtp(8) is chrooted and reads {seen}: {cause}" if self.jail else cause),
                     "Put the trust anchor there first, in PEM form",
                 )
+            if not Host().readable_by(seen, self.owner):
+                raise DeclarationError(
+                    "declaring the TLS policy",
+                    policy.nexthop,
+                    f"tafile {path}: {self.owner}, as whom smtp(8) reads {seen}, may not",
+                    f"Let {self.owner} read it, and enter its directories",
+                )
         if policy.connection_reuse and _master_cf.find(self.future.master_cf, self.proxy, "unix") is None:
             raise DeclarationError(
                 "declaring the TLS policy",
@@ -224,11 +283,11 @@ class _Judge:
                 f"connection_reuse needs the service {self.proxy}/unix, which is not in master.cf: mail waits without it",
                 "Declare that service with command tlsproxy and process_limit 0, or leave connection_reuse out",
             )
-        if policy.level in ("dane", "dane-only") and not self.dnssec:
+        if policy.level in ("dane", "dane-only") and self.obstacle:
             raise DeclarationError(
                 "declaring the TLS policy",
                 policy.nexthop,
-                f"without smtp_dns_support_level = dnssec Postfix takes level {policy.level} for "
+                f"{self.obstacle} Postfix takes level {policy.level} for "
                 + ("may" if policy.level == "dane" else "a mistake, and mail waits"),
                 "Set smtp_dns_support_level: dnssec in main.cf, on a host with a validating resolver",
             )
@@ -245,64 +304,106 @@ class _Judge:
 class _Router:
     """The keys of policies for domains, and the transport entries that ``route: direct`` takes."""
 
-    def __init__(self, instance: Instance, parameters: Mapping[str, str], planned: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        future: Instance,
+        parameters: Mapping[str, str],
+        planned: Mapping[str, bytes],
+        table: str,
+    ) -> None:
         self.instance = instance
+        self.future = future
         self.parameters = parameters
-        self.planned = planned
+        self.planned = dict(planned)
+        self.table = table
+        self._resolver: Resolver | None = None
         self.added: dict[tuple[str, str], dict[str, str]] = {}
+
+    @property
+    def resolver(self) -> Resolver:
+        """The routes as they will be."""
+        # Imported here, since only policies for domains need routes.
+        from ansible_collections.mailops.postfix.plugins.module_utils import _plan_routes
+
+        if self._resolver is None:
+            self._resolver = _plan_routes.resolver_of(self.instance, self.future, self.planned, self.parameters)
+        return self._resolver
 
     def keys(self, domain: str, direct: bool, present: bool) -> list[str]:
         """The policy keys for a recipient domain.
 
         :raises DeclarationError: if a policy could not apply to its mail, and to its mail alone.
         """
+        from ansible_collections.mailops.postfix.plugins.module_utils import _routes
+
         if not present:
             # What once was declared for the domain stood under the domain, or under the next hop that has it to itself.
             try:
-                return list(dict.fromkeys([domain, *_routes.policy_keys(domain, self.parameters, self._tables())]))
+                return list(dict.fromkeys([domain, *_routes.policy_keys(self.resolver, domain)]))
             except DeclarationError:
                 return [domain]
         if direct:
             self._route_directly(domain)
-        return _routes.policy_keys(domain, self.parameters, self._tables(), direct)
+        return _routes.policy_keys(self.resolver, domain, direct)
+
+    def keys_of_host(self, host: str, present: bool) -> list[str]:
+        """Every next hop of the configuration that names a host.
+
+        :raises DeclarationError: if there is none.
+        """
+        from ansible_collections.mailops.postfix.plugins.module_utils import _routes
+
+        resolver = self.resolver
+        if not present:
+            keys = [*resolver.nexthops(), *(resolver.tables.entries(self.table) or {}), host, f"[{host}]"]
+            return list(dict.fromkeys(key.lower() for key in keys if _routes.host(key) == host))
+        keys = list(dict.fromkeys(key for key in resolver.nexthops() if _routes.host(key) == host))
+        if not keys:
+            raise DeclarationError(
+                "declaring the TLS policy",
+                host,
+                "neither relayhost, nor a transport, nor a fallback relay has a next hop on this host",
+                "Declare the policy for the next hop itself (nexthop), or the route with it",
+            )
+        return keys
 
     def plans(self) -> list[Plan]:
         """Plans for the transport tables."""
-        return [
-            _plan_lookup_table.lookup_table(self.instance, {"path": path, "type": map_type, "entries": entries})
-            for (map_type, path), entries in self.added.items()
-        ]
+        return [self._plan(map_type, path) for map_type, path in self.added]
 
-    def _tables(self) -> Sequence[_routes.Table]:
-        try:
-            return _routes.tables(self.parameters.get("transport_maps", ""), self.parameters, self._read)
-        except _routes.Unknown as error:
-            raise DeclarationError(
-                "reading", "transport_maps", str(error), "Declare the policy for the next hop itself (nexthop)"
-            ) from None
-
-    def _read(self, map_type: str, path: str) -> Mapping[str, str] | None:
-        text = self.planned[path] if path in self.planned else self.instance.read(path)
-        if text is None:
-            return None
-        held = {to_text(key): to_text(value) for key, value in _lookup_table.contents(text, map_type).items()}
-        return {**held, **self.added.get((map_type, path), {})}
+    def _plan(self, map_type: str, path: str) -> Plan:
+        entries = self.added[map_type, path]
+        return _plan_lookup_table.lookup_table(self.instance, {"path": path, "type": map_type, "entries": entries})
 
     def _route_directly(self, domain: str) -> None:
-        for table in self._tables():
-            if table.entries is None:
+        from ansible_collections.mailops.postfix.plugins.module_utils import _routes
+
+        resolver = self.resolver
+        try:
+            names = resolver.map_names("transport_maps")
+        except _routes.Unknown as error:
+            raise DeclarationError(
+                "routing directly", f"the domain {domain}", str(error), "Correct that first"
+            ) from None
+        for name in names:
+            entries = resolver.tables.entries(name) if _routes.is_keyed(name) else None
+            if entries is None:
                 continue
-            if table.entries.get(domain) in ("smtp:", f"smtp:{domain}"):
+            if entries.get(domain) in ("smtp:", f"smtp:{domain}"):
                 return
-            map_type, _colon, path = table.name.partition(":")
-            if path in self.planned:
+            map_type, _colon, path = name.partition(":")
+            if path in self.planned and (map_type, path) not in self.added:
                 raise DeclarationError(
                     "routing directly",
                     f"the domain {domain}",
-                    f"{table.name} is declared in the same configuration, without that route",
+                    f"{name} is declared in the same configuration, without that route",
                     f'Add the entry {domain}: "smtp:" there',
                 )
             self.added.setdefault((map_type, path), {})[domain] = "smtp:"
+            after = self._plan(map_type, path).changes[0].after
+            self.planned[path] = after if isinstance(after, bytes) else b""
+            self._resolver = None
             return
         raise DeclarationError(
             "routing directly",

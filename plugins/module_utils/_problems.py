@@ -38,6 +38,7 @@ CHECKS: Mapping[str, str] = {
     "no_certificate": "a server side with TLS and no certificate",
     "no_trusted_ca": "a level that verifies certificates, and no CAs to do it with",
     "dane_without_dnssec": "a dane level without DNSSEC lookups, which is no more than may",
+    "weaker_next_hop": "mail that gets past a TLS policy, by another next hop of its route or another name of the same host",
     "wrapper_mode": "implicit TLS where STARTTLS is spoken, or the other way round",
     "overridden": "a master.cf option that defeats the main.cf value that is declared",
     "option_syntax": "an -o in master.cf that is no name=value",

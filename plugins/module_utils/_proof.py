@@ -23,6 +23,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _delivery,
     _listeners,
     _master_cf,
+    _plan_routes,
     _rollback,
     _routes,
     _smtp_connection,
@@ -336,10 +337,9 @@ def _send_probes(instance: Instance, options: Mapping[str, Any], findings: Findi
     """Have smtp(8) speak with each next hop that is declared; next hops by recipient."""
     recipients = _recipients(instance)
     recipients.update((recipient, recipient) for recipient in options["recipients"])
-    sender = f"{instance.parameters.get('double_bounce_sender', 'double-bounce')}@{_listeners.expanded('myhostname', instance.parameters)}"
+    sender = _sender(instance)
     sent = {}
     for recipient, nexthop in recipients.items():
-        # Postfix itself discards the report to this sender (bounce(8)).
         done = instance.run(
             _listeners.expanded("sendmail_path", instance.parameters) or "sendmail",
             "-C",
@@ -359,16 +359,22 @@ def _send_probes(instance: Instance, options: Mapping[str, Any], findings: Findi
 
 def _recipients(instance: Instance) -> Dict[str, str]:
     """For each next hop with a policy above ``may``, and each of relayhost, a recipient whose mail takes it."""
-    parameters = instance.parameters
-    nexthops = _routes.relayhosts(parameters)
+    resolver = _plan_routes.resolver_of(instance)
+    nexthops = _routes.elements(resolver.configuration.value("relayhost") or "")
     try:
-        for table in _routes.tables(parameters.get("smtp_tls_policy_maps", ""), parameters, instance.entries):
-            nexthops += [key for key, value in (table.entries or {}).items() if value.split()[0].lower() not in _WEAK]
-        transport = _routes.tables(parameters.get("transport_maps", ""), parameters, instance.entries)
+        for name in resolver.map_names("smtp_tls_policy_maps"):
+            entries = resolver.tables.entries(name) or {}
+            nexthops += [key for key, value in entries.items() if value.split()[0].lower() not in _WEAK]
     except _routes.Unknown:
         return {}
-    domains = _routes.sample_domains(list(dict.fromkeys(nexthops)), parameters, transport)
-    return {f"postmaster@{domain}": nexthop for nexthop, domain in domains.items()}
+    samples = resolver.samples(list(dict.fromkeys(nexthops)), _sender(instance))
+    return {recipient: nexthop for nexthop, recipient in samples.items()}
+
+
+def _sender(instance: Instance) -> str:
+    """Whose mail a probe is: Postfix itself discards the report to this sender (bounce(8))."""
+    name = instance.parameters.get("double_bounce_sender", "double-bounce")
+    return f"{name}@{_listeners.expanded('myhostname', instance.parameters)}"
 
 
 def _read_verdicts(probes: Mapping[str, str], options: Mapping[str, Any], log: Log, findings: Findings) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._fingerprints import HEX_PAIRS, mistake
@@ -21,6 +21,17 @@ from ansible_collections.mailops.postfix.plugins.module_utils._protocols import 
 
 LEVELS = ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
 """All levels of the SMTP client."""
+
+STRENGTH = {
+    "none": 0, "may": 1, "dane": 2, "encrypt": 3, "dane-only": 4, "fingerprint": 4, "verify": 4, "secure": 5,
+}  # fmt: skip
+"""How much a level demands."""
+
+MANDATORY = STRENGTH["encrypt"]
+"""From here on no mail leaves without TLS; what is below is at the mercy of whoever sits on the way."""
+
+AUTHENTICATED = STRENGTH["dane-only"]
+"""From here on no mail leaves but to the right peer."""
 
 GRADES = ("export", "low", "medium", "high", "null")
 """Cipher grades that have a name."""
@@ -36,6 +47,7 @@ SINCE = {
     "servername": (3, 4),
     "connection_reuse": (3, 4),
     "enable_rpk": (3, 9),
+    "plugin": (3, 10),
 }
 """The first Postfix that knows a level or an attribute; what is not listed is older than TLS policies."""
 
@@ -88,10 +100,12 @@ def from_declaration(declared: Mapping[str, Any], nexthop: str = "") -> Policy:
     :raises DeclarationError: if something is missing, or of the wrong kind.
     """
     nexthop = str(declared.get("nexthop") or nexthop or "")
-    where = nexthop or str(declared.get("domain") or "without a next hop")
-    if declared.get("domain") and not nexthop:
+    where = nexthop or str(declared.get("domain") or declared.get("host") or "without a next hop")
+    if (declared.get("domain") or declared.get("host")) and not nexthop:
         raise _wrong(where, "its next hop is known on the host alone", "Give the next hop with nexthop")
-    known = {item.name for item in fields(Policy)} - {"plugin"} | {"domain", "route", "state"}
+    if declared.get("pins"):
+        raise _wrong(where, "pins are worked out on the host alone", "Give their fingerprints with match")
+    known = {item.name for item in fields(Policy)} - {"plugin"} | {"domain", "host", "pins", "route", "state"}
     for name in declared:
         if name not in known:
             raise _wrong(where, f"{name!r} is no attribute of a policy", f"The attributes are {', '.join(_ATTRIBUTES)}")
@@ -171,8 +185,7 @@ def check(
     check_nexthop(policy.nexthop)
     if policy.level not in LEVELS:
         raise _wrong(policy.nexthop, f"there is no level {policy.level!r}", f"The levels are {', '.join(LEVELS)}")
-    _check_level(policy, default_match)
-    _check_versions(policy, version)
+    check_use(policy, version, default_match)
     if policy.level in _PINNED:
         for value in policy.match:
             found = mistake(value, digest)
@@ -197,6 +210,30 @@ def check(
             raise _wrong(policy.nexthop, f"exclude: {cipher!r} is no name of a cipher")
     if policy.servername and not is_hostname(policy.servername):
         raise _wrong(policy.nexthop, f"servername: {policy.servername!r} is no host name")
+
+
+def check_use(policy: Policy, version: tuple[int, ...] = ANY_VERSION, default_match: str = "") -> None:
+    """Refuse what the level, or this Postfix, does not know: Postfix takes such an entry for wrong, and mail waits.
+
+    :raises DeclarationError: saying what.
+    """
+    _check_level(policy, default_match)
+    _check_versions(policy, version)
+
+
+def dane_obstacle(value: Callable[[str], str], side: str = "smtp") -> str:
+    """Why Postfix would take level dane for may, and dane-only for wrong; empty if the configuration is not in its way.
+
+    :param value: the value of a parameter.
+    :param side: ``smtp`` or ``lmtp``.
+    """
+    if value(f"{side}_dns_support_level").strip() != "dnssec":
+        return f"without {side}_dns_support_level = dnssec"
+    if "dns" not in re.split(f"[{_SPACES}]+", value(f"{side}_host_lookup")):
+        return f"without dns in {side}_host_lookup"
+    if side == "smtp" and value("ignore_mx_lookup_error").strip().lower() == "yes":
+        return "with ignore_mx_lookup_error = yes"
+    return ""
 
 
 def doubts(policy: Policy) -> list[str]:
@@ -262,10 +299,13 @@ def _check_level(policy: Policy, default_match: str) -> None:
 
 
 def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
+    if policy.plugin and "policy_type" not in dict(policy.plugin):
+        raise _wrong(policy.nexthop, f"{policy.plugin[0][0]} without policy_type", "Postfix takes the entry for wrong")
     used = [f"level {policy.level}", *(name for name in _ATTRIBUTES if getattr(policy, name) not in ((), "", None))]
-    for what in used:
+    for what in used + (["plugin"] if policy.plugin else []):
         since = SINCE.get(what)
         if since and version < since:
+            what = policy.plugin[0][0] if what == "plugin" else what
             raise _wrong(
                 policy.nexthop,
                 f"{what} needs Postfix {_dotted(since)}, this is {_dotted(version)}, which takes the entry for wrong",
@@ -344,14 +384,15 @@ def render(policy: Policy, version: tuple[int, ...] = ANY_VERSION) -> str:
     return " ".join(words)
 
 
-def parse(nexthop: str, value: str, where: str = "") -> Policy:
+def parse(nexthop: str, value: str, where: str = "", version: tuple[int, ...] = ANY_VERSION) -> Policy:
     """The policy that an entry holds.
 
     :param where: ``file:line`` for the message.
+    :param version: of the Postfix that will read it.
     :raises GrammarError: if Postfix would take the entry for wrong.
     """
     subject = where or f"the policy of {nexthop}"
-    words = _words(value, subject)
+    words = _words(value, subject, version)
     if not words:
         raise GrammarError("reading", subject, "the entry has no level")
     level = words[0].lower()
@@ -370,7 +411,7 @@ def parse(nexthop: str, value: str, where: str = "") -> Policy:
                 f"{word!r} is no attribute",
                 "Attributes are written name=value, without blanks and without comments",
             )
-        if not text and name != "exclude":
+        if not text and name not in ("exclude", "protocols"):
             raise GrammarError("reading", subject, f"the attribute {name} has no value")
         if name in _REPEATABLE:
             repeated[name] += _separated(name, level, text)
@@ -424,11 +465,18 @@ def _separated(name: str, level: str, text: str) -> list[str]:
     return [part for part in text.split(":") if part]
 
 
-def _words(value: str, subject: str) -> list[str]:
-    """The words of an entry: blanks and commas separate, braces hold together (3.10)."""
+def _words(value: str, subject: str, version: tuple[int, ...]) -> list[str]:
+    """The words of an entry: blanks and commas separate, braces hold together."""
     words = []
     rest = value.strip(_SPACES)
     while rest:
+        if rest.startswith("{") and version < BRACES_SINCE:
+            raise GrammarError(
+                "reading",
+                subject,
+                f"braces need Postfix {_dotted(BRACES_SINCE)}, this is {_dotted(version)}",
+                "Write name=value",
+            )
         if rest.startswith("{"):
             end = rest.find("}")
             if end < 0:

@@ -17,7 +17,24 @@ description:
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance.read_only
-options: {}
+options:
+  routes:
+    description:
+      - Recipients whose next hops RV(routes) shall tell, with the TLS policy that applies to each.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      recipient:
+        description:
+          - An address, or a domain for all its addresses.
+        type: str
+        required: true
+      sender:
+        description:
+          - An address, or V(<>) for the null sender. It matters with C(sender_dependent_relayhost_maps) and
+            C(sender_dependent_default_transport_maps). By default all senders are meant.
+        type: str
 """
 
 EXAMPLES = r"""
@@ -29,6 +46,17 @@ EXAMPLES = r"""
   ansible.builtin.assert:
     that: postfix.deprecated_parameters | length == 0
     fail_msg: "{{ postfix.deprecated_parameters }}"
+
+- name: Look where mail for a partner goes
+  mailops.postfix.instance_info:
+    routes:
+      - recipient: partner.example
+  register: postfix
+
+- name: Refuse to go on if it could leave without TLS
+  ansible.builtin.assert:
+    that: postfix.routes[0].weakest_level not in ['none', 'may', 'dane', '']
+    fail_msg: "{{ postfix.routes[0] }}"
 """
 
 RETURN = r"""
@@ -111,18 +139,98 @@ unused_parameters:
   elements: str
   returned: when Postfix is installed
   sample: [smtp_tls_received_header]
+routes:
+  description:
+    - The routes of O(routes), in that order.
+    - Addresses and senders of which all are meant are known as far as the tables' texts name them. A content filter is not followed.
+  type: list
+  elements: dict
+  returned: when Postfix is installed
+  contains:
+    recipient:
+      description: As asked.
+      type: str
+    sender:
+      description: As asked; null for all senders.
+      type: str
+    next_hops:
+      description:
+        - What the mail may take. For a single recipient and sender these are tried in this order; for several there may be
+          several such routes, one after the other, of which C(source) tells what leads to each.
+      type: list
+      elements: dict
+      contains:
+        transport:
+          description: The service of C(master.cf).
+          type: str
+        nexthop:
+          description: The next hop, as Postfix looks it up in the policy table.
+          type: str
+        source:
+          description: The parameter or the entry of a table that names it.
+          type: str
+        fallback:
+          description: Whether it is a fallback relay, which is tried when the others fail.
+          type: bool
+        level:
+          description:
+            - The TLS security level that counts, be it from a policy, from C(main.cf), or from an option of the service; a dane level without
+              DNSSEC is V(may). V(invalid) if Postfix takes the policy for wrong, and mail waits. Empty where the transport speaks neither
+              SMTP nor LMTP.
+          type: str
+        match:
+          description: The fingerprints or names of which the certificate must have one, at the levels that look at them.
+          type: list
+          elements: str
+        policy:
+          description: The policy that applies, with C(table), C(key), C(level) and its attributes; null where there is none.
+          type: dict
+        problem:
+          description: Why the level is not what is written; empty if it is.
+          type: str
+    weakest_level:
+      description: The lowest of the levels, V(invalid) ones not counted.
+      type: str
+    problem:
+      description: Why the next hops can't be told; empty if they can.
+      type: str
+  sample:
+    - recipient: partner.example
+      sender: null
+      next_hops:
+        - transport: smtp
+          nexthop: "[hub.example.org]:587"
+          source: relayhost
+          fallback: false
+          level: encrypt
+          match: []
+          policy: {table: "hash:/etc/postfix/tls_policy", key: "[hub.example.org]:587", level: encrypt}
+          problem: ""
+      weakest_level: encrypt
+      problem: ""
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _instance, _module
+from ansible_collections.mailops.postfix.plugins.module_utils import _instance, _module, _plan_routes
 
 
 def main():
     def read(options):
         if not _instance.is_installed():
             return {"installed": False}
-        return _instance.Instance(options["config_directory"]).report()
+        instance = _instance.Instance(options["config_directory"])
+        return {**instance.report(), "routes": _plan_routes.report(instance, options["routes"])}
 
-    _module.run_read_only({}, read)
+    _module.run_read_only(
+        {
+            "routes": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"recipient": {"type": "str", "required": True}, "sender": {"type": "str"}},
+            }
+        },
+        read,
+    )
 
 
 if __name__ == "__main__":

@@ -29,11 +29,14 @@ description:
   - Contents of more than 100,000 bytes are not shown in a diff, only their size, number of lines and checksum.
   - Running daemons notice a new compiled table by themselves. Types that they read once need a reload; RV(requires)
     tells.
+  - Where a table decides over routes or TLS policies (C(transport_maps), C(smtp_tls_policy_maps) …), a change that lets
+    mail past a policy is refused, as V(weaker_next_hop) in O(checks).
   - Routes need patience. trivial-rewrite(8) looks at its tables, such as C(transport_maps), every ten seconds, and
     its clients remember their last recipient for thirty. A reload makes a route count at once.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
+  - mailops.postfix.checks
 options:
   path:
     description:
@@ -210,7 +213,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import _module, _p
 
 
 def main():
-    _module.run(build=_plan_lookup_table.lookup_table, **_plan_lookup_table.LOOKUP_TABLE)
+    _module.run(build=_plan_lookup_table.judged_table, **_plan_lookup_table.MODULE)
 
 
 if __name__ == "__main__":

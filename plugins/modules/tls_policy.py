@@ -20,11 +20,17 @@ description:
   - The key of a policy is the next hop, byte for byte. With a relayhost or a transport entry that is not the
     recipient's domain, and a policy for the domain would never apply. Declare such a policy with O(policies[].domain)
     and it is put on the route that the mail really takes, or refused with the reason.
+  - A peer that is declared secure must not get mail over anything weaker. Where another next hop is tried before or
+    after one that has a policy (the rest of a list in C(relayhost), C(smtp_fallback_relay)), or the same host stands in
+    a route in a form for which there is no policy (C([hub]:587) beside a policy for C([hub])), the change is refused,
+    with what to declare instead. O(checks) says otherwise, by the name V(weaker_next_hop). The module
+    M(mailops.postfix.instance_info) shows the routes and what applies to each next hop.
   - It does not edit C(main.cf); hand RV(map) to C(smtp_tls_policy_maps) with M(mailops.postfix.main_cf), or use
     M(mailops.postfix.configuration).
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
+  - mailops.postfix.checks
 options:
   path:
     description:
@@ -43,13 +49,21 @@ options:
           - The next hop exactly as the route has it, for example V([hub.example.org]:587). V([hub.example.org]) and
             V(hub.example.org) are two others.
           - V(.example.org) is for all hosts below C(example.org), where the next hop is a bare domain.
-          - Exactly one of O(policies[].nexthop) and O(policies[].domain) is needed.
+          - Exactly one of O(policies[].nexthop), O(policies[].domain) and O(policies[].host) is needed.
         type: str
       domain:
         description:
           - The domain of recipients. The policy is put on the next hop that their mail takes, as relayhost and
             transport tables have it.
           - It is refused where that next hop carries other mail as well, or can't be told from the configuration.
+          - Tables whose entries can't be listed (regular expressions, LDAP …) are asked about the domain's postmaster;
+            what they say of other addresses is not known.
+        type: str
+      host:
+        description:
+          - A host. The policy is put on every next hop of the configuration that names it, whatever its port and form,
+            V([hub.example.org]:587), V([hub.example.org]:588) and V(hub.example.org) alike. Refused where there is none.
+          - With O(policies[].state=absent) all policies for it go.
         type: str
       level:
         description:
@@ -71,6 +85,29 @@ options:
           - Refused at other levels, where Postfix takes the whole entry for wrong.
         type: list
         elements: str
+      pins:
+        description:
+          - At level V(fingerprint) what the peer is known by, any number of keys and certificates. They join
+            O(policies[].match), in the digest of C(smtp_tls_fingerprint_digest).
+        type: list
+        elements: dict
+        suboptions:
+          pem:
+            description:
+              - A certificate or a public key in PEM form, its text or the path of a file on the managed host. Of a chain
+                the first certificate counts. A private key is refused.
+            type: str
+          fingerprint:
+            description:
+              - A fingerprint, as in O(policies[].match).
+            type: str
+          of:
+            description:
+              - What to pin of O(policies[].pins[].pem). A public key stays the same when its certificate is renewed with the same
+                key, V(certificate) must be pinned anew with each renewal.
+            type: str
+            choices: [public_key, certificate]
+            default: public_key
       protocols:
         description:
           - The TLS protocols, for example V(">=TLSv1.2"). On Postfix before 3.6 it is written as the exclusions that
@@ -91,7 +128,7 @@ options:
       tafile:
         description:
           - PEM files on the managed host with the trust anchors that count instead of the CAs, at the levels V(verify)
-            and V(secure).
+            and V(secure). smtp(8) must be able to read them.
           - Unlike C(smtp_tls_CAfile) they are read inside the chroot. Where smtp(8) is chrooted, as on Debian, a path
             means the file below C(queue_directory), and is refused if there is none.
         type: list
@@ -169,6 +206,11 @@ EXAMPLES = r"""
       - domain: partner.example
         level: encrypt
         route: direct
+      - host: relay.example.net           # all its next hops in relayhost, transport tables and fallback relays
+        level: fingerprint
+        pins:
+          - pem: /etc/postfix/peers/relay.example.net.pem
+          - pem: "{{ lookup('ansible.builtin.file', 'relay.example.net-next.pem') }}"
   register: tls_policy
 
 - name: Use the table
@@ -220,7 +262,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import _module, _p
 
 
 def main():
-    _module.run(build=_plan_tls_policy.tls_policy, **_plan_tls_policy.TLS_POLICY)
+    _module.run(build=_plan_tls_policy.tls_policy, **_plan_tls_policy.MODULE)
 
 
 if __name__ == "__main__":

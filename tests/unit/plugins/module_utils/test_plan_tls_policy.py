@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _plan_tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils._certificate import fingerprint, to_pem
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
+from ansible_collections.mailops.postfix.plugins.module_utils._host import Host
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
+from cryptography.hazmat.primitives.serialization import Encoding
 
 PIN = ":".join(["AB"] * 32)
 
@@ -91,7 +95,8 @@ def test_connections_are_shared_by_a_service_that_must_be_there(directory):
 
 
 @pytest.mark.parametrize("where", ["queue/site/ca.pem", "site/ca.pem"])
-def test_trust_anchors_are_read_inside_the_chroot(directory, where):
+def test_trust_anchors_are_read_inside_the_chroot(directory, monkeypatch, where):
+    monkeypatch.setattr(Host, "readable_by", lambda *_arguments: True)  # pytest's own directories are root's alone
     queue = directory.path / "queue"
     directory.main_cf(queue_directory=queue)
     (directory.path / "master.cf").write_text("smtp unix - - y - - smtp\n")
@@ -115,10 +120,11 @@ def test_values_of_main_cf_that_are_on_their_way(directory):
     instance = Instance(str(directory.path))
     options = {"policies": [{"nexthop": "a", "level": "fingerprint", "match": [PIN.replace("AB:", "", 16)]}]}
     with pytest.raises(DeclarationError):
-        _plan_tls_policy.tls_policy(instance, options)
-    assert _plan_tls_policy.tls_policy(
+        _plan_tls_policy.planned(instance, options)
+    plan, keys = _plan_tls_policy.planned(
         instance, options, {**instance.parameters, "smtp_tls_fingerprint_digest": "md5"}
-    ).changes
+    )
+    assert plan.changes and keys == ["a"]
 
 
 def test_an_entry_that_postfix_takes_for_wrong_is_refused(directory):
@@ -173,7 +179,7 @@ def test_a_direct_route(directory):
     assert directory.text("transport") == "# routes\n* smtp:[other]\nexample.com smtp:\n"
     assert directory.query("example.com", "hash:transport") == "smtp:"
     with pytest.raises(DeclarationError, match="declared in the same configuration, without that route"):
-        _plan_tls_policy.tls_policy(
+        _plan_tls_policy.planned(
             Instance(str(directory.path)),
             {"policies": [policy]},
             None,
@@ -181,7 +187,98 @@ def test_a_direct_route(directory):
         )
 
 
-def test_a_policy_beside_the_relayhost_is_told(directory):
+def test_a_policy_beside_the_relayhost(directory):
     directory.main_cf(relayhost="[hub]:587")
-    done = directory.apply(_plan_tls_policy.tls_policy, policies=[{"nexthop": "[hub]", "level": "encrypt"}])
-    assert "Declare it for [hub]:587 too" in done.plan.warnings[0]
+    policy = {"nexthop": "[hub]", "level": "encrypt"}
+    with pytest.raises(
+        DeclarationError, match=r'at level none, while the policy for \[hub\] demands.*nexthop: "\[hub\]:587"'
+    ):
+        directory.apply(_plan_tls_policy.tls_policy, policies=[policy])
+    done = directory.apply(_plan_tls_policy.tls_policy, policies=[policy], checks={"weaker_next_hop": "warning"})
+    assert "[weaker_next_hop]" in done.plan.warnings[0]
+    directory.policy({"nexthop": "[hub]:587", "level": "encrypt"})
+
+
+def test_all_next_hops_of_a_host(directory):
+    directory.write("transport", "a.test relay:hub.test\nb.test relay:[hub.test]:588\nc.test relay:[other.test]\n")
+    directory.main_cf(
+        relayhost="[other.test], [hub.test]:587",
+        transport_maps="hash:$config_directory/transport",
+        smtp_tls_security_level="encrypt",
+    )
+    (directory.path / "master.cf").write_text("smtp unix - - n - - smtp\nrelay unix - - n - - smtp\n")
+    directory.policy({"host": "Hub.test", "level": "encrypt", "ciphers": "high"})
+    assert directory.text("tls_policy").split("\n") == [
+        "[hub.test]:587 encrypt ciphers=high",
+        "hub.test encrypt ciphers=high",
+        "[hub.test]:588 encrypt ciphers=high",
+        "",
+    ]
+    directory.main_cf()
+    directory.policy({"host": "hub.test", "state": "absent"})
+    assert directory.text("tls_policy") == ""
+    with pytest.raises(
+        DeclarationError, match="hub.test: neither relayhost, nor a transport, .* has a next hop on this host"
+    ):
+        directory.apply(_plan_tls_policy.tls_policy, policies=[{"host": "hub.test", "level": "encrypt"}])
+
+
+def test_pins(directory):
+    certificate = directory.write("peer.pem", LEAF.pem + MIDDLE.pem)
+    key = to_pem(MIDDLE.spki, "PUBLIC KEY").decode()
+    pins = [
+        {"pem": str(certificate)},
+        {"pem": "peer.pem", "of": "certificate"},
+        {"pem": key},
+        {"fingerprint": PIN.lower().replace(":", "")},
+        {"fingerprint": fingerprint(LEAF.spki)},
+    ]
+    directory.policy({"nexthop": "[hub]:587", "level": "fingerprint", "match": [PIN.replace("AB", "CD")], "pins": pins})
+    wanted = [
+        PIN.replace("AB", "CD"),
+        fingerprint(LEAF.spki),
+        fingerprint(LEAF.certificate.public_bytes(Encoding.DER)),
+        fingerprint(MIDDLE.spki),
+        PIN,
+    ]
+    assert directory.text("tls_policy") == f"[hub]:587 fingerprint {' '.join(f'match={pin}' for pin in wanted)}\n"
+    directory.write("key.pem", key)
+    directory.main_cf(smtp_tls_fingerprint_digest="sha512")
+    directory.policy({"nexthop": "[hub]:587", "level": "fingerprint", "pins": [{"pem": "key.pem"}]})
+    assert directory.text("tls_policy") == f"[hub]:587 fingerprint match={fingerprint(MIDDLE.spki, 'sha512')}\n"
+
+
+def test_pins_count_at_level_fingerprint_alone(directory):
+    with pytest.raises(DeclarationError, match="pins count at level fingerprint alone, this is secure"):
+        directory.apply(
+            _plan_tls_policy.tls_policy,
+            policies=[{"nexthop": "a", "level": "secure", "pins": [{"fingerprint": PIN}]}],
+        )
+
+
+def test_a_trust_anchor_that_smtp_may_not_read(directory):
+    anchor = directory.write("ca.pem", MIDDLE.pem, mode=0o600)
+    with pytest.raises(DeclarationError, match="tafile /.*ca.pem: postfix, as whom smtp.8. reads /.*, may not"):
+        directory.apply(
+            _plan_tls_policy.tls_policy, policies=[{"nexthop": "a", "level": "verify", "tafile": [str(anchor)]}]
+        )
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "message"),
+    [
+        ({"smtp_host_lookup": "native"}, "without dns in smtp_host_lookup Postfix takes level dane for may"),
+        ({"ignore_mx_lookup_error": "yes"}, "with ignore_mx_lookup_error = yes Postfix takes level dane for may"),
+    ],
+)
+def test_what_is_in_the_way_of_dane(directory, main_cf, message):
+    directory.main_cf(smtp_dns_support_level="dnssec", **main_cf)
+    with pytest.raises(DeclarationError, match=message):
+        directory.apply(_plan_tls_policy.tls_policy, policies=[{"nexthop": "a", "level": "dane"}])
+
+
+def test_an_entry_in_the_words_of_a_later_postfix(directory, monkeypatch):
+    monkeypatch.setattr(Instance, "version", (3, 7, 11))
+    directory.write("tls_policy", "a encrypt { ciphers = high }\n")
+    with pytest.raises(GrammarError, match="tls_policy:1: braces need Postfix 3.10, this is 3.7.11"):
+        directory.apply(_plan_tls_policy.tls_policy, policies=[{"nexthop": "b", "level": "may"}])

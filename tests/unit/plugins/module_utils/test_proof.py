@@ -106,7 +106,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(_service.Service, "_has_unit", lambda self: False)
     old = f"queue_directory = {tmp_path}/queue\nmaillog_file = {tmp_path}/maillog\nmyhostname = host.example.test\nmydestination =\n"
     (tmp_path / "main.cf").write_text(old)
-    (tmp_path / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\n")
+    (tmp_path / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n")
     (tmp_path / "maillog").write_text("Nov 23 11:00:00 host postfix/smtpd[1]: fatal: long ago\n")
     for name in ("main.cf", "master.cf"):
         os.utime(tmp_path / name, (1, 1))

@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The routes of a host's configuration, as it is or as it is planned. Private to mailops.postfix.
+
+Keyed tables are read by their text; what only Postfix can answer (regexp, pcre, ldap …), postmap(1) is asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _applied_policy, _lookup_table, _problems, _routes
+from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, braced_words
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._problems import Touch
+from ansible_collections.mailops.postfix.plugins.module_utils._routes import Resolver, Tables, Unknown
+
+# What postmap(1) reads from a text that is not on disk yet.
+_FROM_TEXT = ("texthash", *_lookup_table.ORDERED)
+
+
+class HostTables(Tables):
+    """The tables of a host."""
+
+    def __init__(self, instance: Instance, planned: Optional[Mapping[str, bytes]] = None) -> None:
+        """
+        :param planned: texts by path that are to replace those on disk, or to join them.
+        """
+        super().__init__()
+        self._instance = instance
+        self._planned = planned or {}
+        self._listed: Dict[str, Optional[Mapping[str, str]]] = {}
+        self._found: Dict[Tuple[str, str], Optional[str]] = {}
+
+    def entries(self, name: str) -> Optional[Mapping[str, str]]:
+        if name not in self._listed:
+            self._listed[name] = self._read(name)
+        return self._listed[name]
+
+    def find(self, name: str, key: str) -> Optional[str]:
+        entries = self.entries(name)
+        if entries is not None:
+            return entries.get(to_text(_lookup_table.fold(to_bytes(key))))
+        if (name, key) not in self._found:
+            self._found[name, key] = self._asked(name, key)
+        return self._found[name, key]
+
+    def _read(self, name: str) -> Optional[Mapping[str, str]]:
+        kind, _colon, path = name.partition(":")
+        if kind == "inline":
+            pairs = (word.strip("{}").partition("=") for word in braced_words(path.strip()[1:-1]))
+            return {key.strip().lower(): value.strip() for key, _equals, value in pairs}
+        if not _routes.is_keyed(name):
+            return None
+        text = self._planned[path] if path in self._planned else self._instance.read(path)
+        if text is None:
+            return None
+        return {to_text(key): to_text(value) for key, value in _lookup_table.contents(text, kind).items()}
+
+    def _asked(self, name: str, key: str) -> Optional[str]:
+        kind, _colon, path = name.partition(":")
+        text = self._planned.get(path) if kind in _FROM_TEXT else None
+        asked = name if text is None else f"{kind}:/dev/stdin"
+        try:
+            done = self._instance.run(
+                "postmap", "-c", self._instance.config_directory, "-q", key, asked, stdin=text, check=False
+            )
+        except HostError as error:
+            raise Unknown(f"{name} can't be asked: {error.cause}") from error
+        if done.returncode == 0:
+            return to_text(done.stdout).rstrip("\n")
+        if done.stderr.strip():
+            raise Unknown(f"{name} can't be asked: {done.complaint}")
+        return None
+
+
+def resolver_of(
+    instance: Instance,
+    future: Optional[Instance] = None,
+    planned: Optional[Mapping[str, bytes]] = None,
+    parameters: Optional[Mapping[str, str]] = None,
+) -> Resolver:
+    """The resolver of an instance.
+
+    :param future: the instance with the texts of main.cf and master.cf that count, if they are not its own.
+    :param planned: the texts of tables, by path, that the same transaction makes.
+    :param parameters: parameters that count in place of those of main.cf.
+    """
+    future = future or instance
+    configuration = Configuration(
+        parameters={**future.parameters, "config_directory": instance.config_directory, **(parameters or {})},
+        main_cf=future.main_cf,
+        master_cf=future.master_cf,
+        main_path=instance.path("main.cf"),
+        master_path=instance.path("master.cf"),
+        version=instance.version,
+        map_types=frozenset(),
+    )
+    return Resolver(configuration, HostTables(instance, planned))
+
+
+def report(instance: Instance, asked: Iterable[Mapping[str, Any]]) -> List[Dict[str, Any]]:
+    """What the module instance_info says of routes."""
+    asked = list(asked)
+    if not asked:
+        return []
+    resolver = resolver_of(instance)
+    return [
+        {
+            **_applied_policy.report(resolver, route["recipient"], "" if route["sender"] == "<>" else route["sender"]),
+            "sender": route["sender"],
+        }
+        for route in asked
+    ]
+
+
+def judge(
+    instance: Instance,
+    future: Instance,
+    planned: Mapping[str, bytes],
+    declared: FrozenSet[Touch],
+    severities: Mapping[str, str],
+    policy_table: str = "",
+) -> List[str]:
+    """Refuse what lets mail past a policy; return what to warn of.
+
+    :param future: the instance with the texts that are planned.
+    :param planned: the texts of tables, by path, that are planned.
+    :param declared: what the user declares.
+    :param severities: the user's choice.
+    :param policy_table: a table that is, or will be, in smtp_tls_policy_maps, whether it stands there already or not.
+    :raises DeclarationError: with everything that is wrong.
+    """
+    from ansible_collections.mailops.postfix.plugins.module_utils import _checks_routes
+
+    after = list(_checks_routes.problems(_with_policy_table(instance, future, planned, policy_table)))
+    if not after:
+        return []
+    before = list(_checks_routes.problems(resolver_of(instance)))
+    errors, warnings = _problems.verdict(before, after, declared, severities, elsewhere=False)
+    _problems.refuse(errors)
+    return [str(problem) for problem in warnings]
+
+
+def touched(keys: Iterable[str]) -> FrozenSet[Touch]:
+    """Policies that are declared, as checks know them."""
+    from ansible_collections.mailops.postfix.plugins.module_utils import _checks_routes
+
+    return frozenset((_checks_routes.POLICY, key) for key in keys)
+
+
+def concerns(instance: Instance, future: Instance, table: str) -> bool:
+    """Whether a table, as ``hash:/etc/postfix/transport``, decides over routes or their levels."""
+    from ansible_collections.mailops.postfix.plugins.module_utils import _checks_routes
+
+    return table in _checks_routes.tables(resolver_of(instance, future))
+
+
+def _with_policy_table(
+    instance: Instance, future: Instance, planned: Mapping[str, bytes], policy_table: str
+) -> Resolver:
+    from ansible_collections.mailops.postfix.plugins.module_utils import _checks_routes
+
+    resolver = resolver_of(instance, future, planned)
+    if not policy_table or policy_table in _checks_routes.tables(resolver):
+        return resolver
+    value = future.parameters.get("smtp_tls_policy_maps", "")
+    return resolver_of(instance, future, planned, {"smtp_tls_policy_maps": f"{value} {policy_table}".strip()})
