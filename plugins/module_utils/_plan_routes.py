@@ -9,12 +9,13 @@ Keyed tables are read by their text; what only Postfix can answer (regexp, pcre,
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _applied_policy, _lookup_table, _problems, _routes
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, braced_words
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
-from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Completed, Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Touch
 from ansible_collections.mailops.postfix.plugins.module_utils._routes import Resolver, Tables, Unknown
@@ -64,18 +65,31 @@ class HostTables(Tables):
     def _asked(self, name: str, key: str) -> Optional[str]:
         kind, _colon, path = name.partition(":")
         text = self._planned.get(path) if kind in _FROM_TEXT else None
-        asked = name if text is None else f"{kind}:/dev/stdin"
         try:
-            done = self._instance.run(
-                "postmap", "-c", self._instance.config_directory, "-q", key, asked, stdin=text, check=False
-            )
+            done = self._postmap(key, name if text is None else f"{kind}:/dev/stdin", text)
+            if done.returncode == 0:
+                return to_text(done.stdout).rstrip("\n")
+            # It says in the same way that there is no such key and that it can't tell; what it says of main.cf is neither.
+            said = [line for line in _lines(done) if line not in self._usual]
         except HostError as error:
             raise Unknown(f"{name} can't be asked: {error.cause}") from error
-        if done.returncode == 0:
-            return to_text(done.stdout).rstrip("\n")
-        if done.stderr.strip():
-            raise Unknown(f"{name} can't be asked: {done.complaint}")
+        if said:
+            raise Unknown(f"{name} can't be asked: {' / '.join(said)}")
         return None
+
+    @cached_property
+    def _usual(self) -> List[str]:
+        """What postmap(1) warns of whatever it is asked."""
+        return _lines(self._postmap("x", "static:x", None))
+
+    def _postmap(self, key: str, name: str, text: Optional[bytes]) -> Completed:
+        return self._instance.run(
+            "postmap", "-c", self._instance.config_directory, "-q", key, name, stdin=text, check=False
+        )
+
+
+def _lines(done: Completed) -> List[str]:
+    return [line.strip() for line in to_text(done.stderr).split("\n") if line.strip()]
 
 
 def resolver_of(

@@ -130,6 +130,11 @@ AGREEMENT = {
         {"patterns": {"/^\\*$/": "slow:[star]"}},
         "u@a.test",
     ),
+    "patterns, and a main.cf that Postfix warns of": (
+        {"relayhost": "", "transport_maps": "regexp:%/patterns", "relayhost ": "[h]"},
+        {"patterns": {"/x/": "slow:[x]"}},
+        "u@a.test",
+    ),
     "a union": (
         {"transport_maps": "unionmap:{inline:{{a.test=slow:[i]}},texthash:%/transport}"},
         {"transport": {"u@a.test": "smtp:[t]"}},
