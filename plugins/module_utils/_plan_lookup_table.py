@@ -57,37 +57,12 @@ LOOKUP_TABLE: Mapping[str, Any] = {
 }
 """What a table takes, as arguments of AnsibleModule."""
 
-MODULE: Mapping[str, Any] = {
-    **LOOKUP_TABLE,
-    "argument_spec": {**LOOKUP_TABLE["argument_spec"], "checks": {"type": "dict", "default": {}}},
-}
-"""What the module lookup_table takes."""
-
 _BLOCK = 1 << 20
 _OTHERS = 0o077
 _PACKAGED = ("cdb", "lmdb", "pcre")
 
 Edit = Callable[[bytes, str, bool, str], bytes]
 """A text, the type of its table, whether Postfix wants UTF-8, and its path, to the text that it shall be."""
-
-
-def judged_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
-    """As lookup_table(); where routes or TLS policies depend on the table, what lets mail past a policy is refused."""
-    plan = lookup_table(instance, options)
-    if not plan.changes_something():
-        return plan
-    # Imported here, since a run that changes nothing shall not pay for it.
-    from ansible_collections.mailops.postfix.plugins.module_utils import _plan_routes, _problems
-
-    severities = _problems.severities(options.get("checks") or {})
-    if not _plan_routes.concerns(instance, instance, plan.result["map"]):
-        return plan
-    texts = {
-        change.path: change.after or b"" for change in plan.changes if isinstance(change.after, (bytes, type(None)))
-    }
-    # What was wrong before is not made worse by other entries.
-    warnings = _plan_routes.judge(instance, instance, texts, frozenset(), severities)
-    return replace(plan, warnings=[*plan.warnings, *warnings])
 
 
 def lookup_table(instance: Instance, options: Mapping[str, Any], main_cf: Mapping[str, Any] | None = None) -> Plan:

@@ -10,6 +10,7 @@ from typing import Any, List, Mapping, Sequence, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _certificate, _pem_files, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils._fingerprints import mistake
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes
 
@@ -35,7 +36,9 @@ def fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], digest: 
     result = []
     for pin in pins:
         if pin.get("fingerprint"):
-            _tls_policy.check_fingerprint(pin["fingerprint"], digest, nexthop)
+            mistaken = mistake(pin["fingerprint"], digest)
+            if mistaken:
+                raise DeclarationError("pinning", nexthop, *mistaken)
             result.append(_tls_policy.fingerprint(pin["fingerprint"]))
         else:
             result.append(_of_pem(instance, pin["pem"] or "", pin.get("of") or "public_key", digest, nexthop))

@@ -9,16 +9,31 @@ Keyed tables are read by their text; what only Postfix can answer (regexp, pcre,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _applied_policy, _lookup_table, _problems, _routes
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _applied_policy,
+    _checks_routes,
+    _lookup_table,
+    _plan_lookup_table,
+    _problems,
+    _routes,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, braced_words
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Completed, Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Touch
 from ansible_collections.mailops.postfix.plugins.module_utils._routes import Resolver, Tables, Unknown
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan
+
+LOOKUP_TABLE: Mapping[str, Any] = {
+    **_plan_lookup_table.LOOKUP_TABLE,
+    "argument_spec": {**_plan_lookup_table.LOOKUP_TABLE["argument_spec"], "checks": {"type": "dict", "default": {}}},
+}
+"""What the module lookup_table takes, as arguments of AnsibleModule."""
 
 # What postmap(1) reads from a text that is not on disk yet.
 _FROM_TEXT = ("texthash", *_lookup_table.ORDERED)
@@ -117,6 +132,23 @@ def resolver_of(
     return Resolver(configuration, HostTables(instance, planned))
 
 
+def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """Make, edit or remove a table; where routes or TLS policies depend on it, what lets mail past a policy is refused.
+
+    Options and result: those of the module lookup_table.
+    """
+    plan = _plan_lookup_table.lookup_table(instance, options)
+    if not plan.changes_something():
+        return plan
+    severities = _problems.severities(options.get("checks") or {})
+    if not concerns(instance, plan.result["map"]):
+        return plan
+    texts = {change.path: change.after or b"" for change in plan.changes if not callable(change.after)}
+    # What was wrong before is made no worse by other entries.
+    warnings = judge(instance, instance, texts, frozenset(), severities)
+    return replace(plan, warnings=[*plan.warnings, *warnings])
+
+
 def report(instance: Instance, asked: Iterable[Mapping[str, Any]]) -> List[Dict[str, Any]]:
     """What the module instance_info says of routes."""
     asked = list(asked)
@@ -149,8 +181,6 @@ def judge(
     :param policy_table: a table that is, or will be, in smtp_tls_policy_maps, whether it stands there already or not.
     :raises DeclarationError: with everything that is wrong.
     """
-    from ansible_collections.mailops.postfix.plugins.module_utils import _checks_routes
-
     after = list(_checks_routes.problems(_with_policy_table(instance, future, planned, policy_table)))
     if not after:
         return []
@@ -162,23 +192,17 @@ def judge(
 
 def touched(keys: Iterable[str]) -> FrozenSet[Touch]:
     """Policies that are declared, as checks know them."""
-    from ansible_collections.mailops.postfix.plugins.module_utils import _checks_routes
-
     return frozenset((_checks_routes.POLICY, key) for key in keys)
 
 
-def concerns(instance: Instance, future: Instance, table: str) -> bool:
+def concerns(instance: Instance, table: str) -> bool:
     """Whether a table, as ``hash:/etc/postfix/transport``, decides over routes or their levels."""
-    from ansible_collections.mailops.postfix.plugins.module_utils import _checks_routes
-
-    return table in _checks_routes.tables(resolver_of(instance, future))
+    return table in _checks_routes.tables(resolver_of(instance))
 
 
 def _with_policy_table(
     instance: Instance, future: Instance, planned: Mapping[str, bytes], policy_table: str
 ) -> Resolver:
-    from ansible_collections.mailops.postfix.plugins.module_utils import _checks_routes
-
     resolver = resolver_of(instance, future, planned)
     if not policy_table or policy_table in _checks_routes.tables(resolver):
         return resolver
