@@ -98,25 +98,33 @@ def _paths(resolver: Resolver, domains: List[str]) -> Iterator[_Path]:
 
 
 def _other_names(resolver: Resolver, path: _Path, declared: Mapping[str, str]) -> Iterator[Problem]:
-    """Next hops without a policy of their own, whose host has one under another name."""
+    """Next hops without a policy of their own, whose host has one under another name, or in a table that is not looked at."""
     for hop, counts in path:
         if counts.table:
             continue
-        for key, level in declared.items():
-            if (
-                key != hop.nexthop.lower()
-                and _routes.host(key) == _routes.host(hop.nexthop)
-                and _is_weaker(counts, level)
-            ):
+        own = hop.nexthop.lower()
+        for key in sorted(declared, key=lambda key: key != own):
+            if _routes.host(key) != _routes.host(hop.nexthop) or not _is_weaker(counts, declared[key]):
+                continue
+            if key == own:
                 yield _problem(
                     resolver,
                     hop,
-                    f"it has no policy of its own and is at level {counts.level}, while the policy for {key} demands {level}: "
-                    "Postfix looks up each next hop exactly as it is written, port and brackets included",
+                    f"a policy demands {declared[key]}, but the transport {hop.transport} does not look at its table, and works at "
+                    f"level {counts.level}",
+                    f"Name that table in {hop.protocol}_tls_policy_maps of {hop.transport}/unix, or remove that option of it",
+                    key,
+                )
+            else:
+                yield _problem(
+                    resolver,
+                    hop,
+                    f"it has no policy of its own and is at level {counts.level}, while the policy for {key} demands "
+                    f"{declared[key]}: Postfix looks up each next hop exactly as it is written, port and brackets included",
                     f'Declare that policy for nexthop: "{hop.nexthop}" too, or instead',
                     key,
                 )
-                break
+            break
 
 
 def _weaker_links(resolver: Resolver, path: _Path) -> Iterator[Problem]:

@@ -39,3 +39,16 @@ def test_a_host_without_postfix(run_module, monkeypatch):
     monkeypatch.setattr(_instance.shutil, "which", lambda *_arguments, **_options: None)
     result = run_module(instance_info)
     assert result == {"installed": False, "changed": False, "invocation": result["invocation"]}
+
+
+def test_routes(run_module):
+    result = run_module(instance_info, routes=[{"recipient": "u@a.test"}])
+    (route,) = result["routes"]
+    assert (route["recipient"], route["sender"], route["weakest_level"], route["problem"]) == (
+        "u@a.test",
+        None,
+        "none",
+        "",
+    )
+    assert route["next_hops"][0]["nexthop"] == "a.test"
+    assert run_module(instance_info)["routes"] == []
