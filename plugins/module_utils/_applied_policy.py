@@ -10,7 +10,7 @@ Source: src/smtp/smtp_tls_policy.c.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import words
@@ -65,6 +65,40 @@ def applied(resolver: Resolver, hop: Hop) -> Applied:
     except (DeclarationError, GrammarError) as error:
         return Applied(INVALID, table=table, key=key, problem=f"Postfix takes the policy for wrong: {error.cause}")
     return _completed(resolver, hop, Applied(policy.level, policy.match, table, key, policy))
+
+
+def policy_keys(resolver: Resolver, domain: str, direct: bool = False) -> List[str]:
+    """The keys under which a policy for a recipient domain really applies, and applies to nothing else.
+
+    Fallback relays are not among them: whether those are weaker is another question.
+
+    :param direct: whether ``route: direct`` is declared already.
+    :raises DeclarationError: if there are none, saying why and what to declare instead.
+    """
+    action = "applying the TLS policy to"
+    past = "" if direct else f", or set route: direct to send mail for {domain} past it"
+    try:
+        hops = [hop for route in resolver.routes(domain) for hop in resolver.hops(route) if not hop.fallback]
+        for hop in hops:
+            if not hop.protocol:
+                raise Unknown(f"it goes to the transport {hop.transport} ({hop.source}), which does not speak SMTP")
+    except Unknown as error:
+        raise DeclarationError(
+            action,
+            f"the domain {domain}",
+            f"the next hop of its mail can't be told: {error}",
+            f"Declare the policy for the next hop itself (nexthop){past}",
+        ) from None
+    for hop in hops:
+        if hop.shared or hop.nexthop in resolver.elsewhere(domain, hop.source):
+            raise DeclarationError(
+                action,
+                f"the domain {domain}",
+                f"its mail leaves through {hop.nexthop} ({hop.source}), as does other mail, "
+                "and Postfix looks up the policy by next hop",
+                f'Declare the policy for that next hop (nexthop: "{hop.nexthop}"){past}',
+            )
+    return list(dict.fromkeys(hop.nexthop for hop in hops))
 
 
 def weakest(levels: Sequence[str]) -> str:

@@ -335,17 +335,17 @@ class _Router:
 
         :raises DeclarationError: if a policy could not apply to its mail, and to its mail alone.
         """
-        from ansible_collections.mailops.postfix.plugins.module_utils import _routes
+        from ansible_collections.mailops.postfix.plugins.module_utils import _applied_policy
 
         if not present:
             # What once was declared for the domain stood under the domain, or under the next hop that has it to itself.
             try:
-                return list(dict.fromkeys([domain, *_routes.policy_keys(self.resolver, domain)]))
+                return list(dict.fromkeys([domain, *_applied_policy.policy_keys(self.resolver, domain)]))
             except DeclarationError:
                 return [domain]
         if direct:
             self._route_directly(domain)
-        return _routes.policy_keys(self.resolver, domain, direct)
+        return _applied_policy.policy_keys(self.resolver, domain, direct)
 
     def keys_of_host(self, host: str, present: bool) -> list[str]:
         """Every next hop of the configuration that names a host.

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, braced_words
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._lookup_table import KEYED
 from ansible_collections.mailops.postfix.plugins.module_utils._master_cf import Service
 
@@ -387,40 +386,6 @@ class Resolver:
 
     def _names_or_none(self, parameter: str) -> List[str]:
         return [bare(word) for word in braced_words(self._value_or_none(parameter))]
-
-
-def policy_keys(resolver: Resolver, domain: str, direct: bool = False) -> List[str]:
-    """The keys under which a policy for a recipient domain really applies, and applies to nothing else.
-
-    Fallback relays are not among them: whether those are weaker is another question.
-
-    :param direct: whether ``route: direct`` is declared already.
-    :raises DeclarationError: if there are none, saying why and what to declare instead.
-    """
-    action = "applying the TLS policy to"
-    past = "" if direct else f", or set route: direct to send mail for {domain} past it"
-    try:
-        hops = [hop for route in resolver.routes(domain) for hop in resolver.hops(route) if not hop.fallback]
-        for hop in hops:
-            if not hop.protocol:
-                raise Unknown(f"it goes to the transport {hop.transport} ({hop.source}), which does not speak SMTP")
-    except Unknown as error:
-        raise DeclarationError(
-            action,
-            f"the domain {domain}",
-            f"the next hop of its mail can't be told: {error}",
-            f"Declare the policy for the next hop itself (nexthop){past}",
-        ) from None
-    for hop in hops:
-        if hop.shared or hop.nexthop in resolver.elsewhere(domain, hop.source):
-            raise DeclarationError(
-                action,
-                f"the domain {domain}",
-                f"its mail leaves through {hop.nexthop} ({hop.source}), as does other mail, "
-                "and Postfix looks up the policy by next hop",
-                f'Declare the policy for that next hop (nexthop: "{hop.nexthop}"){past}',
-            )
-    return list(dict.fromkeys(hop.nexthop for hop in hops))
 
 
 def bare(name: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._applied_policy import policy_keys
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan_routes import resolver_of
-from ansible_collections.mailops.postfix.plugins.module_utils._routes import Unknown, host, policy_keys
+from ansible_collections.mailops.postfix.plugins.module_utils._routes import Unknown, host
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.trivial_rewrite import resolve
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
