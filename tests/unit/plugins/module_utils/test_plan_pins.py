@@ -25,16 +25,19 @@ def said(*argv, stdin):
 
 @pytest.mark.parametrize("digest", ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"])
 def test_what_openssl_says_of_a_certificate_and_of_its_key(tables, digest):
-    chain = tables.write("chain.pem", LEAF.pem + MIDDLE.pem)
-    pins = [
-        {"pem": str(chain), "of": "certificate"},
-        {"pem": LEAF.pem.decode()},
-        {"pem": to_pem(LEAF.spki, "PUBLIC KEY").decode()},
-    ]
-    assert fingerprints(Instance(str(tables.path)), pins, digest, "[hub]") == [
-        said("x509", "-noout", "-fingerprint", f"-{digest}", stdin=LEAF.pem),
-        said("dgst", f"-{digest}", stdin=LEAF.spki),
-    ]
+    instance = Instance(str(tables.path))
+    certificate = said("x509", "-noout", "-fingerprint", f"-{digest}", stdin=LEAF.pem)
+    key = said("dgst", f"-{digest}", stdin=LEAF.spki)
+    chain = str(tables.write("chain.pem", LEAF.pem + MIDDLE.pem))
+    for pin, expected in (
+        ({"pem": chain, "of": "certificate"}, certificate),
+        ({"pem": chain}, key),
+        ({"pem": LEAF.pem.decode(), "of": "public_key"}, key),
+        ({"pem": to_pem(LEAF.spki, "PUBLIC KEY").decode()}, key),
+        ({"fingerprint": key.lower()}, key),
+    ):
+        assert fingerprints(instance, [pin], digest, "[hub]") == [expected]
+    assert fingerprints(instance, [{"pem": chain}, {"fingerprint": key}], digest, "[hub]") == [key]
 
 
 @pytest.mark.parametrize(
