@@ -188,9 +188,7 @@ def check(
     check_use(policy, version, default_match)
     if policy.level in _PINNED:
         for value in policy.match:
-            found = mistake(value, digest)
-            if found:
-                raise _wrong(policy.nexthop, *found)
+            check_fingerprint(value, digest, policy.nexthop)
     else:
         for value in policy.match:
             _check_name(policy.nexthop, value)
@@ -326,6 +324,13 @@ def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
                     f"this is {_dotted(version)}",
                     "Use a path without them",
                 )
+
+
+def check_fingerprint(value: str, digest: str, nexthop: str = "") -> None:
+    """Refuse a fingerprint that the digest could never make."""
+    found = mistake(value, digest)
+    if found:
+        raise _wrong(nexthop, *found)
 
 
 def _check_name(nexthop: str, value: str) -> None:
