@@ -37,6 +37,10 @@ options:
       - V(no_trusted_ca) - a level that verifies certificates, and no CAs to do it with.
       - V(dane_without_dnssec) - a dane level without DNSSEC lookups, which is no more than may.
       - V(weaker_next_hop) - mail that gets past a TLS policy, by another next hop of its route or another name of the same host.
+      - V(unvalidated_dns) - a dane level with a resolver that does not validate DNSSEC, which is no more than may.
+      - V(remote_resolver) - a dane level with a resolver on another host, whose answers can be forged on the way.
+      - V(dead_policy_service) - a service of TLS policies that does not answer, so that all mail is deferred.
+      - V(mta_sts_before_dane) - a service of MTA-STS policies that takes the place of DANE for domains that have both.
       - V(wrapper_mode) - implicit TLS where STARTTLS is spoken, or the other way round.
       - V(overridden) - a master.cf option that defeats the main.cf value that is declared.
       - V(option_syntax) - an -o in master.cf that is no name=value.
@@ -51,7 +55,7 @@ options:
       - V(port_in_use) - a new listener's port that another program holds.
       - V(postfix_check) - postfix check fails.
       - V(postfix_complaint) - postfix check says something that it does not say of the present configuration.
-      - V(undefined_parameter) and V(duplicate_service) are warnings by default; so are, in the modules that manage a single file,
+      - V(undefined_parameter), V(duplicate_service) and V(remote_resolver) are warnings by default; so are, in the modules that manage a single file,
         V(no_certificate), V(no_trusted_ca) and V(missing_service), since another task may bring what is missing.
       - The whole mail system stops on what V(wrong_listener) and V(postfix_check) find; they stay errors. So does what Postfix can't
         read at all.

@@ -207,17 +207,6 @@ def _trust(configuration: Configuration, service: Service, side: str) -> Iterato
             f"Set {side}_tls_CAfile; the module ca_bundle returns it",
             sources,
         )
-    if level in ("dane", "dane-only"):
-        support = f"{side}_dns_support_level"
-        if configuration.value(support, service) not in ("dnssec", None):
-            yield _problem(
-                configuration,
-                service,
-                "dane_without_dnssec",
-                (name, support),
-                "without DNSSEC lookups it is " + ("no more than may" if level == "dane" else "an error for each mail"),
-                f"Write {support} = dnssec, on a host whose resolver validates",
-            )
 
 
 def _client_wrapper_mode(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:

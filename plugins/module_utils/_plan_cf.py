@@ -26,6 +26,9 @@ _COLUMN = {"type": "raw", "default": "keep"}
 
 _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 
+# Values by which Postfix relies on what is outside it: a resolver that validates, a service of TLS policies.
+_RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
+
 SEVERITIES = {"type": "dict", "default": {}}
 
 MAIN_CF: Mapping[str, Any] = {"argument_spec": {"parameters": {"type": "dict", "required": True}, "checks": SEVERITIES}}
@@ -160,13 +163,25 @@ def _judged(
     validate: bool,
     alone: bool,
 ) -> List[str]:
-    """Refuse what is wrong; return warnings. Where the texts stay as they are, only files that are gone are looked for."""
+    """Refuse what is wrong; return warnings.
+
+    Where the texts stay as they are, only what may be gone is looked for: files, and what Postfix relies on outside itself.
+    """
+    if future is instance and not validate:
+        return []
+    missing: List[str] = []
     if future is instance:
-        return _missing_files(parameters, made, severities.get("missing_file", "error")) if validate else []
-    future.begin("parameters", "map_types", "defaults")  # while the checks are loaded
+        missing = _missing_files(parameters, made, severities.get("missing_file", "error"))
+        values = [*parameters.values(), *(value for service in services for value in service.options.values())]
+        if not any(value and _RELIES.search(value) for value in values):
+            return missing
+    else:
+        future.begin("parameters", "map_types", "defaults")  # while the checks are loaded
     from ansible_collections.mailops.postfix.plugins.module_utils import _plan_checks
 
     declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
+    if future is instance:
+        return [*missing, *_plan_checks.judge_outside(instance, declared, severities)]
     _plan_checks.must_be_readable(instance, future, declared)
     return _plan_checks.judge(instance, future, declared, made, severities, alone) if validate else []
 

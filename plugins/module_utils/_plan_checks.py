@@ -16,9 +16,11 @@ from typing import FrozenSet, Iterator, List, Mapping
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _checks,
     _checks_access,
+    _checks_dane,
     _checks_files,
     _checks_master,
     _checks_tls,
+    _outside,
     _problems,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, shown, words
@@ -52,8 +54,9 @@ def judge(
     types = _map_types(future)
     before = configuration_of(instance, instance, types)
     after = configuration_of(instance, future, types, made)
-    known = _all(before, host, instance, instance.complaints, defaults)
-    found = _all(after, host, future, future.complaints, defaults)
+    outside = _outside.Outside(future)
+    known = [*_all(before, host, instance, instance.complaints, defaults), *outside.problems(before)]
+    found = [*_all(after, host, future, future.complaints, defaults), *outside.problems(after)]
     found += _checks_master.ports_in_use(after, host, before)
     found += _checks_tls.overridden(after, declared)
     found += _key_problems(instance, before, after, declared)
@@ -65,6 +68,18 @@ def judge(
     errors, more = _problems.verdict(said_before, said, declared, severities, elsewhere)
     _problems.refuse(errors)
     return [str(problem) for problem in (*warnings, *more)]
+
+
+def judge_outside(instance: Instance, declared: FrozenSet[Touch], severities: Mapping[str, str]) -> List[str]:
+    """The same for a configuration that stays as it is: what it relies on outside Postfix may have changed.
+
+    :raises DeclarationError: with everything that is wrong.
+    """
+    found = _outside.Outside(instance).problems(configuration_of(instance, instance, frozenset()))
+    mine = [problem for problem in found if problem.touches & declared]
+    errors, warnings = _problems.verdict((), mine, declared, severities, elsewhere=False)
+    _problems.refuse(errors)
+    return [str(problem) for problem in warnings]
 
 
 def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
@@ -128,6 +143,7 @@ def _all(
         *_checks.value_problems(configuration, None, defaults),
         *_checks_access.problems(configuration),
         *_checks_tls.problems(configuration),
+        *_checks_dane.problems(configuration),
         *_checks_master.problems(configuration, host),
         *_checks_files.problems(configuration, host),
     ]

@@ -32,6 +32,7 @@ CONFIGURATION: Mapping[str, Any] = {
         "master_cf": {"type": "list", "elements": "dict", "default": []},
         "lookup_tables": {"type": "list", "elements": "dict", "default": []},
         "tls_policy": {"type": "dict"},
+        "mta_sts": {"type": "str"},
         "certificates": {"type": "list", "elements": "dict", "default": []},
         "ca_bundle": {"type": "dict"},
         "files": {"type": "list", "elements": "dict", "default": []},
@@ -105,6 +106,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         result["tls_policy"] = part.result
         tables.append(part)
         parts.append(part)
+    if options.get("mta_sts"):
+        _join_mta_sts(instance, options["mta_sts"], parameters, options.get("main_cf") or {})
     files = [change.path for part in parts for change in part.changes if change.after is not None]
     made = frozenset([*files, *map(os.path.dirname, files)])
     entries = options.get("master_cf") or []
@@ -134,6 +137,18 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
 
 def _texts_of(part: Plan) -> Dict[str, bytes]:
     return {change.path: change.after for change in part.changes if isinstance(change.after, bytes)}
+
+
+def _join_mta_sts(instance: Instance, service: str, parameters: Dict[str, Any], main_cf: Mapping[str, Any]) -> None:
+    """The service of MTA-STS policies comes after the tables that are declared, or that are there."""
+    # Imported here, since most instances have none.
+    from ansible_collections.mailops.postfix.plugins.module_utils import _mta_sts
+
+    name = "smtp_tls_policy_maps"
+    table = _mta_sts.policy_map(service, instance.version)
+    if name not in main_cf:
+        first = parameters.get(name, instance.explicit.get(name, ""))
+        parameters[name] = _mta_sts.joined(first, table)
 
 
 def _join_certificate(parameters: Dict[str, Any], of_certificate: Mapping[str, Any]) -> None:

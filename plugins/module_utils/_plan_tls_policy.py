@@ -240,6 +240,7 @@ class _Judge:
     def __init__(self, instance: Instance, parameters: Mapping[str, str], future: Instance) -> None:
         self.instance = instance
         self.future = future
+        self.outside: Any = None
         self.proxy = _plan_lookup_table.expanded("tlsproxy_service_name", parameters) or "tlsproxy"
         self.digest = _plan_lookup_table.expanded("smtp_tls_fingerprint_digest", parameters).strip().lower()
         self.default_match = _plan_lookup_table.expanded("smtp_tls_fingerprint_cert_match", parameters)
@@ -291,6 +292,14 @@ class _Judge:
                 + ("may" if policy.level == "dane" else "a mistake, and mail waits"),
                 "Set smtp_dns_support_level: dnssec in main.cf, on a host with a validating resolver",
             )
+        if policy.level in ("dane", "dane-only"):
+            # Imported here, since most tables have no such policy.
+            from ansible_collections.mailops.postfix.plugins.module_utils import _checks_dane, _outside
+
+            self.outside = self.outside or _outside.Outside(self.future)
+            cause = _checks_dane.distrust(self.outside.resolver())
+            if cause:
+                raise DeclarationError("declaring the TLS policy", policy.nexthop, cause, _checks_dane.REMEDY)
 
     def doubts(self, policy: _tls_policy.Policy, path: str) -> list[str]:
         """The same for an entry that nobody declared: it is the user's, and said but not refused."""

@@ -39,6 +39,10 @@ CHECKS: Mapping[str, str] = {
     "no_trusted_ca": "a level that verifies certificates, and no CAs to do it with",
     "dane_without_dnssec": "a dane level without DNSSEC lookups, which is no more than may",
     "weaker_next_hop": "mail that gets past a TLS policy, by another next hop of its route or another name of the same host",
+    "unvalidated_dns": "a dane level with a resolver that does not validate DNSSEC, which is no more than may",
+    "remote_resolver": "a dane level with a resolver on another host, whose answers can be forged on the way",
+    "dead_policy_service": "a service of TLS policies that does not answer, so that all mail is deferred",
+    "mta_sts_before_dane": "a service of MTA-STS policies that takes the place of DANE for domains that have both",
     "wrapper_mode": "implicit TLS where STARTTLS is spoken, or the other way round",
     "overridden": "a master.cf option that defeats the main.cf value that is declared",
     "option_syntax": "an -o in master.cf that is no name=value",
@@ -65,7 +69,7 @@ ELSEWHERE = frozenset({"no_certificate", "no_trusted_ca", "missing_service"})
 UNUSED = frozenset({"missing_account", "unknown_parameter"})
 """Silent where it was so before: distributions ship services for accounts that nobody has, and old files hold old names."""
 
-ALWAYS_WARNINGS = frozenset({"undefined_parameter", "duplicate_service"})
+ALWAYS_WARNINGS = frozenset({"undefined_parameter", "duplicate_service", "remote_resolver"})
 """Postfix lives with these, and so do some administrators."""
 
 Touch = Tuple[str, str]

@@ -51,6 +51,8 @@ PROOF: Mapping[str, Any] = {
     "listeners": {"type": "str", "choices": _SEVERITIES, "default": "error"},
     "next_hops": {"type": "str", "choices": _SEVERITIES, "default": "error"},
     "unreachable": {"type": "str", "choices": _SEVERITIES, "default": "warning"},
+    "dependencies": {"type": "str", "choices": _SEVERITIES, "default": "error"},
+    "bogus_names": {"type": "list", "elements": "str", "default": []},
     "recipients": {"type": "list", "elements": "str", "default": []},
     "on_failure": {"type": "str", "choices": ["rollback", "fail"], "default": "rollback"},
     "timeout": {"type": "float", "default": _TIMEOUT},
@@ -205,12 +207,26 @@ def _look(service: Service, options: Mapping[str, Any], ask: Ask, log: Optional[
     if not service.survives(0 if options["requires"] == "none" else GLANCE):
         findings.problems.append(f"the Postfix of {instance.config_directory} does not run")
         return
+    if options.get("dependencies", "ignore") != "ignore":
+        _ask_dependencies(instance, options, findings)
     probes = _send_probes(instance, options, findings) if options["next_hops"] != "ignore" else {}
     if options["listeners"] != "ignore":
         for listener in _listeners.listeners(_master_cf.services(instance.master_cf), instance.parameters):
             _ask_listener(instance, listener, options, ask, findings)
     if log is not None:
         _read_verdicts(probes, options, log, findings)
+
+
+def _ask_dependencies(instance: Instance, options: Mapping[str, Any], findings: Findings) -> None:
+    """The resolver and the services of TLS policies that smtp(8) relies on, where it does."""
+    # Imported here, since what renewals call needs none of it.
+    from ansible_collections.mailops.postfix.plugins.module_utils import _outside, _plan_checks
+
+    configuration = _plan_checks.configuration_of(instance, instance, frozenset())
+    outside = _outside.Outside(instance, options.get("bogus_names") or ())
+    for problem in outside.problems(configuration):
+        if problem.check in _outside.LIVE:
+            findings.add(options["dependencies"], str(problem))
 
 
 def _fail(

@@ -42,6 +42,16 @@ options:
       - The TLS policy table, with the options of M(mailops.postfix.tls_policy).
       - C(smtp_tls_policy_maps) is set to refer to it unless O(main_cf) says otherwise.
     type: dict
+  mta_sts:
+    description:
+      - A service that answers with the MTA-STS policy of a domain, for C(smtp_tls_policy_maps), after the table of O(tls_policy) and what else
+        C(smtp_tls_policy_maps) has, unless O(main_cf) sets that.
+      - V(postfix-tlspol) and V(postfix-mta-sts-resolver) stand for the tables of these daemons where they listen by default, in the form that
+        the installed Postfix takes. Any other is given as a table, V(socketmap:inet:127.0.0.1:8461:postfix).
+      - It must run. All mail is deferred while it does not answer, so that it is asked before anything is written, and in each run.
+      - For a domain that has DANE as well, V(postfix-tlspol) answers with DANE. V(postfix-mta-sts-resolver) does not know of it; beside level
+        V(dane) it is refused, unless O(checks) says otherwise for V(mta_sts_before_dane).
+    type: str
   certificates:
     description: Certificates, each with the options of M(mailops.postfix.certificate).
     type: list

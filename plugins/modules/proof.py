@@ -21,6 +21,7 @@ description:
     not in C(mynetworks)).
   - Has the real smtp(8) client, chroot and tables and all, speak with each next hop that has a TLS policy above V(may), and with the
     relayhost. The probe (C(sendmail -bv)) has no content and its report is discarded.
+  - Asks what lies outside Postfix and smtp(8) relies on, the resolver for DANE and services of TLS policies (O(dependencies)).
   - If something does not hold, what M(mailops.postfix.configuration) has installed with O(mailops.postfix.configuration#module:provisional)
     is undone, the configuration from before is in service again, and the task fails with what was seen.
 extends_documentation_fragment:
@@ -66,6 +67,22 @@ options:
     type: str
     choices: [error, warning, ignore]
     default: warning
+  dependencies:
+    description:
+      - What it is when something outside Postfix, by which the configuration stands, fails. It is asked unless this is V(ignore).
+      - The resolver of a service that relies on DANE must validate DNSSEC. The nameservers that smtp(8) asks, those in the resolv.conf of
+        its chroot, are asked what C(dnssec_probe) says, and each that answers must mark its answer as validated.
+      - A service of TLS policies in C(smtp_tls_policy_maps), such as one of MTA-STS policies, must answer.
+    type: str
+    choices: [error, warning, ignore]
+    default: error
+  bogus_names:
+    description:
+      - Names whose DNSSEC signatures are wrong, such as C(dnssec-failed.org). A resolver that resolves one does not insist on validation, and
+        does not do for DANE. Nobody can be reached by them, so that one that can't be asked about proves nothing, and is no problem.
+    type: list
+    elements: str
+    default: []
   on_failure:
     description:
       - V(rollback) undoes what has been installed and not yet been proven, and fails.

@@ -32,8 +32,9 @@ UNIT_TESTS = sorted((ROOT / "tests/unit").rglob("test_*.py"))
 # What may touch the host, or Ansible; every other file in module_utils is pure.
 READS_THE_HOST = "_instance"
 WRITES_THE_HOST = ("_transaction", "_rollback", "_lock")
-OPENS_CONNECTIONS = ("_smtp_connection",)
+OPENS_CONNECTIONS = ("_smtp_connection", "_dns_session")
 SPEAKS_SMTP = ("_smtp_session", "_smtp_question")
+ASKS_OUTSIDE = "_outside"
 READS_PEM_FILES = "_pem_files"
 PROVES = ("_proof", "_service")
 DEPLOYS = "_deployment"
@@ -44,6 +45,7 @@ IMPURE = (
     *WRITES_THE_HOST,
     *OPENS_CONNECTIONS,
     *SPEAKS_SMTP,
+    ASKS_OUTSIDE,
     READS_PEM_FILES,
     *PROVES,
     DEPLOYS,
@@ -383,6 +385,8 @@ PRIVATE = "from ansible_collections.mailops.postfix.plugins.module_utils"
         ("_main_cf", f"{PRIVATE} import _rollback", 1),
         ("_proof", "import socket\nsocket.create_connection(('localhost', 25))", 1),
         ("_smtp_connection", "import socket\nsocket.create_connection(('localhost', 25))", 0),
+        ("_dns_session", "import socket\nsocket.create_connection(('localhost', 53))", 0),
+        ("_checks_dane", f"{PRIVATE} import _dns_session", 1),
         ("_transaction", f"import subprocess\n{PRIVATE}._instance import Instance", 1),
         ("_plan_lookup_table", f"{PRIVATE}._instance import Instance\n{PRIVATE}._transaction import Plan", 0),
         ("_plan_lookup_table", "from ansible.module_utils.basic import AnsibleModule", 1),

@@ -32,6 +32,7 @@ def recipes() -> dict[str, dict[str, Any]]:
             "packages": sorted({*data["common"], *image["packages"]}),
             "optional": image.get("optional", False),
             "unified": image.get("unified", False),
+            "disabled": image.get("disabled", []),
             "script": script,
         }
         for name, image in data["images"].items()
@@ -43,7 +44,8 @@ def reference(name: str) -> str:
     known = recipes()
     if name not in known:
         raise LabError(f"no image {name} in images.yml; it has {', '.join(sorted(known))}")
-    ingredients = {part: known[name][part] for part in ("suite", "packages", "script")}
+    parts = ("suite", "packages", "script", *(["disabled"] if known[name]["disabled"] else []))
+    ingredients = {part: known[name][part] for part in parts}
     digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:12]
     return f"{IMAGES}/{name}:{digest}"
 
@@ -73,6 +75,7 @@ def build(name: str) -> None:
                 *(['--aptopt=Acquire::Check-Valid-Until "false"'] if recipe["optional"] else []),
                 f"--include={','.join(recipe['packages'])}",
                 f'--customize-hook={LAB / "files" / "build"} "$1"',
+                *(f'--customize-hook=rm "$1"/etc/systemd/system/*.wants/{unit}' for unit in recipe["disabled"]),
                 recipe["suite"],
                 str(archive),
                 MIRROR,

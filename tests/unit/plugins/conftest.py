@@ -9,7 +9,13 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_hook, _plan_timer
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _dns,
+    _dns_session,
+    _outside,
+    _plan_hook,
+    _plan_timer,
+)
 
 MAIN_CF = """\
 # As a distribution ships it.
@@ -44,6 +50,25 @@ def no_hooks(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(_plan_timer, "CRONTABS", (str(root / "cron.d"),))
     (root / "cron.d").mkdir()
     return root
+
+
+@pytest.fixture(autouse=True)
+def nameservers(monkeypatch):
+    """What each nameserver answers, instead of the real ones: that all it knows is signed, and that it has looked."""
+    answers = {}
+
+    def ask(servers, question, timeout=0.0, port=0):
+        return {
+            server: answers.get((server, question.name), answers.get(question.name, VALIDATED)) for server in servers
+        }
+
+    monkeypatch.setattr(_dns_session, "ask", ask)
+    # Without a resolv.conf the C library asks this host.
+    monkeypatch.setattr(_outside, "RESOLV_CONF", "/nonexistent/resolv.conf")
+    return answers
+
+
+VALIDATED = _dns.Answer("NOERROR", validated=True, truncated=False)
 
 
 @pytest.fixture

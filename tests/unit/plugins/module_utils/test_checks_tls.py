@@ -65,8 +65,6 @@ PASSWORDS = {
         ({**PASSWORDS, "smtp_sasl_security_options": "noplaintext, noanonymous"}, SMTP, []),
         ({"smtp_tls_security_level": "secure"}, SMTP, ["no_trusted_ca"]),
         ({"smtp_tls_security_level": "secure", "smtp_tls_CAfile": "/ca.pem"}, SMTP, []),
-        ({"smtp_tls_security_level": "dane"}, SMTP, ["dane_without_dnssec"]),
-        ({"smtp_tls_security_level": "dane", "smtp_dns_support_level": "dnssec"}, SMTP, []),
         ({"smtp_tls_wrappermode": "yes"}, SMTP, ["wrapper_mode"]),
         ({"relayhost": "[hub]:465", "smtp_tls_security_level": "encrypt"}, SMTP, ["wrapper_mode"]),
         ({"relayhost": "[hub]:465"}, SMTP + "  -o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt\n", []),

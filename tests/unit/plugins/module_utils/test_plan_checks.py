@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_cf, _plan_checks, _plan_configuration
+from ansible_collections.mailops.postfix.plugins.module_utils import _dns, _plan_cf, _plan_checks, _plan_configuration
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from jinja2.nativetypes import NativeEnvironment
@@ -180,6 +180,53 @@ def test_the_user_chooses_what_a_finding_is(relay):
     [warning] = plan(relay, main_cf=declared, checks={"dane_without_dnssec": "warning"}).warnings
     assert "no more than may" in warning
     assert plan(relay, main_cf=declared, checks={"dane_without_dnssec": "ignore"}).warnings == []
+
+
+DANE = {"smtp_tls_security_level": "dane", "smtp_dns_support_level": "dnssec"}
+UNSIGNED = _dns.Answer("NOERROR", validated=False, truncated=False)
+SERVICE = {"smtp_tls_policy_maps": "socketmap:inet:127.0.0.1:1:nobody"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "check"), [(DANE, "unvalidated_dns"), (SERVICE, "dead_policy_service")], ids=["dane", "service"]
+)
+def test_what_postfix_relies_on_outside_itself_must_be_there(
+    relay, nameservers, without_postfix_check, declared, check
+):
+    nameservers["."] = UNSIGNED
+    with pytest.raises(PostfixError, match=rf"\[{check}\]"):
+        plan(relay, main_cf=declared)
+    [warning] = plan(relay, main_cf=declared, checks={check: "warning"}).warnings
+    assert f"[{check}]" in warning
+    # Also where nothing changes any more: it may have gone meanwhile.
+    with open(relay / "main.cf", "a") as file:
+        file.writelines(f"{name} = {value}\n" for name, value in declared.items())
+    settle(relay)
+    with pytest.raises(PostfixError, match=rf"\[{check}\]"):
+        plan(relay, main_cf=declared)
+    assert plan(relay, main_cf=declared, checks={check: "ignore"}).warnings == []
+    assert plan(relay, main_cf=declared, validate=False).warnings == []
+    # And who declares something else hears of it.
+    [warning] = plan(relay, main_cf={"biff": False}).warnings
+    assert f"[{check}]" in warning
+
+
+def test_a_service_of_mta_sts_policies_comes_after_the_tables(relay, without_postfix_check):
+    declaration = {"mta_sts": "postfix-mta-sts-resolver", "checks": {"dead_policy_service": "ignore"}}
+    resolver = "socketmap:inet:127.0.0.1:8461:postfix"
+
+    def maps(**more):
+        change = plan(relay, **declaration, **more).result["parameters"]
+        return change["smtp_tls_policy_maps"]["after"]
+
+    policies = {"policies": [{"nexthop": "a.example", "level": "encrypt"}], "type": "hash"}
+    assert maps(main_cf={"biff": False}) == resolver
+    assert maps(tls_policy=policies) == f"hash:{relay}/tls_policy, {resolver}"
+    assert maps(main_cf={"smtp_tls_policy_maps": "static:encrypt"}) == "static:encrypt"
+    with open(relay / "main.cf", "a") as file:
+        file.write("smtp_tls_policy_maps = static:encrypt\n")
+    settle(relay)
+    assert maps() == f"static:encrypt, {resolver}"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _dns, _plan_tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._certificate import fingerprint, to_pem
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import Host
@@ -77,6 +77,18 @@ def test_policies_that_this_host_would_not_enforce(directory, monkeypatch, main_
     with pytest.raises(DeclarationError, match=message):
         directory.apply(_plan_tls_policy.tls_policy, policies=[{"nexthop": "[hub]:587", **policy}])
     assert directory.names() == []
+
+
+def test_dane_needs_a_resolver_that_validates(directory, nameservers):
+    directory.main_cf(smtp_dns_support_level="dnssec")
+    nameservers["."] = _dns.Answer("NOERROR", validated=False, truncated=False)
+    for level in ("dane", "dane-only"):
+        with pytest.raises(
+            DeclarationError, match=r"the nameserver 127\.0\.0\.1 in .* does not validate DNSSEC.*Run a resolver"
+        ):
+            directory.apply(_plan_tls_policy.tls_policy, policies=[{"nexthop": "a", "level": level}])
+    assert directory.names() == []
+    directory.policy({"nexthop": "a", "level": "encrypt"})
 
 
 def test_policies_that_main_cf_makes_possible(directory):

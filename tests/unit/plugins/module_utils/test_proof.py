@@ -10,7 +10,7 @@ import fcntl
 import os
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _proof, _service, _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils import _dns, _proof, _service, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Completed, Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan
@@ -135,6 +135,49 @@ def test_it_holds(host):
         {"service": "127.0.0.1:2525/inet", "host": "127.0.0.1", "port": 2525, "problems": []}
     ]
     assert host.main_cf() == host.old + "# new\n" and host.unproven() == []
+
+
+@pytest.fixture
+def dane(host):
+    """The same, and it relies on DANE now."""
+
+    def plan(instance):
+        main_cf = host.old + "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n"
+        master_cf = instance.master_cf + b"smtp unix - - n - - smtp\n"
+        changes = [
+            Change(instance.path("main.cf"), main_cf.encode(), instance.main_cf),
+            Change(instance.path("master.cf"), master_cf, instance.master_cf),
+        ]
+        return Plan(changes, requires="reload")
+
+    _transaction.apply(plan, host.instance, provisional=True)
+    return host
+
+
+NOT_SIGNED = _dns.Answer("NOERROR", validated=False, truncated=False)
+
+
+def test_a_resolver_that_validates(dane, nameservers):
+    nameservers["broken.test"] = _dns.Answer("SERVFAIL", validated=False, truncated=False)
+    assert dane.prove(dependencies="error", bogus_names=["broken.test"])["problems"] == []
+    assert dane.unproven() == [] and "dane" in dane.main_cf()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [(".", "does not validate DNSSEC"), ("broken.test", "it resolves broken.test")]
+)
+def test_a_resolver_that_does_not_validate(dane, nameservers, name, says):
+    nameservers[name] = NOT_SIGNED
+    with pytest.raises(_proof.NotProven, match=rf"{says}.*\[unvalidated_dns\]\. The configuration from before is back"):
+        dane.prove(dependencies="error", bogus_names=["broken.test"] if name == "broken.test" else [])
+    assert dane.main_cf() == dane.old
+
+
+def test_a_resolver_that_does_not_validate_may_be_no_more_than_a_warning(dane, nameservers):
+    nameservers["."] = NOT_SIGNED
+    assert dane.prove(dependencies="ignore")["warnings"] == []
+    [warning] = dane.prove(dependencies="warning", requires="none")["warnings"]
+    assert "[unvalidated_dns]" in warning
 
 
 def test_it_does_not_hold(host):

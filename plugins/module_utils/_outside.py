@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What smtp(8) relies on outside Postfix: its resolver, for DANE, and services of TLS policies. Private to mailops.postfix.
+
+Both are asked as smtp(8) asks them: by the resolv.conf inside its chroot, and by the host's own postmap(1).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Dict, Iterator, Mapping, Optional, Sequence
+
+from ansible_collections.mailops.postfix.plugins.module_utils import _checks_dane, _dns, _dns_session, _mta_sts
+from ansible_collections.mailops.postfix.plugins.module_utils._checks_dane import Resolver
+from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
+from ansible_collections.mailops.postfix.plugins.module_utils._problems import Problem
+
+RESOLV_CONF = "/etc/resolv.conf"
+
+LIVE = ("unvalidated_dns", "dead_policy_service")
+"""The checks whose findings can change while the configuration stays."""
+
+Ask = Callable[[Sequence[str], _dns.Question], Mapping[str, Optional[_dns.Answer]]]
+
+
+class Outside:
+    """What is outside, each asked once."""
+
+    def __init__(self, instance: Instance, bogus: Sequence[str] = (), ask: Optional[Ask] = None) -> None:
+        """
+        :param instance: the Postfix that relies on it.
+        :param bogus: names whose signatures are wrong, which no resolver that validates resolves.
+        """
+        self.instance = instance
+        self._bogus = bogus
+        self._ask = ask or _dns_session.ask
+        self._resolvers: Dict[str, Resolver] = {}
+        self._failures: Dict[str, str] = {}
+
+    def problems(self, configuration: Configuration) -> Iterator[Problem]:
+        """What the configuration relies on in vain."""
+        yield from _checks_dane.unvalidated(configuration, self.resolver, self.instance.entries)
+        yield from _mta_sts.problems(configuration, self.failure)
+
+    def resolver(self, service: str = "smtp/unix") -> Resolver:
+        """What the resolver of a service answers.
+
+        :raises DeclarationError: if dnssec_probe is no question.
+        """
+        path = self._resolv_conf(service)
+        if path not in self._resolvers:
+            text = self.instance.read(path)
+            nameservers = _dns.nameservers(None if text is None else to_text(text))
+            question = self._question()
+            bogus: Dict[str, Sequence[str]] = {}
+            for name in self._bogus:
+                found = self._ask(nameservers, _dns.Question(name, "a"))
+                bogus[name] = [server for server, answer in found.items() if answer and answer.rcode == "NOERROR"]
+            self._resolvers[path] = Resolver(path, question, self._ask(nameservers, question), bogus)
+        return self._resolvers[path]
+
+    def _resolv_conf(self, service: str) -> str:
+        """The file that the C library reads: inside the chroot, where Debian puts a copy when Postfix starts."""
+        if self.instance.chrooted(service):
+            inside = os.path.join(self._jail(), RESOLV_CONF.lstrip("/"))
+            # There is none before Postfix has first been started.
+            if os.path.exists(inside) or self.instance.running():
+                return inside
+        return RESOLV_CONF
+
+    def _question(self) -> _dns.Question:
+        # Postfix takes an empty one for "do not warn"; it is no less true that somebody must validate.
+        text = self.instance.parameters.get("dnssec_probe", "").strip() or _checks_dane.DEFAULT_PROBE
+        question = _dns.probe(text)
+        if question is None:
+            raise DeclarationError(
+                "setting",
+                f"dnssec_probe = {text}",
+                f"it must be a record type ({', '.join(_dns.TYPES)}) and the name of a signed zone",
+                f"Write {_checks_dane.DEFAULT_PROBE}, or ns:example.org",
+            )
+        return question
+
+    def failure(self, table: str, service: str = "smtp/unix") -> str:
+        """Why a table does not answer to a service; empty if it does."""
+        path = _mta_sts.unix_path(table)
+        if path and self.instance.chrooted(service):
+            inside = os.path.join(self._jail(), path.lstrip("/"))
+            if not os.path.exists(inside):
+                return f"{service} is chrooted, and there is no socket {inside}"
+            table = table.replace(path, inside, 1)
+        if table not in self._failures:
+            done = self.instance.run(
+                "postmap", "-c", self.instance.config_directory, "-q", _mta_sts.PROBE, table, check=False
+            )
+            said = [line.rpartition(": ")[2] for line in to_text(done.stderr).split("\n") if "fatal: " in line]
+            self._failures[table] = said[-1] if said else ""
+        return self._failures[table]
+
+    def _jail(self) -> str:
+        return self.instance.parameters.get("queue_directory", "").rstrip("/")
