@@ -224,7 +224,8 @@ def _ask_dependencies(instance: Instance, options: Mapping[str, Any], findings: 
 
     configuration = _plan_checks.configuration_of(instance, instance, frozenset())
     outside = _outside.Outside(instance, options.get("bogus_names") or ())
-    for problem in outside.problems(configuration):
+    # Several services may rely on the same.
+    for problem in {problem.identity: problem for problem in outside.problems(configuration)}.values():
         if problem.check in _outside.LIVE:
             findings.add(options["dependencies"], str(problem))
 
