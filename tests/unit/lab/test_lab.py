@@ -64,3 +64,11 @@ def test_an_image_is_known_by_its_recipe(monkeypatch):
     recipes["trixie"]["packages"] = [*recipes["trixie"]["packages"], "vim"]
     monkeypatch.setattr(images, "recipes", lambda: recipes)
     assert images.reference("trixie") != before
+
+
+def test_what_an_image_does_not_start_is_part_of_its_recipe(monkeypatch):
+    before = images.reference("dane")
+    recipes = images.recipes()
+    recipes["dane"]["disabled"] = []
+    monkeypatch.setattr(images, "recipes", lambda: recipes)
+    assert images.reference("dane") != before
