@@ -41,9 +41,12 @@ _HASH = re.compile(r"[0-9a-f]{8}\.\d+")
 _OURS = re.compile(rf"[0-9a-f]{{16}}\.pem|{_HASH.pattern}")
 
 
-def ca_bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
-    """The CAs that smtp(8) shall trust, and what keeps them up to date. Options and result: those of the module."""
-    plan = bundle(instance, options)
+def ca_bundle(instance: Instance, options: Mapping[str, Any], future: Instance | None = None) -> Plan:
+    """The CAs that smtp(8) shall trust, and what keeps them up to date. Options and result: those of the module.
+
+    :param future: the instance as the same transaction leaves it, where that may change who is chrooted.
+    """
+    plan = bundle(instance, options, future)
     path = next(value for value in plan.result["parameters"].values() if value)
     # What smtp(8) reads of the system's own needs no update, and others than root can't install a hook.
     possible = options["system"] and bool(plan.changes)
@@ -66,7 +69,7 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
+def bundle(instance: Instance, options: Mapping[str, Any], future: Instance | None = None) -> Plan:
     """The same without the hook, as the hook itself does it."""
     extra = [instance.path(path) for path in options["extra"] or []]
     form = options.get("form") or "file"
@@ -90,7 +93,7 @@ def bundle(instance: Instance, options: Mapping[str, Any]) -> Plan:
     for path in extra:
         ders.update(dict.fromkeys(_extra_cas(instance, path, plan)))
 
-    services = _clients(instance)
+    services = _clients(future or instance)
     if system is not None and not extra and not options["path"] and form == "file":
         path = system
     else:
@@ -180,10 +183,19 @@ def _directory(instance: Instance, directory: str, files: Mapping[str, bytes], o
         before = instance.read(path)
         shown = (_certificate.listing(before or b""), _certificate.listing(text))
         changes.append(Change(path, text, before, attributes=_pem_files.attributes(0o644), shown=shown))
+    gone: dict[str, Change] = {}
     for name in sorted(present):
-        if name not in files and ours.fullmatch(name):
-            path = os.path.join(directory, name)
-            changes.append(Change(path, None, instance.read(path) or b"", shown=("(a CA of before)\n", "")))
+        path = os.path.join(directory, name)
+        if name in files or not ours.fullmatch(name):
+            continue
+        content, target = instance.read(path), os.path.realpath(path)
+        if os.path.islink(path):
+            # Debian 11 has two links to each file in the chroot, the second by a hash that only old versions of OpenSSL look for. What
+            # leads nowhere makes nobody trusted, and what is elsewhere is not ours to remove.
+            if content is None or content in files.values() or os.path.dirname(target) != os.path.realpath(directory):
+                continue
+        gone[target] = Change(target, None, content or b"", shown=("(a CA of before)\n", ""))
+    changes += gone.values()
     return changes
 
 

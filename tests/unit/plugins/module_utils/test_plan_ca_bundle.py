@@ -261,23 +261,31 @@ def test_drift_is_mended(host, queue):
     assert {file.name: file.read_bytes() for file in inside.iterdir()} == {**files, "README": b"mine"}
 
 
-@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("links", [["openssl", "rehash", "-compat"], ["openssl", "rehash"], None])
 def test_what_debian_makes_of_the_chroot_at_a_restart(host, queue, links):
-    """Debian 12 copies what is called .pem and makes links to it; Debian 13 copies what has a hash for a name."""
+    """Debian 11 and 12 copy what is called .pem and make links to it, 11 two to each; 13 copies what has a hash for a name."""
     path = host / "postfix/cas"
     directory_of(host)
     inside = queue / str(path).lstrip("/")
     shutil.rmtree(inside)
     inside.mkdir()
     for file in path.iterdir():
-        if (file.suffix == ".pem") is links:
+        if (file.suffix == ".pem") is bool(links):
             shutil.copy(file, inside)
     if links:
-        run_program(["openssl", "rehash", str(inside)])
+        run_program([*links, str(inside)])
     assert finds(inside, ROOT, host) and not directory_of(host).changed
     (host / "system.pem").write_bytes(ROOT.pem)
     assert directory_of(host).changed
     assert finds(inside, ROOT, host) and not finds(inside, OTHER_ROOT, host)
+
+
+def test_a_link_to_elsewhere_is_left_alone(host, queue):
+    directory_of(host)
+    inside = queue / str(host / "postfix/cas").lstrip("/")
+    write(host / "mine.pem", MIDDLE.pem)
+    (inside / "0123abcd.0").symlink_to(host / "mine.pem")
+    assert not directory_of(host).changed and (host / "mine.pem").exists()
 
 
 def test_a_ca_that_is_removed_is_found_no_more(host, queue):

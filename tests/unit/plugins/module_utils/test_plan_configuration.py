@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_configuration, _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils import _pem_files, _plan_configuration, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import ROOT
 
 PIN = ":".join(["AB"] * 32)
 
@@ -143,3 +144,24 @@ def test_files_are_part_of_it(directory):
     assert configuration(directory, files=[unit]).changed
     assert (directory / "x.service").read_text() == "[Unit]\n"
     assert configuration(directory, files=[{**unit, "state": "absent"}]).changed
+
+
+def test_cas_in_the_chroot_that_the_same_run_gives_a_client(directory, tmp_path_factory, monkeypatch):
+    queue = tmp_path_factory.mktemp("queue")
+    system = tmp_path_factory.mktemp("cas") / "system.pem"
+    system.write_bytes(ROOT.pem)
+    monkeypatch.setattr(_pem_files, "SYSTEM_BUNDLES", (str(system),))
+    main_cf(directory, queue_directory=str(queue))
+    master_cf(directory, {"service": "smtp/unix", "chroot": False})
+
+    def run(chroot):
+        declared = {
+            "ca_bundle": {"extra": [], "system": True, "form": "directory", "path": None, "update_hook": False},
+            "master_cf": [{"service": "smtp/unix", "chroot": chroot}],
+            "validate": True,
+        }
+        outcome = apply(directory, lambda instance: _plan_configuration.configuration(instance, declared))
+        return outcome.plan.result["ca_bundle"]["chrooted"], len(list(queue.rglob("*.0")))
+
+    assert run(False) == (False, 0)
+    assert run(True) == (True, 1)
