@@ -189,11 +189,11 @@ def _directory(instance: Instance, directory: str, files: Mapping[str, bytes], o
         if name in files or not ours.fullmatch(name):
             continue
         content, target = instance.read(path), os.path.realpath(path)
-        if os.path.islink(path):
-            # Debian 11 has two links to each file in the chroot, the second by a hash that only old versions of OpenSSL look for. What
-            # leads nowhere makes nobody trusted, and what is elsewhere is not ours to remove.
-            if content is None or content in files.values() or os.path.dirname(target) != os.path.realpath(directory):
-                continue
+        # Debian 11 has two links to each file in the chroot, the second by a hash that only old versions of OpenSSL look for. What leads
+        # nowhere makes nobody trusted, and what is elsewhere is not ours to remove.
+        elsewhere = os.path.dirname(target) != os.path.realpath(directory)
+        if os.path.islink(path) and (content is None or content in files.values() or elsewhere):
+            continue
         gone[target] = Change(target, None, content or b"", shown=("(a CA of before)\n", ""))
     changes += gone.values()
     return changes
