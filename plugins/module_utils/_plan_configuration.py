@@ -72,8 +72,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         result["certificates"].append(part.result)
         parts.append(part)
     if options.get("ca_bundle") is not None:
-        services = _declared_services(instance, options.get("master_cf") or [])
-        with _future(instance, instance.main_cf, _edited_master_cf(instance, services)) as future:
+        services = _plan_cf.declared_services(instance, options.get("master_cf") or [])
+        with _plan_cf.staged(instance, instance.main_cf, _plan_cf.edited_master_cf(instance, services)) as future:
             part = _plan_ca_bundle.ca_bundle(instance, options["ca_bundle"], future)
         parameters.update(part.result["parameters"])
         result["ca_bundle"] = part.result

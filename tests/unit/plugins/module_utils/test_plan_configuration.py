@@ -151,8 +151,9 @@ def test_cas_in_the_chroot_that_the_same_run_gives_a_client(directory, tmp_path_
     system = tmp_path_factory.mktemp("cas") / "system.pem"
     system.write_bytes(ROOT.pem)
     monkeypatch.setattr(_pem_files, "SYSTEM_BUNDLES", (str(system),))
-    main_cf(directory, queue_directory=str(queue))
-    master_cf(directory, {"service": "smtp/unix", "chroot": False})
+    with open(directory / "main.cf", "a", encoding="ascii") as file:
+        file.write(f"queue_directory = {queue}\n")
+    configuration(directory, master_cf=[{"service": "smtp/unix", "chroot": False}])
 
     def run(chroot):
         declared = {
