@@ -68,6 +68,6 @@ def test_postfix_prints_the_same(tmp_path, algorithm):
     (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nmaillog_file = /dev/stdout\n")
     (tmp_path / "master.cf").write_text("postlog unix-dgram n - n - 1 postlogd\n")
     command = ["postfix", "-c", str(tmp_path), "tls", "output-server-tlsa", "-h", "mx.example.org", str(key)]
-    printed = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
     [ours] = _tlsa.records(result(_certificate.fingerprint(der)))
     assert f"{ours['name']} IN TLSA {ours['record']}" in printed
