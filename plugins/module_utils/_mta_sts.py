@@ -104,9 +104,9 @@ def problems(configuration: Configuration, failure: Callable[[str, str], str]) -
 
     :param failure: why a table does not answer to a service of master.cf; empty if it does.
     """
-    of_key = {service.key: service for service in configuration.services}
+    of_key = {service.key or "": service for service in configuration.services}
     for name, table, key in services(configuration):
-        service = of_key[key]
+        service = of_key[key or ""]
         subject = shown(name, configuration.raw(service).get(name, ""))
         where = configuration.where(name, service)
         touches = configuration.touches(service, name)
