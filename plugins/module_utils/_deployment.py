@@ -35,7 +35,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _smtp_session,
     _transaction,
 )
-from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration
+from ansible_collections.mailops.postfix.plugins.module_utils._effective import configuration_of
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, run_program
 
@@ -262,16 +262,7 @@ def _must_pass_check(declared: Declaration, instance: Instance) -> None:
 
 def _must_stay_sound(declared: Declaration, instance: Instance) -> None:
     """Refuse to reload what a daemon would die of, and what nobody has reloaded yet: the ports still are all right."""
-    configuration = Configuration(
-        instance.parameters,
-        instance.main_cf,
-        instance.master_cf,
-        instance.path("main.cf"),
-        instance.path("master.cf"),
-        instance.version,
-        frozenset(),
-    )
-    for problem in _checks.value_problems(configuration):
+    for problem in _checks.value_problems(configuration_of(instance)):
         if problem.check == "wrong_value":
             raise HostError(
                 "deploying",

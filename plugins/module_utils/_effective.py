@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Protocol, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _macros, _main_cf, _master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Touch
@@ -118,6 +118,53 @@ class Configuration:
         if not level and self.is_on(f"{side}_use_tls", service):
             return "may"
         return level or "none"
+
+
+class Snapshot(Protocol):
+    """What is read of an instance, as it is or staged."""
+
+    config_directory: str
+
+    @property
+    def version(self) -> Tuple[int, ...]: ...
+
+    @property
+    def parameters(self) -> Mapping[str, str]: ...
+
+    @property
+    def main_cf(self) -> bytes: ...
+
+    @property
+    def master_cf(self) -> bytes: ...
+
+    def path(self, name: str) -> str: ...
+
+
+def configuration_of(
+    instance: Snapshot,
+    of: Optional[Snapshot] = None,
+    parameters: Optional[Mapping[str, str]] = None,
+    map_types: FrozenSet[str] = frozenset(),
+    made: FrozenSet[str] = frozenset(),
+) -> Configuration:
+    """A configuration under the paths of its instance.
+
+    :param of: the staged instance that has its texts, if they are not those of the instance.
+    :param parameters: effective values, if they are not those that postconf(1) tells of these texts.
+    """
+    of = of or instance
+    if parameters is None:
+        parameters = {**of.parameters, "config_directory": instance.config_directory}
+    return Configuration(
+        parameters,
+        of.main_cf,
+        of.master_cf,
+        instance.path("main.cf"),
+        instance.path("master.cf"),
+        instance.version,
+        map_types,
+        made,
+    )
 
 
 def shown(name: str, value: str) -> str:

@@ -23,7 +23,12 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _outside,
     _problems,
 )
-from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, shown, words
+from ansible_collections.mailops.postfix.plugins.module_utils._effective import (
+    Configuration,
+    configuration_of,
+    shown,
+    words,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import Host
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
@@ -52,8 +57,8 @@ def judge(
     host = Host()
     defaults = future.defaults
     types = _map_types(future)
-    before = configuration_of(instance, instance, types)
-    after = configuration_of(instance, future, types, made)
+    before = configuration_of(instance, map_types=types)
+    after = configuration_of(instance, future, map_types=types, made=made)
     outside = _outside.Outside(future)
     known = [*_all(before, host, instance, instance.complaints, defaults), *outside.problems(before)]
     found = [*_all(after, host, future, future.complaints, defaults), *outside.problems(after)]
@@ -75,7 +80,7 @@ def judge_outside(instance: Instance, declared: FrozenSet[Touch], severities: Ma
 
     :raises DeclarationError: with everything that is wrong.
     """
-    found = _outside.Outside(instance).problems(configuration_of(instance, instance, frozenset()))
+    found = _outside.Outside(instance).problems(configuration_of(instance))
     mine = [problem for problem in found if problem.touches & declared]
     errors, warnings = _problems.verdict((), mine, declared, severities, elsewhere=False)
     _problems.refuse(errors)
@@ -97,15 +102,8 @@ def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[T
 
 
 def _explain(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
-    configuration = Configuration(
-        parameters={**instance.parameters, **future.explicit},
-        main_cf=future.main_cf,
-        master_cf=future.master_cf,
-        main_path=instance.path("main.cf"),
-        master_path=instance.path("master.cf"),
-        version=instance.version,
-        map_types=frozenset(),
-    )
+    # What postconf(1) does not read, it does not tell the values of.
+    configuration = configuration_of(instance, future, {**instance.parameters, **future.explicit})
     found = [*_checks.value_problems(configuration), *_checks_master.problems(configuration, Host())]
     _problems.refuse([problem for problem in found if problem.touches & declared])
 
@@ -116,22 +114,6 @@ def _map_types(future: Instance) -> FrozenSet[str]:
         return future.map_types
     except HostError:
         return frozenset()
-
-
-def configuration_of(
-    instance: Instance, of: Instance, types: FrozenSet[str], made: FrozenSet[str] = frozenset()
-) -> Configuration:
-    """What the checks look at: the texts of one snapshot, under the paths of the instance itself."""
-    return Configuration(
-        parameters={**of.parameters, "config_directory": instance.config_directory},
-        main_cf=of.main_cf,
-        master_cf=of.master_cf,
-        main_path=instance.path("main.cf"),
-        master_path=instance.path("master.cf"),
-        version=instance.version,
-        map_types=types,
-        made=made,
-    )
 
 
 def _all(

@@ -21,7 +21,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _problems,
     _routes,
 )
-from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration, braced_words
+from ansible_collections.mailops.postfix.plugins.module_utils._effective import braced_words, configuration_of
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Completed, Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
@@ -120,16 +120,8 @@ def resolver_of(
     :param parameters: parameters that count in place of those of main.cf.
     """
     future = future or instance
-    configuration = Configuration(
-        parameters={**future.parameters, "config_directory": instance.config_directory, **(parameters or {})},
-        main_cf=future.main_cf,
-        master_cf=future.master_cf,
-        main_path=instance.path("main.cf"),
-        master_path=instance.path("master.cf"),
-        version=instance.version,
-        map_types=frozenset(),
-    )
-    return Resolver(configuration, HostTables(instance, planned))
+    counting = {**future.parameters, "config_directory": instance.config_directory, **(parameters or {})}
+    return Resolver(configuration_of(instance, future, counting), HostTables(instance, planned))
 
 
 def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:

@@ -220,12 +220,12 @@ def _look(service: Service, options: Mapping[str, Any], ask: Ask, log: Optional[
 def _ask_dependencies(instance: Instance, options: Mapping[str, Any], findings: Findings) -> None:
     """The resolver and the services of TLS policies that smtp(8) relies on, where it does."""
     # Imported here, since what renewals call needs none of it.
-    from ansible_collections.mailops.postfix.plugins.module_utils import _outside, _plan_checks
+    from ansible_collections.mailops.postfix.plugins.module_utils import _outside
+    from ansible_collections.mailops.postfix.plugins.module_utils._effective import configuration_of
 
-    configuration = _plan_checks.configuration_of(instance, instance, frozenset())
     outside = _outside.Outside(instance, options.get("bogus_names") or ())
     # Several services may rely on the same.
-    for problem in {problem.identity: problem for problem in outside.problems(configuration)}.values():
+    for problem in {problem.identity: problem for problem in outside.problems(configuration_of(instance))}.values():
         if problem.check in _outside.LIVE:
             findings.add(options["dependencies"], str(problem))
 
