@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _tls_levels, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import words
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._routes import Hop, Resolver, Unknown
@@ -103,8 +103,8 @@ def policy_keys(resolver: Resolver, domain: str, direct: bool = False) -> List[s
 
 def weakest(levels: Sequence[str]) -> str:
     """The weakest of some levels; what is invalid or no SMTP carries no mail, and is not counted while there is another."""
-    counted = [level for level in levels if level in _tls_policy.STRENGTH]
-    return min(counted, key=lambda level: _tls_policy.STRENGTH[level]) if counted else next(iter(levels), "")
+    counted = [level for level in levels if level in _tls_levels.STRENGTH]
+    return min(counted, key=lambda level: _tls_levels.STRENGTH[level]) if counted else next(iter(levels), "")
 
 
 def report(resolver: Resolver, recipient: str, sender: Optional[str] = None) -> Dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Set, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _applied_policy, _routes, _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _applied_policy, _routes, _tls_levels, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._applied_policy import Applied
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import MAIN
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import GrammarError
@@ -77,7 +77,7 @@ def _declared(resolver: Resolver) -> Dict[str, str]:
                 level = _tls_policy.parse(key, value, version=resolver.configuration.version).level
             except GrammarError:
                 continue
-            if _strength(level) >= _tls_policy.MANDATORY:
+            if _strength(level) >= _tls_levels.MANDATORY:
                 result.setdefault(key.lower(), level)
     return result
 
@@ -130,7 +130,7 @@ def _other_names(resolver: Resolver, path: _Path, declared: Mapping[str, str]) -
 def _weaker_links(resolver: Resolver, path: _Path) -> Iterator[Problem]:
     """Next hops that are tried after, or before, one for which a policy demands more."""
     demanding = [
-        (hop, counts) for hop, counts in path if counts.table and _strength(counts.level) >= _tls_policy.MANDATORY
+        (hop, counts) for hop, counts in path if counts.table and _strength(counts.level) >= _tls_levels.MANDATORY
     ]
     if not demanding:
         return
@@ -199,13 +199,13 @@ def _touches(hop: Hop, key: str) -> FrozenSet[Touch]:
 
 def _is_weaker(counts: Applied, level: str) -> bool:
     """Levels that authenticate are alike; what is invalid carries no mail."""
-    if counts.level not in _tls_policy.STRENGTH:
+    if counts.level not in _tls_levels.STRENGTH:
         return False
-    return min(_strength(counts.level), _tls_policy.AUTHENTICATED) < min(_strength(level), _tls_policy.AUTHENTICATED)
+    return min(_strength(counts.level), _tls_levels.AUTHENTICATED) < min(_strength(level), _tls_levels.AUTHENTICATED)
 
 
 def _strength(level: str) -> int:
-    return _tls_policy.STRENGTH.get(level, 0)
+    return _tls_levels.STRENGTH.get(level, 0)
 
 
 def _is_domain(key: str) -> bool:

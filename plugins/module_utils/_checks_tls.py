@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import FrozenSet, Iterator, Optional, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _parameters, _protocols, _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _parameters, _protocols, _tls_levels
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import MAIN, Configuration, shown, words
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._master_cf import Service
@@ -60,7 +60,7 @@ def overridden(configuration: Configuration, declared: FrozenSet[Touch]) -> Iter
 
 def _is_weaker(name: str, its: str, mine: str) -> bool:
     if name.endswith("_tls_security_level"):
-        return _tls_policy.STRENGTH.get(its or "none", 9) < _tls_policy.STRENGTH.get(mine or "none", 0)
+        return _tls_levels.STRENGTH.get(its or "none", 9) < _tls_levels.STRENGTH.get(mine or "none", 0)
     if name in ("smtpd_tls_auth_only", "smtpd_enforce_tls", "smtp_enforce_tls"):
         return mine.lower() == "yes" and its.lower() != "yes"
     parameter = _parameters.find(name)

@@ -42,10 +42,11 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterable
 
+from ansible_collections.mailops.postfix.plugins.module_utils._tls_levels import LEVELS
+
 RELOAD = "reload"
 RESTART = "restart"
 
-_CLIENT_LEVELS = ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
 _SERVER_LEVELS = ("none", "may", "encrypt")
 _GRADES = ("export", "low", "medium", "high", "null")
 _CLIENT_MECHANISMS = ("noplaintext", "noactive", "nodictionary", "noanonymous", "mutual_auth")
@@ -105,10 +106,10 @@ _REPLACED_BY_AUTO: dict[str, Any] = {"deprecated": (3, 9), "instead": "nothing: 
 # fmt: off
 _TABLE: tuple[list[Parameter], ...] = (
     # TLS: the level, and what it replaced
-    _rows("smtp lmtp", "tls_security_level", "enum", values=_CLIENT_LEVELS, optional=True),
+    _rows("smtp lmtp", "tls_security_level", "enum", values=LEVELS, optional=True),
     _rows("smtpd postscreen tlsproxy", "tls_security_level", "enum", values=_SERVER_LEVELS, optional=True),
-    _rows("tlsproxy_client", "security_level", "enum", values=_CLIENT_LEVELS, optional=True, since=(3, 7)),
-    _rows("tlsproxy_client", "level", "enum", values=_CLIENT_LEVELS, optional=True, removed=(3, 7),
+    _rows("tlsproxy_client", "security_level", "enum", values=LEVELS, optional=True, since=(3, 7)),
+    _rows("tlsproxy_client", "level", "enum", values=LEVELS, optional=True, removed=(3, 7),
           instead="tlsproxy_client_security_level"),
     _rows("smtp lmtp smtpd postscreen tlsproxy", "use_tls", "boolean", **_OLD_SWITCH),
     _rows("smtp lmtp smtpd postscreen tlsproxy", "enforce_tls", "boolean", **_OLD_SWITCH),

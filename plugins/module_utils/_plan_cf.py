@@ -29,6 +29,9 @@ _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 # Values by which Postfix relies on what is outside it: a resolver that validates, a service of TLS policies.
 _RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
 
+# Without this in a file there is no policy that mail could get past.
+_POLICIES = b"tls_policy_maps"
+
 SEVERITIES = {"type": "dict", "default": {}}
 
 MAIN_CF: Mapping[str, Any] = {"argument_spec": {"parameters": {"type": "dict", "required": True}, "checks": SEVERITIES}}
@@ -195,6 +198,8 @@ def _judged_routes(
     severities: Mapping[str, str],
 ) -> List[str]:
     """Refuse what lets mail past a TLS policy; return warnings."""
+    if not beside.policy_table and _POLICIES not in future.main_cf + future.master_cf:
+        return []
     from ansible_collections.mailops.postfix.plugins.module_utils import _plan_routes
 
     declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))

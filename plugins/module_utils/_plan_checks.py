@@ -16,11 +16,9 @@ from typing import FrozenSet, Iterator, List, Mapping
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _checks,
     _checks_access,
-    _checks_dane,
     _checks_files,
     _checks_master,
     _checks_tls,
-    _outside,
     _problems,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._effective import (
@@ -35,6 +33,9 @@ from ansible_collections.mailops.postfix.plugins.module_utils._instance import I
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Problem, Touch
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
+
+# Without one of these in a file no service relies on a resolver that validates, nor on a service of TLS policies.
+_RELIES = re.compile(b"dane|tls_policy_maps")
 
 
 def judge(
@@ -59,9 +60,15 @@ def judge(
     types = _map_types(future)
     before = configuration_of(instance, map_types=types)
     after = configuration_of(instance, future, map_types=types, made=made)
-    outside = _outside.Outside(future)
-    known = [*_all(before, host, instance, instance.complaints, defaults), *outside.problems(before)]
-    found = [*_all(after, host, future, future.complaints, defaults), *outside.problems(after)]
+    known = _all(before, host, instance, instance.complaints, defaults)
+    found = _all(after, host, future, future.complaints, defaults)
+    if _RELIES.search(future.main_cf + future.master_cf):
+        # Here and below, what few changes need is imported where it is needed.
+        from ansible_collections.mailops.postfix.plugins.module_utils import _checks_dane, _outside
+
+        outside = _outside.Outside(future)
+        for configuration, problems in ((before, known), (after, found)):
+            problems += [*_checks_dane.problems(configuration), *outside.problems(configuration)]
     found += _checks_master.ports_in_use(after, host, before)
     found += _checks_tls.overridden(after, declared)
     found += _key_problems(instance, before, after, declared)
@@ -80,6 +87,8 @@ def judge_outside(instance: Instance, declared: FrozenSet[Touch], severities: Ma
 
     :raises DeclarationError: with everything that is wrong.
     """
+    from ansible_collections.mailops.postfix.plugins.module_utils import _outside
+
     found = _outside.Outside(instance).problems(configuration_of(instance))
     mine = [problem for problem in found if problem.touches & declared]
     errors, warnings = _problems.verdict((), mine, declared, severities, elsewhere=False)
@@ -125,7 +134,6 @@ def _all(
         *_checks.value_problems(configuration, None, defaults),
         *_checks_access.problems(configuration),
         *_checks_tls.problems(configuration),
-        *_checks_dane.problems(configuration),
         *_checks_master.problems(configuration, host),
         *_checks_files.problems(configuration, host),
     ]
@@ -171,7 +179,6 @@ def _key_problems(
 
 
 def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -> Iterator[_checks_files.Reason]:
-    # Here and below, what few changes need is imported where it is needed.
     from ansible_collections.mailops.postfix.plugins.module_utils import _pem_files
 
     chain = len(values) == 1

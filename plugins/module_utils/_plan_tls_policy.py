@@ -17,6 +17,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _master_cf,
     _plan_lookup_table,
     _plan_pins,
+    _tls_levels,
     _tls_policy,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
@@ -39,7 +40,7 @@ TLS_POLICY: Mapping[str, Any] = {
                 "nexthop": {"type": "str"},
                 "domain": {"type": "str"},
                 "host": {"type": "str"},
-                "level": {"type": "str", "choices": list(_tls_policy.LEVELS)},
+                "level": {"type": "str", "choices": list(_tls_levels.LEVELS)},
                 "match": {"type": "list", "elements": "str"},
                 "pins": {"type": "list", "elements": "dict", **_plan_pins.PIN},
                 "protocols": {"type": "list", "elements": "str"},

@@ -18,20 +18,7 @@ from typing import Any, Callable, Mapping
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._fingerprints import HEX_PAIRS, mistake
 from ansible_collections.mailops.postfix.plugins.module_utils._protocols import parse_protocols, protocols_for
-
-LEVELS = ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
-"""All levels of the SMTP client."""
-
-STRENGTH = {
-    "none": 0, "may": 1, "dane": 2, "encrypt": 3, "dane-only": 4, "fingerprint": 4, "verify": 4, "secure": 5,
-}  # fmt: skip
-"""How much a level demands."""
-
-MANDATORY = STRENGTH["encrypt"]
-"""From here on no mail leaves without TLS; what is below is at the mercy of whoever sits on the way."""
-
-AUTHENTICATED = STRENGTH["dane-only"]
-"""From here on no mail leaves but to the right peer."""
+from ansible_collections.mailops.postfix.plugins.module_utils._tls_levels import LEVELS
 
 GRADES = ("export", "low", "medium", "high", "null")
 """Cipher grades that have a name."""

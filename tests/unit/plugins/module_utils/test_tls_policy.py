@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _fingerprints, _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _fingerprints, _tls_levels, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._tls_policy import (
     Policy,
@@ -258,4 +258,4 @@ def test_any_text_is_read_or_refused(text):
         policy = parse("x", text)
     except GrammarError:
         return
-    assert policy.level in _tls_policy.LEVELS
+    assert policy.level in _tls_levels.LEVELS
