@@ -9,7 +9,6 @@ Postfix's own ``postfix check`` passes nearly everything; what it would trip ove
 
 from __future__ import annotations
 
-import difflib
 import re
 from types import MappingProxyType
 from typing import FrozenSet, Iterable, Iterator, Mapping, Optional, Tuple
@@ -21,7 +20,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._effective import 
     shown,
     words,
 )
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, did_you_mean
 from ansible_collections.mailops.postfix.plugins.module_utils._parameters import Parameter
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Problem, Touch
 
@@ -168,8 +167,7 @@ def unknown_name(name: str, known: Iterable[str], version: Tuple[int, ...]) -> T
             f"the {mine} side of Postfix has no such parameter",
             f"The {its} side has {other}: write that if it is what you mean",
         )
-    meant = _parameters.nearest(name, known)
-    remedy = f"Did you mean {meant}? " if meant else ""
+    remedy = did_you_mean(name, known, cutoff=0.8)
     return (
         f"Postfix {here} does not know this parameter",
         f"{remedy}A parameter of your own must be referred to as ${name} in what is declared with it, or before it",
@@ -225,10 +223,9 @@ def _time(parameter: Parameter, value: str) -> _Reason:
 def _enum(parameter: Parameter, value: str) -> _Reason:
     if value in parameter.values or (not value and parameter.optional):
         return None
-    close = difflib.get_close_matches(value, parameter.values, n=1)
     other = _parameters.other_side(parameter.name)
     counterpart = _parameters.find(other) if other else None
-    hint = f"Did you mean {close[0]}? " if close else ""
+    hint = did_you_mean(value, parameter.values)
     if counterpart is not None and value in counterpart.values:
         hint = f"{other} has it; "
     return "no such value", f"{hint}{parameter.name} takes {', '.join(parameter.values)}"

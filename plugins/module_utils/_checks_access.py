@@ -9,7 +9,6 @@ Source: postconf(5), SMTPD_ACCESS_README, src/smtpd/smtpd_check.c.
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Dict, FrozenSet, Iterator, List, Optional, Tuple
 
@@ -20,6 +19,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._effective import 
     shown,
     words,
 )
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import did_you_mean
 from ansible_collections.mailops.postfix.plugins.module_utils._master_cf import Service
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Problem
 
@@ -143,8 +143,7 @@ def _wrong_words(value: str, classes: FrozenSet[str]) -> Iterator[Tuple[str, str
                     f"Write {word} TYPE:/path/to/table, with a type of postconf -m",
                 )
             continue
-        close = difflib.get_close_matches(lower, [*_NAMES, *classes], n=1, cutoff=0.7)
-        hint = f"Did you mean {close[0]}? " if close else ""
+        hint = did_you_mean(lower, [*_NAMES, *classes], cutoff=0.7)
         yield (
             f"there is no restriction {word!r}: smtpd(8) answers every client with a temporary error",
             f"{hint}A class of your own must be named in smtpd_restriction_classes",

@@ -9,6 +9,8 @@ Every message says what was being done, to which object (a parameter, or file:li
 
 from __future__ import annotations
 
+from typing import Iterable
+
 
 class PostfixError(Exception):
     """Base of all errors that users are meant to read; anything else that escapes is a defect of the collection."""
@@ -41,3 +43,17 @@ class DeclarationError(PostfixError):
 
 class HostError(PostfixError):
     """The host does not let us: a program is missing or failed, a file cannot be read or written."""
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The beginning of a remedy: which known name was probably meant, or nothing if none comes close.
+
+    :param cutoff: how alike they must be, from 0 to 1.
+    """
+    # Imported here, since modules that find nothing wrong have no use for it.
+    import difflib
+
+    candidates = sorted(set(known))
+    alike = [candidate for candidate in candidates if candidate.lower() == name.lower()]
+    close = alike or difflib.get_close_matches(name, candidates, n=1, cutoff=cutoff)
+    return f"Did you mean {close[0]}? " if close else ""

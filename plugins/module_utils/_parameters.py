@@ -37,10 +37,9 @@ text                anything else
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Any
 
 from ansible_collections.mailops.postfix.plugins.module_utils._tls_levels import LEVELS
 
@@ -381,13 +380,3 @@ def other_side(name: str) -> str | None:
             other = counterpart + name[len(prefix) :]
             return other if other in CATALOGUE else None
     return None
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant, or None if nothing comes close."""
-    candidates = sorted(set(known))
-    for candidate in candidates:
-        if candidate.lower() == name.lower():
-            return candidate
-    close = difflib.get_close_matches(name, candidates, n=1, cutoff=0.8)
-    return close[0] if close else None

@@ -10,11 +10,10 @@ declares is an error; what was wrong before, and is not declared now, is at most
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import FrozenSet, Iterable, List, Mapping, Sequence, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, did_you_mean
 
 SEVERITIES = ("error", "warning", "ignore")
 
@@ -116,8 +115,7 @@ def severities(declared: Mapping[str, str]) -> Mapping[str, str]:
     """
     for name, severity in declared.items():
         if name not in CHECKS:
-            close = difflib.get_close_matches(str(name), CHECKS, n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
+            hint = did_you_mean(str(name), CHECKS)
             raise DeclarationError(
                 "reading option",
                 f"checks: {name}",

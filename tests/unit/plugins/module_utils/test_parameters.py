@@ -113,23 +113,6 @@ def test_other_side(name, other):
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("smtp_tls_securty_level", "smtp_tls_security_level"),
-        ("smtp_tls_cafile", "smtp_tls_CAfile"),
-        ("SMTPD_TLS_LOGLEVEL", "smtpd_tls_loglevel"),
-        ("relay_host", "relayhost"),
-        ("my_networks", "mynetworks"),
-        ("smtpd_relay_restriction", "smtpd_relay_restrictions"),
-        ("quantum_mail", None),
-        ("", None),
-    ],
-)
-def test_nearest(name, meant):
-    assert catalogue.nearest(name, CATALOGUE) == meant
-
-
-@pytest.mark.parametrize(
     ("name", "default", "kind"),
     [
         ("enable_long_queue_ids", "no", "boolean"),
@@ -145,11 +128,6 @@ def test_nearest(name, meant):
 def test_the_kind_that_a_default_tells(name, default, kind):
     parameter = catalogue.by_default(name, default)
     assert (parameter.kind if parameter else None) == kind
-
-
-def test_nearest_asks_only_the_names_it_is_given():
-    assert catalogue.nearest("relay_host", ["relay_hosts"]) == "relay_hosts"
-    assert catalogue.nearest("relay_host", iter(())) is None
 
 
 @pytest.mark.parametrize(
