@@ -206,6 +206,7 @@ def deploy(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
     planned = _plan_certificate.renewal(instance, declared.options)
     facts = planned.plan.result["certificate"]
     said = f"serial {facts['serial']}, valid until {facts['not_after']}"
+    unfinished = _is_unfinished(declared, planned.plan, ask)
     if planned.chain_file is not None and not planned.plan.changes_something() and not _served_otherwise(declared, ask):
         return f"already in service: {said}"
     _must_run(declared, instance)
@@ -222,9 +223,9 @@ def deploy(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
     try:
         _bring_into_service(declared, ask, before)
     except BaseException as error:
-        _go_back(declared, error, len(_rollback.unproven(declared.config_directory)) > len(earlier))
+        _go_back(declared, error, unfinished or len(_rollback.unproven(declared.config_directory)) > len(earlier))
         raise
-    if not earlier:
+    if unfinished or not earlier:
         _transaction.accept(declared.config_directory)
     for warning in outcome.plan.warnings:
         _log(declared.config_directory, "warn", f"{declared.name}: {warning}")
@@ -235,7 +236,24 @@ def deploy_due(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
     """The same if Postfix does not use it yet; nothing is said otherwise."""
     planned = _plan_certificate.renewal(declared.instance(), declared.options)
     due = planned.plan.changes_something() or _served_otherwise(declared, ask)
+    if not due:
+        _is_unfinished(declared, planned.plan, ask)
     return deploy(declared, ask) if due else ""
+
+
+def _is_unfinished(declared: Declaration, plan: _transaction.Plan, ask: Ask) -> bool:
+    """Whether what a call that was killed has installed still has to prove itself; what the ports serve has, and is accepted.
+
+    Left open, it would be where the next failure leads back to, however old the certificate from before it has become.
+    """
+    targets = _rollback.unproven_targets(declared.config_directory)
+    own = {os.path.realpath(change.path) for change in plan.changes}
+    if not targets or not targets <= own or not _is_left_alone(declared):
+        return False
+    if not declared.instance().running() or _served_otherwise(declared, ask):
+        return True
+    _transaction.accept(declared.config_directory)
+    return False
 
 
 def _must_run(declared: Declaration, instance: Instance) -> None:

@@ -20,7 +20,7 @@ import shutil
 import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 NAME = ".transaction"
 UNPROVEN = ".unproven-"
@@ -169,6 +169,12 @@ def unproven(config_directory: str) -> List[str]:
     """What the running Postfix needs to go over to each installation that has not been accepted; empty if there is none."""
     journals = [_read(directory) for _number, directory in _unproven(config_directory)]
     return [journal.requires for journal in journals if journal is not None]
+
+
+def unproven_targets(config_directory: str) -> Set[str]:
+    """The files, behind symbolic links, of all installations that have not been accepted."""
+    journals = [_read(directory) for _number, directory in _unproven(config_directory)]
+    return {item.target for journal in journals if journal is not None for item in journal.files}
 
 
 def _unproven(config_directory: str) -> List[Tuple[int, str]]:

@@ -39,6 +39,10 @@ FIRST = issue(NAME, MIDDLE, names=[NAME])
 SECOND = issue(NAME, MIDDLE, names=[NAME])
 
 
+def leaf_of(issued):
+    return _certificate.fingerprint(_certificate.certificates(issued.pem)[0])
+
+
 class Host:
     """An instance whose master(8) is a lock on a pid file, and whose port serves what stood in its files at the last reload."""
 
@@ -287,7 +291,7 @@ def test_what_goes_wrong_afterwards(host, capsys, break_it, reason, commands):
     error = capsys.readouterr().err
     assert reason in error and "The old certificate is back in service" in error and reason in host.log[-1]
     assert host.chain_file.read_bytes() == before and host.commands == commands and host.left_over() == []
-    assert host.served[None] == _certificate.fingerprint(_certificate.certificates(FIRST.pem)[0])
+    assert host.served[None] == leaf_of(FIRST)
 
 
 def test_what_was_wrong_before_is_no_reason_to_go_back(host):
@@ -325,6 +329,58 @@ def test_an_installation_that_nobody_has_accepted_stays_open(host):
     host.renew(SECOND)
     assert host.certbot() == 0
     assert host.left_over() == [".unproven-1", ".unproven-2", "x"]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing that would tidy up is run."""
+
+
+def kill(host, monkeypatch, where):
+    """Kill a renewal with the second certificate before or after its reload, half an hour ago and more."""
+
+    def die(*_arguments):
+        raise Killed
+
+    with monkeypatch.context() as context:
+        context.setattr(_deployment, "_go_back", lambda *_arguments: None)
+        if where == "before the reload":
+            context.setattr(_service.Service, "bring_up", die)
+        else:
+            context.setattr(_transaction, "accept", die)
+        host.renew(SECOND)
+        with pytest.raises(Killed):
+            host.certbot()
+    long_ago = time.time() - 3600
+    os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
+
+
+THIRD = issue(NAME, MIDDLE, names=[NAME])
+
+
+@pytest.mark.parametrize("then", [["--due"], ["--name", NAME]])
+@pytest.mark.parametrize("where", ["before the reload", "after the reload"])
+def test_a_call_that_was_killed_is_completed_by_the_next(host, monkeypatch, where, then):
+    kill(host, monkeypatch, where)
+    assert host.left_over() == [".unproven-1"]
+    assert host.call(*then) == 0
+    assert host.served[None] == leaf_of(SECOND) and host.left_over() == []
+    assert host.commands == ["reload"]
+
+
+def test_after_a_call_that_was_killed_a_failure_does_not_lead_back_to_before_it(host, monkeypatch):
+    kill(host, monkeypatch, "after the reload")
+    host.renew(THIRD)
+    no_reload(host)
+    assert host.certbot() == 1
+    assert host.served[None] == leaf_of(SECOND) == host.leaf(host.chain_file) and host.left_over() == []
+
+
+def test_what_a_killed_call_never_brought_into_service_is_undone_with_the_next(host, monkeypatch):
+    kill(host, monkeypatch, "before the reload")
+    host.renew(THIRD)
+    stale(host)
+    assert host.certbot() == 1
+    assert host.served[None] == leaf_of(FIRST) == host.leaf(host.chain_file) and host.left_over() == []
 
 
 @pytest.mark.parametrize(
