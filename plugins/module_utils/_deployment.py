@@ -379,15 +379,17 @@ def _look_once(instance: Instance, ask: Ask, declared: Declaration) -> Tuple[Set
             )
             facts = ask(question)
             concerned = bool(name) or not own.isdisjoint(listener.certificates)
-            shown = [certificate["fingerprint"]["sha256"] for certificate in facts["chain"][:1]]
+            answers = [facts, *_proof.for_other_keys(ask, question, facts, expected)]
+            shown = [answer["chain"][0]["fingerprint"]["sha256"] for answer in answers if answer["chain"]]
             if listener.tls and expected and concerned:
                 wanted += 1
                 served += bool(shown and shown[0] in expected)
             for text in _listeners.problems(listener, facts, [], trusted=True):
                 problems.add(Problem(port, text))
-            if shown and expected and shown[0] not in expected:
-                text = f"it serves another certificate ({shown[0]}) than it shall ({' or '.join(expected)})"
-                problems.add(Problem(port, text, about_certificate=concerned))
+            for fingerprint in shown if expected else ():
+                if fingerprint not in expected:
+                    text = f"it serves another certificate ({fingerprint}) than it shall ({' or '.join(expected)})"
+                    problems.add(Problem(port, text, about_certificate=concerned))
     return problems, served, wanted
 
 

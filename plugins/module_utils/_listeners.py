@@ -151,11 +151,7 @@ def problems(listener: Listener, facts: Mapping[str, Any], certificates: Sequenc
     if listener.mandatory and before is not None and (before["mail"] or {}).get("accepted"):
         found.append("it takes mail before TLS, which smtpd_tls_security_level = encrypt rules out")
     found += _about_auth(listener, before, after)
-    served = [certificate["fingerprint"]["sha256"] for certificate in facts["chain"][:1]]
-    if served and certificates and served[0] not in certificates:
-        found.append(
-            f"it serves another certificate ({served[0]}) than {' or '.join(listener.certificates)} ({' or '.join(certificates)})"
-        )
+    found += wrong_certificates(listener, facts, certificates)
     relay = facts["relay"] or {}
     if relay.get("relays") and not trusted:
         found.append(f"it relays mail for strangers: {relay['reply']}")
@@ -175,3 +171,12 @@ def _about_auth(listener: Listener, before: Any, after: Any) -> list[str]:
     if listener.auth and not late:
         found.append("it offers no AUTH, although smtpd_sasl_auth_enable is yes: is the SASL server there?")
     return found
+
+
+def wrong_certificates(listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str]) -> list[str]:
+    """What is served that shall not be. Arguments: those of :func:`problems`."""
+    served = [certificate["fingerprint"]["sha256"] for certificate in facts["chain"][:1]]
+    if not served or not certificates or served[0] in certificates:
+        return []
+    files = " or ".join(listener.certificates)
+    return [f"it serves another certificate ({served[0]}) than {files} ({' or '.join(certificates)})"]

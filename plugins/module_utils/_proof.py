@@ -15,8 +15,8 @@ import os
 import re
 import socket
 import time
-from dataclasses import asdict, dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _certificate,
@@ -297,23 +297,39 @@ def _ask_listener(
     instance: Instance, listener: _listeners.Listener, options: Mapping[str, Any], ask: Ask, findings: Findings
 ) -> None:
     host = address(instance, listener)
-    facts = ask(
-        _smtp_question.Question(
-            host=host,
-            port=port(listener.port),
-            implicit_tls=listener.implicit_tls,
-            timeout=options["timeout"],
-            protocols=False,
-        )
+    question = _smtp_question.Question(
+        host=host,
+        port=port(listener.port),
+        implicit_tls=listener.implicit_tls,
+        timeout=options["timeout"],
+        protocols=False,
     )
-    expected = [leaf(instance, path) for path in listener.certificates]
+    facts = ask(question)
+    expected = [found for found in (leaf(instance, path) for path in listener.certificates) if found]
     trusted = _listeners.in_networks(host, instance.parameters.get("mynetworks", ""))
-    problems = _listeners.problems(listener, facts, [leaf for leaf in expected if leaf], trusted)
+    problems = _listeners.problems(listener, facts, expected, trusted)
+    for other in for_other_keys(ask, question, facts, expected):
+        problems += _listeners.wrong_certificates(listener, other, expected)
     findings.listeners.append(
         {"service": listener.service, "host": host, "port": port(listener.port), "problems": problems}
     )
     for problem in problems:
         findings.add(options["listeners"], f"{listener.name} at {host}: {problem}")
+
+
+def for_other_keys(
+    ask: Ask, question: _smtp_question.Question, facts: Mapping[str, Any], expected: Sequence[str]
+) -> Iterator[Dict[str, Any]]:
+    """What a port answers to those who can't use the kind of key that it has shown, where it has several certificates.
+
+    :param facts: its answer to the question.
+    :param expected: fingerprints of the certificates that it shall serve.
+    """
+    shown = [certificate.get("key_type") for certificate in facts["chain"][:1]]
+    if shown and len(expected) > 1:
+        for key_type in _smtp_question.KEY_TYPES:
+            if key_type not in shown:
+                yield ask(replace(question, key_type=key_type, relay=False))
 
 
 def address(instance: Instance, listener: _listeners.Listener) -> str:

@@ -16,6 +16,9 @@ from ansible_collections.mailops.postfix.plugins.module_utils import _certificat
 from ansible_collections.mailops.postfix.plugins.module_utils._certificate import PemError
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 
+KEY_TYPES = ("rsa", "ecdsa")
+"""Of the certificates that a server can have beside each other."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -25,6 +28,7 @@ class Question:
     port: int = 25
     implicit_tls: bool = False
     server_name: str | None = None
+    key_type: str | None = None
     hostnames: Sequence[str] | None = None
     ca_file: str | None = None
     ca_path: str | None = None
@@ -44,6 +48,7 @@ OPTIONS: Mapping[str, Any] = {
     "port": {"type": "int", "default": Question.port},
     "implicit_tls": {"type": "bool", "default": Question.implicit_tls},
     "server_name": {"type": "str"},
+    "key_type": {"type": "str", "choices": list(KEY_TYPES)},
     "hostnames": {"type": "list", "elements": "str"},
     "ca_file": {"type": "path"},
     "ca_path": {"type": "path"},

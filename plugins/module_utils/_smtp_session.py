@@ -78,12 +78,17 @@ def _context(question: Question, protocol: str | None = None) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.options |= _LEGACY_SERVER_CONNECT
-    context.set_ciphers(_ALL_CIPHERS if protocol else _CIPHERS)
+    ciphers = _ALL_CIPHERS if protocol else _CIPHERS
+    newest = protocol or PROTOCOLS[-1]
+    if question.key_type and not protocol:
+        # Up to TLS 1.2 the cipher says with which kind of key the server has to sign.
+        ciphers, newest = f"a{question.key_type.upper()}:@SECLEVEL=0", "TLSv1.2"
+    context.set_ciphers(ciphers)
     with warnings.catch_warnings():
         # Python deprecates old versions for those who use them, not for those who look for them.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = _VERSIONS[protocol or PROTOCOLS[0]]
-        context.maximum_version = _VERSIONS[protocol or PROTOCOLS[-1]]
+        context.maximum_version = _VERSIONS[newest]
     certificate = question.client_certificate
     if certificate is not None:
         try:

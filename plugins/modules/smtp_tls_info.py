@@ -51,6 +51,13 @@ options:
       - The name to ask for in the TLS handshake (SNI).
       - The default is O(host) if that is a name. For an address none is sent.
     type: str
+  key_type:
+    description:
+      - Ask for the certificate with a key of this type, of a server that may have several. The handshake then offers TLS 1.2 at most,
+        where the cipher decides which one is shown; a server that has none, or speaks only TLS 1.3, refuses it.
+      - The default is to leave the choice to the server.
+    type: str
+    choices: [rsa, ecdsa]
   hostnames:
     description:
       - Names that the certificate must cover. The default is O(host) alone.

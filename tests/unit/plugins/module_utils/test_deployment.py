@@ -37,6 +37,7 @@ from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authori
 NAME = "mx1.example.org"
 FIRST = issue(NAME, MIDDLE, names=[NAME])
 SECOND = issue(NAME, MIDDLE, names=[NAME])
+THIRD = issue(NAME, MIDDLE, names=[NAME])
 
 
 def leaf_of(issued):
@@ -331,6 +332,29 @@ def test_an_installation_that_nobody_has_accepted_stays_open(host):
     assert host.left_over() == [".unproven-1", ".unproven-2", "x"]
 
 
+def test_a_second_certificate_is_asked_for_too(host, capsys):
+    """Where clients get one or the other, by the keys that they can use."""
+    second = host.directory / "tls/second.pem"
+    write(second, THIRD.key_pem + THIRD.pem + MIDDLE.pem)
+    main_cf = host.directory / "main.cf"
+    main_cf.write_text(f"{main_cf.read_text()}smtpd_tls_chain_files = {second}, {host.chain_file}\n")
+    os.utime(main_cf, (1, 1))
+    for_rsa = leaf_of(FIRST)
+
+    def ask(question, ask=host.ask):
+        answer = ask(question)
+        shown = {"rsa": for_rsa, None: leaf_of(THIRD)}[question.key_type]
+        return {**answer, "chain": [{"fingerprint": {"sha256": shown}, "key_type": question.key_type or "ecdsa"}]}
+
+    host.ask = ask
+    host.renew(SECOND)
+    assert host.certbot() == 1
+    assert f"it serves another certificate ({leaf_of(FIRST)})" in capsys.readouterr().err
+    assert host.leaf(host.chain_file) == leaf_of(FIRST)
+    for_rsa = leaf_of(SECOND)
+    assert host.certbot() == 0 and host.leaf(host.chain_file) == leaf_of(SECOND)
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing that would tidy up is run."""
 
@@ -352,9 +376,6 @@ def kill(host, monkeypatch, where):
             host.certbot()
     long_ago = time.time() - 3600
     os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
-
-
-THIRD = issue(NAME, MIDDLE, names=[NAME])
 
 
 @pytest.mark.parametrize("then", [["--due"], ["--name", NAME]])

@@ -11,9 +11,10 @@ import os
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _dns, _proof, _service, _transaction
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Completed, Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import issue, write
 
 OPTIONS = {
     "requires": "reload",
@@ -193,6 +194,31 @@ def test_it_does_not_hold(host):
     assert host.main_cf() == host.old and host.unproven() == []
     assert host.commands == ["reload", "reload"]
     assert caught.value.result["restored"] == [str(host.directory / "main.cf")]
+
+
+def test_each_of_several_certificates_is_asked_for(host):
+    fingerprints = []
+    for number in (0, 1):
+        issued = issue("host.example.test")
+        write(host.directory / f"{number}.pem", issued.key_pem + issued.pem)
+        fingerprints.append(_proof.leaf(host.instance(), str(host.directory / f"{number}.pem")))
+    chain_files = f"{host.directory}/0.pem, {host.directory}/1.pem"
+    (host.directory / "main.cf").write_text(
+        f"{host.old}smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {chain_files}\n"
+    )
+    os.utime(host.directory / "main.cf", (1, 1))
+    served = {None: fingerprints[0], "rsa": "11:22"}
+
+    def ask(question):
+        chain = [{"fingerprint": {"sha256": served[question.key_type]}, "key_type": question.key_type or "ecdsa"}]
+        before = {**RIGHT["before_tls"], "starttls": True}
+        return {**RIGHT, "before_tls": before, "chain": chain}
+
+    host.ask = ask
+    with pytest.raises(PostfixError, match=f"it serves another certificate .11:22. than .*{fingerprints[1]}"):
+        host.prove()
+    served["rsa"] = fingerprints[1]
+    assert host.prove()["problems"] == []
 
 
 def test_what_postfix_logs_is_told(host):

@@ -413,6 +413,25 @@ def test_certificate(serve, pki, label, options, key, error, unmatched):
     assert (answer["name_matches"], answer["unmatched_names"]) == (not unmatched, unmatched)
 
 
+@pytest.mark.parametrize("key_type", ["rsa", "ecdsa"])
+@pytest.mark.parametrize("implicit", [False, True])
+def test_the_certificate_with_a_key_of_one_type(serve, pki, key_type, implicit):
+    context = server_context(pki[0]["ecdsa"])
+    context.load_cert_chain(pki[0]["rsa"].path)
+    answer = ask(
+        serve(honest(context, implicit=implicit)), pki, key_type=key_type, implicit_tls=implicit, protocols=True
+    )
+    assert (answer["problem"], answer["chain"][0]["key_type"], answer["verified"]) == (None, key_type, True)
+    # What else is asked has nothing to do with it.
+    assert answer["protocols"]["accepted"] == ["TLSv1.2", "TLSv1.3"]
+
+
+@pytest.mark.parametrize(("there", "asked"), [("ecdsa", "rsa"), ("rsa", "ecdsa")])
+def test_there_is_none_with_a_key_of_that_type(serve, pki, there, asked):
+    answer = ask(serve(honest(server_context(pki[0][there]))), pki, key_type=asked)
+    assert (answer["failed_at"], answer["chain"]) == ("handshake", [])
+
+
 def test_ca_path(serve, pki):
     server = serve(honest(server_context(pki[0]["ecdsa"])))
     assert ask(server, pki, ca_file=None, ca_path=str(pki[1] / "directory"))["verified"] is True
