@@ -242,13 +242,13 @@ class Demo:
         for number, mail in enumerate(MAILS, 1):
             say(f"  {number} {mail.sender} to {mail.recipient}: {mail.title}")
             if mail.impostor:
-                self.lab.point("hub", "impostor")
+                self.lab.point(["hub"], "impostor")
             try:
                 hops = self.follow(mail, self.send(number, mail))
             finally:
                 if mail.impostor:
                     heard = self.impostor()
-                    self.lab.point("hub", "hub")
+                    self.lab.point(["hub"], "itself")
             wrong = wrongs(mail, hops, self.names, heard)
             problems += [f"mail {number}: {text}" for text in wrong]
             rows += rows_of(number, mail, hops, self.names, wrong)

@@ -282,27 +282,29 @@ class Lab:
                 shutil.rmtree(self.directory, ignore_errors=True)
         say(f"lab {self.name}: {len(doomed)} hosts removed ({clock})")
 
-    def point(self, name: str, other: str) -> None:
-        """Let a host's name stand for another host's address (or its own again)."""
-        self.container(name)
-        self.container(other)
-        pointed = {**self.pointed(), name: other}
-        if name == other:
-            del pointed[name]
+    def point(self, names: Sequence[str], other: str) -> None:
+        """Let hosts' names stand for another host's address, or each for its own again ("itself")."""
+        targets = {name: name if other == "itself" else other for name in names}
+        for name in (*targets, *targets.values()):
+            self.container(name)
         with locked(self.name):
+            pointed = {name: target for name, target in {**self.pointed(), **targets}.items() if name != target}
             (self.directory / "pointed.json").write_text(json.dumps(pointed), encoding="utf-8")
             self.write_zones()
-            server = self.container(self.name_server)
+            server, addresses = self.container(self.name_server), self.addresses()
             podman("exec", server, "knotc", "--blocking", "zone-reload", self.domain)
-            wanted = self.addresses()[other]
-            for _attempt in range(50):
-                answer = podman("exec", server, "dig", "+short", "@127.0.0.1", self.fqdn(name), "A", check=False)
-                if answer == wanted:
-                    break
-                time.sleep(0.1)
-            else:
-                raise LabError(f"the name server still says {answer or 'nothing'} for {name}, not {wanted}")
-        say(f"lab {self.name}: {self.fqdn(name)} is {wanted} ({other})")
+            for name, target in targets.items():
+                for _attempt in range(50):
+                    answer = podman("exec", server, "dig", "+short", "@127.0.0.1", self.fqdn(name), "A", check=False)
+                    if answer == addresses[target]:
+                        break
+                    time.sleep(0.1)
+                else:
+                    raise LabError(
+                        f"the name server still says {answer or 'nothing'} for {name}, not {addresses[target]}"
+                    )
+        for name, target in targets.items():
+            say(f"lab {self.name}: {self.fqdn(name)} is {addresses[target]} ({target})")
 
     def inventory(self) -> dict[str, Any]:
         """The hosts for Ansible, as a dynamic inventory."""
@@ -351,8 +353,8 @@ def command() -> int:
     shell = commands.add_parser("shell", help="a shell on a host, or a command")
     shell.add_argument("name", metavar="NAME")
     shell.add_argument("argv", metavar="COMMAND", nargs=argparse.REMAINDER)
-    point = commands.add_parser("point", help="let a host's name stand for another host's address; itself: undo")
-    point.add_argument("name", metavar="NAME")
+    point = commands.add_parser("point", help="let hosts' names stand for another host's address; OTHER itself: undo")
+    point.add_argument("names", metavar="NAME", nargs="+")
     point.add_argument("other", metavar="OTHER")
     commands.add_parser("inventory", help="the hosts as a dynamic inventory for Ansible")
     options = parser.parse_args()
@@ -364,7 +366,7 @@ def command() -> int:
     elif options.command == "status":
         lab.status()
     elif options.command == "point":
-        lab.point(options.name, options.other)
+        lab.point(options.names, options.other)
     elif options.command == "inventory":
         print(json.dumps(lab.inventory(), indent=2))
     elif options.command == "shell":

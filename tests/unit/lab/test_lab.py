@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
-from lab import images, name_server
-from lab.common import LAB, load
-from lab.hosts import Host
+from lab import hosts, images, name_server
+from lab.common import LAB, LabError, load
+from lab.hosts import Host, Lab
 
 DATA = load("hosts.yml")
 HOSTS = [(lab, Host(name=name, **host)) for lab, hosts in DATA["labs"].items() for name, host in hosts.items()]
@@ -72,3 +74,25 @@ def test_what_an_image_does_not_start_is_part_of_its_recipe(monkeypatch):
     recipes["dane"]["disabled"] = []
     monkeypatch.setattr(images, "recipes", lambda: recipes)
     assert images.reference("dane") != before
+
+
+def test_names_point_elsewhere_until_they_are_their_own_again(monkeypatch, tmp_path):
+    lab = Lab("molecule")
+    lab.directory = tmp_path
+    monkeypatch.setattr(hosts, "locked", lambda _name: contextlib.nullcontext())
+    monkeypatch.setattr(Lab, "addresses", lambda _lab: {name: name for name in lab.hosts})
+    monkeypatch.setattr(Lab, "write_zones", lambda _lab: None)
+
+    def podman(*argv, **_options):
+        name = argv[-2].removesuffix(".example.test")
+        return lab.pointed().get(name, name)
+
+    monkeypatch.setattr(hosts, "podman", podman)
+    lab.point(["hub", "hub-trixie"], "impostor")
+    assert lab.pointed() == {"hub": "impostor", "hub-trixie": "impostor"}
+    lab.point(["hub"], "itself")
+    assert lab.pointed() == {"hub-trixie": "impostor"}
+    lab.point(["hub-trixie"], "hub-trixie")
+    assert lab.pointed() == {}
+    with pytest.raises(LabError, match="no host nobody in the lab"):
+        lab.point(["nobody"], "itself")
