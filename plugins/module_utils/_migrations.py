@@ -9,7 +9,8 @@ Sources: postconf(5), DEPRECATION_README, TLS_README.
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Mapping
+import re
+from typing import AbstractSet, Any, Collection, Dict, List, Mapping, Tuple
 
 OBSOLETE = (
     # Levels that smtp_tls_security_level and smtpd_tls_security_level have replaced (deprecated since Postfix 3.9).
@@ -28,6 +29,12 @@ OBSOLETE = (
 )
 """Parameters that go back to Postfix's default."""
 
+BERKELEY = ("hash", "btree")
+"""Types of tables that a Postfix without Berkeley DB lacks."""
+
+# A table with a file: not a word that only ends like a type, such as texthash.
+_TABLE = re.compile(r"(?<![\w$.-])(hash|btree):((?:/|\$)[^\s,;\])]+)")
+
 _CACHES = ("smtp_tls_session_cache_database", "lmtp_tls_session_cache_database")
 
 
@@ -41,3 +48,20 @@ def migrations(explicit: Mapping[str, str], declared: Collection[str]) -> Dict[s
     # tlsmgr(8) opens its caches without privileges, and must own them: the queue directory is not the place (TLS_README).
     found.update({name: None for name in _CACHES if "queue_directory" in explicit.get(name, "")})
     return {name: value for name, value in found.items() if name not in declared}
+
+
+def berkeley_tables(value: str, lost: AbstractSet[str]) -> List[Tuple[str, str]]:
+    """Type and file of each table of a lost type in a value."""
+    return [(kind, _file(path)) for kind, path in _TABLE.findall(value) if kind in lost]
+
+
+def retyped(value: str, lost: AbstractSet[str], new: str) -> str:
+    """The value with another type for the tables of lost types, and nothing else changed."""
+    return _TABLE.sub(lambda found: f"{new if found.group(1) in lost else found.group(1)}:{found.group(2)}", value)
+
+
+def _file(path: str) -> str:
+    """The path without the brace that ends a list around it, as in ``{hash:/a}``."""
+    while path.endswith("}") and path.count("}") > path.count("{"):
+        path = path[:-1]
+    return path

@@ -16,6 +16,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _plan_cf,
     _plan_file,
     _plan_lookup_table,
+    _plan_migrations,
     _plan_tls_policy,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
@@ -59,7 +60,10 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     Files are installed before what refers to them: certificates, CA bundle, tables, then master.cf and main.cf.
     """
     has_tables = bool(options.get("lookup_tables")) or options.get("tls_policy") is not None
-    instance.begin("parameters", *(["map_types"] if has_tables else []))  # while openssl reads the certificates
+    has_old_tables = bool(options.get("migrate")) and _plan_migrations.may_be_needed(instance)
+    instance.begin(
+        "parameters", *(["map_types"] if has_tables or has_old_tables else [])
+    )  # while openssl reads the certificates
     parts: List[Plan] = []
     parameters: Dict[str, Any] = {}
     maps: Dict[str, List[str]] = {}
@@ -67,12 +71,13 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     policy_keys: List[str] = []
     tables: List[Plan] = []
     result: Dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
+    entries = list(options.get("master_cf") or [])
     for part in _plan_certificate.certificates(instance, options.get("certificates") or []):
         _join_certificate(parameters, part.result["parameters"])
         result["certificates"].append(part.result)
         parts.append(part)
     if options.get("ca_bundle") is not None:
-        services = _plan_cf.declared_services(instance, options.get("master_cf") or [])
+        services = _plan_cf.declared_services(instance, entries)
         with _plan_cf.staged(instance, instance.main_cf, _plan_cf.edited_master_cf(instance, services)) as future:
             part = _plan_ca_bundle.ca_bundle(instance, options["ca_bundle"], future)
         parameters.update(part.result["parameters"])
@@ -91,8 +96,14 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     parameters.update(options.get("main_cf") or {})
     if options.get("migrate"):
         parameters.update(_migrations.migrations(instance.explicit, parameters))
+        compiled = {change.path for part in tables for change in part.changes}
+        settled = {**parameters, **({} if options.get("tls_policy") is None else {"smtp_tls_policy_maps": ""})}
+        retyped = _plan_migrations.retyped(instance, settled, entries, compiled)
+        parameters.update(retyped.parameters)
+        entries = [*retyped.services, *entries]
+        parts += [*retyped.tables, Plan(warnings=retyped.warnings)]
     if options.get("tls_policy") is not None:
-        services = _plan_cf.declared_services(instance, options.get("master_cf") or [])
+        services = _plan_cf.declared_services(instance, entries)
         with _plan_cf.staged(
             instance, _plan_cf.edited_main_cf(instance, parameters), _plan_cf.edited_master_cf(instance, services)
         ) as future:
@@ -112,7 +123,6 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         _join_mta_sts(instance, options["mta_sts"], parameters, options.get("main_cf") or {})
     files = [change.path for part in parts for change in part.changes if change.after is not None]
     made = frozenset([*files, *map(os.path.dirname, files)])
-    entries = options.get("master_cf") or []
     beside = _plan_cf.Tables(
         {path: text for part in tables for path, text in _texts_of(part).items()},
         any(part.changes_something() for part in tables),

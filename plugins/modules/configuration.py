@@ -96,6 +96,8 @@ options:
       - C(smtp_use_tls), C(smtp_enforce_tls), C(smtp_tls_enforce_peername), C(smtp_tls_per_site), C(smtpd_use_tls) and C(smtpd_enforce_tls),
         which the security levels have replaced; the server's session cache; DH parameter files and C(smtpd_tls_eecdh_grade), since OpenSSL
         chooses better; and a client's session cache in the queue directory, where tlsmgr(8) can't open it.
+      - Where this Postfix no longer has tables of type C(hash) or C(btree), those that C(main.cf) and C(master.cf) name get the best type that it
+        has, and are compiled from their texts. A setting whose text is missing stays, with a warning.
     type: bool
     default: false
   if_missing:

@@ -139,6 +139,24 @@ unused_parameters:
   elements: str
   returned: when Postfix is installed
   sample: [smtp_tls_received_header]
+lost_tables:
+  description:
+    - The settings that name tables of a type that this Postfix no longer has, C(hash) or C(btree), where Berkeley DB is gone.
+    - O(mailops.postfix.configuration#module:migrate) replaces them.
+  type: list
+  elements: dict
+  returned: when Postfix is installed
+  contains:
+    service:
+      description: The service of C(master.cf) whose option it is; empty for C(main.cf).
+      type: str
+    parameter:
+      description: The parameter.
+      type: str
+    table:
+      description: Type and file, as they stand there.
+      type: str
+  sample: [{service: "", parameter: transport_maps, table: "hash:/etc/postfix/transport"}]
 routes:
   description:
     - The routes of O(routes), in that order.
@@ -210,7 +228,7 @@ routes:
       problem: ""
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _instance, _module, _plan_routes
+from ansible_collections.mailops.postfix.plugins.module_utils import _instance, _module, _plan_migrations, _plan_routes
 
 
 def main():
@@ -218,7 +236,8 @@ def main():
         if not _instance.is_installed():
             return {"installed": False}
         instance = _instance.Instance(options["config_directory"])
-        return {**instance.report(), "routes": _plan_routes.report(instance, options["routes"])}
+        lost = _plan_migrations.lost_tables(instance)
+        return {**instance.report(), "lost_tables": lost, "routes": _plan_routes.report(instance, options["routes"])}
 
     _module.run_read_only(
         {

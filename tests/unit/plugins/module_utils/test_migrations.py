@@ -35,3 +35,26 @@ def test_migrations(explicit, declared, expected):
 @pytest.mark.parametrize("name", _migrations.OBSOLETE)
 def test_what_is_obsolete_is_a_parameter(name):
     assert _parameters.find(name) is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("hash:/a", "lmdb:/a"),
+        ("proxy:hash:/a, texthash:/b", "proxy:lmdb:/a, texthash:/b"),
+        (
+            "check_client_access hash:${config_directory}/a, reject",
+            "check_client_access lmdb:${config_directory}/a, reject",
+        ),
+        ("unionmap:{hash:/a, btree:/b}", "unionmap:{lmdb:/a, btree:/b}"),
+        ("!hash:$config_directory/a", "!lmdb:$config_directory/a"),
+        ("inline:{hash=a}", "inline:{hash=a}"),
+    ],
+)
+def test_tables_of_a_lost_type(value, expected):
+    assert _migrations.retyped(value, {"hash"}, "lmdb") == expected
+
+
+def test_the_files_of_tables():
+    found = _migrations.berkeley_tables("unionmap:{hash:/a, hash:${config_directory}/b}", {"hash"})
+    assert found == [("hash", "/a"), ("hash", "${config_directory}/b")]
