@@ -50,6 +50,11 @@ def migrations(explicit: Mapping[str, str], declared: Collection[str]) -> Dict[s
     return {name: value for name, value in found.items() if name not in declared}
 
 
+def may_be_lost(*texts: bytes) -> bool:
+    """Whether main.cf or master.cf may name a type that a Postfix can lose; it spares most hosts the question which types there are."""
+    return any(f"{kind}:".encode() in text for kind in BERKELEY for text in texts)
+
+
 def berkeley_tables(value: str, lost: AbstractSet[str]) -> List[Tuple[str, str]]:
     """Type and file of each table of a lost type in a value."""
     return [(kind, _file(path)) for kind, path in _TABLE.findall(value) if kind in lost]

@@ -16,7 +16,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _plan_cf,
     _plan_file,
     _plan_lookup_table,
-    _plan_migrations,
     _plan_tls_policy,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
@@ -60,10 +59,9 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     Files are installed before what refers to them: certificates, CA bundle, tables, then master.cf and main.cf.
     """
     has_tables = bool(options.get("lookup_tables")) or options.get("tls_policy") is not None
-    has_old_tables = bool(options.get("migrate")) and _plan_migrations.may_be_needed(instance)
-    instance.begin(
-        "parameters", *(["map_types"] if has_tables or has_old_tables else [])
-    )  # while openssl reads the certificates
+    may_lack_types = bool(options.get("migrate")) and _migrations.may_be_lost(instance.main_cf, instance.master_cf)
+    # While openssl reads the certificates
+    instance.begin("parameters", *(["map_types"] if has_tables or may_lack_types else []))
     parts: List[Plan] = []
     parameters: Dict[str, Any] = {}
     maps: Dict[str, List[str]] = {}
@@ -96,6 +94,10 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     parameters.update(options.get("main_cf") or {})
     if options.get("migrate"):
         parameters.update(_migrations.migrations(instance.explicit, parameters))
+    if options.get("migrate") and _plan_lookup_table.lost_types(instance):
+        # Imported here, since nearly every host has the types that it names.
+        from ansible_collections.mailops.postfix.plugins.module_utils import _plan_migrations
+
         compiled = {change.path for part in tables for change in part.changes}
         settled = {**parameters, **({} if options.get("tls_policy") is None else {"smtp_tls_policy_maps": ""})}
         retyped = _plan_migrations.retyped(instance, settled, entries, compiled)

@@ -18,11 +18,12 @@ import shutil
 import stat
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Callable, Mapping
+from typing import AbstractSet, Any, Callable, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _lookup_table,
     _macros,
+    _migrations,
     _modes,
     _seal,
     _table_values,
@@ -290,6 +291,15 @@ def choose_type(instance: Instance, declared: str) -> str:
         f"this Postfix does not have {'any type that postmap compiles' if declared == 'auto' else 'it'}; it has {has}",
         remedy,
     )
+
+
+def lost_types(instance: Instance) -> AbstractSet[str]:
+    """The types of Berkeley DB that main.cf or master.cf names and this Postfix lacks, unless it redirects them itself."""
+    if not _migrations.may_be_lost(instance.main_cf, instance.master_cf):
+        return frozenset()
+    if "enable" in expanded("non_bdb_migration_level", instance.parameters):
+        return frozenset()
+    return frozenset(_migrations.BERKELEY) - instance.map_types
 
 
 def expanded(name: str, parameters: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import AbstractSet, Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _lookup_table,
@@ -44,27 +44,12 @@ class Retyped:
     warnings: List[str] = field(default_factory=list)
 
 
-def may_be_needed(instance: Instance) -> bool:
-    """Whether the files name a type that a Postfix can lose; it spares most hosts the question which types there are."""
-    text = instance.main_cf + instance.master_cf
-    return any(f"{kind}:".encode() in text for kind in _migrations.BERKELEY)
-
-
-def lost_types(instance: Instance) -> Set[str]:
-    """The types of Berkeley DB that this Postfix lacks, unless it redirects them itself (non_bdb_migration_level)."""
-    if "enable" in _plan_lookup_table.expanded("non_bdb_migration_level", instance.parameters):
-        return set()
-    return set(_migrations.BERKELEY) - instance.map_types
-
-
 def lost_tables(instance: Instance) -> List[Dict[str, Any]]:
     """Each reference to a table of a lost type, for instance_info."""
-    if not may_be_needed(instance):
-        return []
-    lost = lost_types(instance)
+    lost = _plan_lookup_table.lost_types(instance)
     return [
         {"service": service, "parameter": name, "table": f"{kind}:{path}"}
-        for service, name, value in _settings(instance)
+        for service, name, value in (_settings(instance) if lost else ())
         for kind, path in _migrations.berkeley_tables(value, lost)
     ]
 
@@ -79,10 +64,10 @@ def retyped(
     :param made: compiled files that the same transaction makes.
     """
     result = Retyped()
-    lost = lost_types(instance) if may_be_needed(instance) else set()
+    lost = _plan_lookup_table.lost_types(instance)
     found = [
         (service, name, value)
-        for service, name, value in _settings(instance)
+        for service, name, value in (_settings(instance) if lost else ())
         if _migrations.berkeley_tables(value, lost) and not _is_declared(service, name, declared, services)
     ]
     if not found:
@@ -133,7 +118,7 @@ def _is_declared(service: str, name: str, declared: Mapping[str, Any], services:
     )
 
 
-def _paths(instance: Instance, value: str, lost: Set[str]) -> List[Optional[str]]:
+def _paths(instance: Instance, value: str, lost: AbstractSet[str]) -> List[Optional[str]]:
     """The files of the tables; None for one that can't be told."""
     result: List[Optional[str]] = []
     for _kind, path in _migrations.berkeley_tables(value, lost):
@@ -147,9 +132,8 @@ def _paths(instance: Instance, value: str, lost: Set[str]) -> List[Optional[str]
 def _problem(instance: Instance, name: str, paths: List[Optional[str]], new: str, planned: Dict[str, str]) -> str:
     """Why a setting can't be changed; else its tables join those that are made."""
     parameter = _parameters.find(name)
-    if (
-        parameter and parameter.kind == "table" and name not in _ALIASES
-    ):  # Postfix itself writes such a table: it has no text
+    # Postfix itself writes such a table: it has no text.
+    if parameter and parameter.kind == "table" and name not in _ALIASES:
         return "" if new == "lmdb" else f"cannot write ones of type {new}; install postfix-lmdb, or set another"
     for path in paths:
         if path is None or not os.path.isfile(path):
