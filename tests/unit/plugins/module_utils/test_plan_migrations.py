@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _plan_migrations,
     _transaction,
 )
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import issue, write
 
 NEW = "cdb"
 
@@ -110,3 +112,24 @@ def test_the_database_of_aliases_has_a_text_too(directory, migrate):
     (directory / "names").write_text("root: alice\n")
     migrate()
     assert lookup("postalias", "root", f"{NEW}:{directory}/names") == "alice"
+
+
+def test_keys_by_name_are_kept_in_the_new_table(directory, migrate):
+    issued = issue("sni.example.org", names=["sni.example.org"])
+    write(directory / "sni.pem", issued.key_pem + issued.pem)
+    (directory / "sni").write_text(f"sni.example.org {directory}/sni.pem\n")
+    add(directory, "main.cf", f"tls_server_sni_maps = hash:{directory}/sni\n")
+    migrate()
+    assert f"tls_server_sni_maps = {NEW}:{directory}/sni\n" in (directory / "main.cf").read_text()
+    assert (directory / f"sni.{NEW}").stat().st_mode & 0o777 == 0o600
+    held = lookup("postmap", "sni.example.org", f"{NEW}:{directory}/sni")
+    assert base64.b64decode(held) == issued.key_pem + issued.pem
+    assert not migrate().changed
+
+
+def test_what_postfix_writes_itself_needs_a_type_that_it_can_write(directory, migrate):
+    add(directory, "main.cf", f"smtp_tls_session_cache_database = btree:{directory}/smtp_scache\n")
+    before = (directory / "main.cf").read_bytes()
+    done = migrate()
+    assert (directory / "main.cf").read_bytes() == before
+    assert any(f"cannot write ones of type {NEW}; install postfix-lmdb" in text for text in done.plan.warnings)
