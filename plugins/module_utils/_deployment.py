@@ -206,7 +206,11 @@ def deploy(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
     planned = _plan_certificate.renewal(instance, declared.options)
     facts = planned.plan.result["certificate"]
     said = f"serial {facts['serial']}, valid until {facts['not_after']}"
-    unfinished = _is_unfinished(declared, planned.plan, ask)
+    unfinished = _is_unfinished(declared, planned.plan)
+    if unfinished and not _served_otherwise(declared, ask):
+        # It is in service. Left open, it would be where the next failure leads back to, however old the certificate from before it.
+        _transaction.accept(declared.config_directory)
+        unfinished = False
     if planned.chain_file is not None and not planned.plan.changes_something() and not _served_otherwise(declared, ask):
         return f"already in service: {said}"
     _must_run(declared, instance)
@@ -235,25 +239,15 @@ def deploy(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
 def deploy_due(declared: Declaration, ask: Ask = _smtp_session.ask) -> str:
     """The same if Postfix does not use it yet; nothing is said otherwise."""
     planned = _plan_certificate.renewal(declared.instance(), declared.options)
-    due = planned.plan.changes_something() or _served_otherwise(declared, ask)
-    if not due:
-        _is_unfinished(declared, planned.plan, ask)
+    due = planned.plan.changes_something() or _served_otherwise(declared, ask) or _is_unfinished(declared, planned.plan)
     return deploy(declared, ask) if due else ""
 
 
-def _is_unfinished(declared: Declaration, plan: _transaction.Plan, ask: Ask) -> bool:
-    """Whether what a call that was killed has installed still has to prove itself; what the ports serve has, and is accepted.
-
-    Left open, it would be where the next failure leads back to, however old the certificate from before it has become.
-    """
+def _is_unfinished(declared: Declaration, plan: _transaction.Plan) -> bool:
+    """Whether a call that was killed has installed files of this certificate that nobody has accepted, and Postfix can be asked."""
     targets = _rollback.unproven_targets(declared.config_directory)
     own = {os.path.realpath(change.path) for change in plan.changes}
-    if not targets or not targets <= own or not _is_left_alone(declared):
-        return False
-    if not declared.instance().running() or _served_otherwise(declared, ask):
-        return True
-    _transaction.accept(declared.config_directory)
-    return False
+    return bool(targets) and targets <= own and _is_left_alone(declared) and declared.instance().running()
 
 
 def _must_run(declared: Declaration, instance: Instance) -> None:
