@@ -45,7 +45,7 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _lookup_table_edit, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
 
@@ -55,7 +55,7 @@ def from_tls_policy(table: Any) -> list[dict[str, Any]]:
     try:
         if isinstance(table, str):
             text = to_bytes(table)
-            _lookup_table.check(text)
+            _lookup_table_edit.check(text)
             return [
                 _tls_policy.to_declaration(
                     _tls_policy.parse(to_text(entry.key), to_text(entry.value), f"line {entry.line.number}")

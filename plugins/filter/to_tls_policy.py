@@ -63,7 +63,7 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils import _tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils import _tls_policy, _tls_policy_declaration
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 
 
@@ -82,12 +82,12 @@ def to_tls_policy(policies: Any, version: Any = None, digest: str = "") -> dict[
     result: dict[str, str] = {}
     try:
         for declared in policies:
-            policy = _tls_policy.from_declaration(declared)
+            policy = _tls_policy_declaration.from_declaration(declared)
             # A missing match may stand in main.cf, which is not known here.
-            _tls_policy.check(policy, installed, digest or "", default_match="unknown")
+            _tls_policy_declaration.check(policy, installed, digest or "", default_match="unknown")
             if policy.nexthop.lower() in (key.lower() for key in result):
                 raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {policy.nexthop} is there twice")
-            result[policy.nexthop] = _tls_policy.render(policy, installed)
+            result[policy.nexthop] = _tls_policy_declaration.render(policy, installed)
     except PostfixError as error:
         raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {error}") from error
     return result

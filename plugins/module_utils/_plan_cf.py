@@ -5,7 +5,7 @@
 """From a declaration to a plan: main.cf and master.cf. Private to mailops.postfix.
 
 The after is always edit(before, declaration), judged by the host's own postconf(1) on a staged copy. It stands apart from the plan of a
-whole configuration, since whatever a module imports travels to the host each time.
+whole configuration, and from the edits of master.cf, since whatever a module imports travels to the host each time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _protocols
@@ -21,8 +21,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan, strongest
-
-_COLUMN = {"type": "raw", "default": "keep"}
 
 _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 
@@ -35,29 +33,17 @@ _POLICIES = b"tls_policy_maps"
 SEVERITIES = {"type": "dict", "default": {}}
 
 MAIN_CF: Mapping[str, Any] = {"argument_spec": {"parameters": {"type": "dict", "required": True}, "checks": SEVERITIES}}
-"""What the module main_cf takes, as arguments of AnsibleModule; likewise below."""
+"""What the module main_cf takes, as arguments of AnsibleModule."""
 
-SERVICE: Mapping[str, Any] = {
-    "argument_spec": {
-        "service": {"type": "str", "required": True},
-        "command": {"type": "str", "default": "keep"},
-        "private": _COLUMN,
-        "unprivileged": _COLUMN,
-        "chroot": _COLUMN,
-        "wakeup": _COLUMN,
-        "process_limit": _COLUMN,
-        "options": {"type": "dict", "default": {}},
-        "purge_options": {"type": "bool", "default": False},
-        "state": {"type": "str", "choices": ["present", "absent", "disabled"], "default": "present"},
-    }
-}
 
-MASTER_CF: Mapping[str, Any] = {
-    "argument_spec": {
-        "services": {"type": "list", "elements": "dict", "required": True, "options": SERVICE["argument_spec"]},
-        "checks": SEVERITIES,
-    }
-}
+@dataclass(frozen=True)
+class Services:
+    """What is declared of master.cf, and what becomes of it."""
+
+    master_cf: bytes
+    declared: Sequence[_master_cf.Declaration] = ()
+    changes: Mapping[str, Mapping[str, Optional[str]]] = field(default_factory=dict)
+    """The entries that change, as the module master_cf returns them."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +58,7 @@ class Tables:
 
 def main_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
     """Set and remove parameters. Options and result: those of the module main_cf."""
-    return plan(instance, options["parameters"], [], checks=options.get("checks"))
-
-
-def master_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
-    """Set, disable and remove services. Options and result: those of the module master_cf."""
-    return plan(instance, {}, options["services"], checks=options.get("checks"))
+    return plan(instance, options["parameters"], Services(instance.master_cf), checks=options.get("checks"))
 
 
 def edited_main_cf(instance: Instance, parameters: Mapping[str, Any]) -> bytes:
@@ -94,7 +75,7 @@ def _declared(instance: Instance, parameters: Mapping[str, Any]) -> Dict[str, Op
 def plan(
     instance: Instance,
     parameters: Mapping[str, Any],
-    services: Sequence[Mapping[str, Any]],
+    services: Services,
     made: FrozenSet[str] = frozenset(),
     validate: bool = True,
     checks: Optional[Mapping[str, str]] = None,
@@ -110,9 +91,8 @@ def plan(
     :param alone: whether the rest of the configuration may come from other tasks.
     """
     declared = _declared(instance, parameters)
-    wanted = declared_services(instance, services)
+    wanted, master_after = services.declared, services.master_cf
     main_after = _main_cf.edit(instance.main_cf, declared, instance.path("main.cf"))
-    master_after = edited_master_cf(instance, wanted)
     if checks:
         # Here and below, modules are imported where they are used: a run that changes nothing does not pay for them.
         from ansible_collections.mailops.postfix.plugins.module_utils import _problems
@@ -128,32 +108,11 @@ def plan(
     if parameters:
         result["parameters"] = _parameter_changes(instance.main_cf, main_after, declared)
         changes.append(Change(instance.path("main.cf"), main_after, instance.main_cf))
-    if services:
-        result["services"] = _service_changes(instance.master_cf, master_after, wanted)
+    if wanted:
+        result["services"] = services.changes
         before = instance.read("master.cf")
         changes.insert(0, Change(instance.path("master.cf"), master_after, before))
     return Plan(changes, result, requires, warnings)
-
-
-def declared_services(instance: Instance, services: Sequence[Mapping[str, Any]]) -> List[_master_cf.Declaration]:
-    merged = _master_cf.merged([_master_cf.declared(service) for service in services])
-    return [_adapted_service(instance, service) for service in merged]
-
-
-def edited_master_cf(instance: Instance, services: Sequence[_master_cf.Declaration]) -> bytes:
-    if not services:
-        return instance.master_cf
-    from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf_edit
-
-    return _master_cf_edit.edit(instance.master_cf, services, instance.path("master.cf"))
-
-
-def _adapted_service(instance: Instance, declaration: _master_cf.Declaration) -> _master_cf.Declaration:
-    options = {
-        name: None if value is None else _protocols.adapted(name, value, instance.version)
-        for name, value in declaration.options.items()
-    }
-    return replace(declaration, options=options)
 
 
 def _judged(
@@ -279,15 +238,3 @@ def _parameter_changes(
 
 def _shown(value: Optional[str]) -> Optional[str]:
     return None if value is None else _main_cf.folded(value)
-
-
-def _service_changes(
-    before: bytes, after: bytes, declarations: Sequence[_master_cf.Declaration]
-) -> Dict[str, Dict[str, Optional[str]]]:
-    result = {}
-    for declaration in declarations:
-        old = _master_cf.find(before, declaration.name, declaration.type)
-        new = _master_cf.find(after, declaration.name, declaration.type)
-        if (old and str(old)) != (new and str(new)):
-            result[declaration.key] = {"before": str(old) if old else None, "after": str(new) if new else None}
-    return result

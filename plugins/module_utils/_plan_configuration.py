@@ -16,6 +16,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _plan_cf,
     _plan_file,
     _plan_lookup_table,
+    _plan_master_cf,
     _plan_tls_policy,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
@@ -43,7 +44,7 @@ CONFIGURATION: Mapping[str, Any] = {
         "if_missing": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
     },
     "parts": {
-        "master_cf": _plan_cf.SERVICE,
+        "master_cf": _plan_master_cf.SERVICE,
         "lookup_tables": _TABLE_OF_PARAMETER,
         "tls_policy": _plan_tls_policy.TLS_POLICY,
         "certificates": _plan_certificate.CERTIFICATE,
@@ -69,14 +70,14 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     policy_keys: List[str] = []
     tables: List[Plan] = []
     result: Dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
-    entries = list(options.get("master_cf") or [])
+    entries = options.get("master_cf") or []
     for part in _plan_certificate.certificates(instance, options.get("certificates") or []):
         _join_certificate(parameters, part.result["parameters"])
         result["certificates"].append(part.result)
         parts.append(part)
+    services = _plan_master_cf.services(instance, entries)
     if options.get("ca_bundle") is not None:
-        services = _plan_cf.declared_services(instance, entries)
-        with _plan_cf.staged(instance, instance.main_cf, _plan_cf.edited_master_cf(instance, services)) as future:
+        with _plan_cf.staged(instance, instance.main_cf, services.master_cf) as future:
             part = _plan_ca_bundle.ca_bundle(instance, options["ca_bundle"], future)
         parameters.update(part.result["parameters"])
         result["ca_bundle"] = part.result
@@ -102,13 +103,10 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         settled = {**parameters, **({} if options.get("tls_policy") is None else {"smtp_tls_policy_maps": ""})}
         retyped = _plan_migrations.retyped(instance, settled, entries, compiled)
         parameters.update(retyped.parameters)
-        entries = [*retyped.services, *entries]
+        services = _plan_master_cf.services(instance, [*retyped.services, *entries])
         parts += [*retyped.tables, Plan(warnings=retyped.warnings)]
     if options.get("tls_policy") is not None:
-        services = _plan_cf.declared_services(instance, entries)
-        with _plan_cf.staged(
-            instance, _plan_cf.edited_main_cf(instance, parameters), _plan_cf.edited_master_cf(instance, services)
-        ) as future:
+        with _plan_cf.staged(instance, _plan_cf.edited_main_cf(instance, parameters), services.master_cf) as future:
             part, policy_keys = _plan_tls_policy.planned(
                 instance,
                 options["tls_policy"],
@@ -133,7 +131,7 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     )
     parts.append(
         _plan_cf.plan(
-            instance, parameters, entries, made, options["validate"], options.get("checks"), beside, alone=False
+            instance, parameters, services, made, options["validate"], options.get("checks"), beside, alone=False
         )
     )
     result.update(parts[-1].result, installed=True, running=instance.running())

@@ -21,7 +21,9 @@ from functools import lru_cache
 from typing import AbstractSet, Any, Callable, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _compiled_table,
     _lookup_table,
+    _lookup_table_edit,
     _macros,
     _migrations,
     _modes,
@@ -100,12 +102,12 @@ def _editor(options: Mapping[str, Any]) -> Edit:
     only, unique = options.get("only_values"), bool(options.get("unique_values"))
 
     def edit(text: bytes, map_type: str, utf8: bool, path: str) -> bytes:
-        declared = _lookup_table.declaration(entries, map_type, utf8)
+        declared = _lookup_table_edit.declaration(entries, map_type, utf8)
         if only is not None or unique:
             values = None if only is None else frozenset(map(to_bytes, only))
             gone = _table_values.superseded(text, declared, map_type, utf8, values, unique)
             declared = {**declared, **dict.fromkeys(gone)}
-        return _lookup_table.edit(text, declared, map_type, exclusive, utf8, path)
+        return _lookup_table_edit.edit(text, declared, map_type, exclusive, utf8, path)
 
     return edit
 
@@ -189,7 +191,7 @@ def edited_table(
     after = edit(before or b"", map_type, utf8, path)
     if before != after or not _is_sealed(path, map_type, utf8):
         origin = options.get("src") or path
-        _lookup_table.check(after, map_type, utf8, origin)
+        _lookup_table_edit.check(after, map_type, utf8, origin)
         if map_type in _lookup_table.ORDERED:
             secret = _is_secret(_status(path), _attributes(options, path).mode)
             _let_postfix_read(instance, origin, map_type, after, secret)
@@ -410,7 +412,7 @@ def _stale(instance: Instance, path: str, target: str, map_type: str, text: _Tex
     # In whole seconds, as Postfix itself compares them.
     if text_status is not None and int(status.st_mtime) < int(text_status.st_mtime):
         return "older than its text"
-    if map_type in ("hash", "btree") and _lookup_table.berkeley_type(_head(target)) != map_type:
+    if map_type in ("hash", "btree") and _compiled_table.berkeley_type(_head(target)) != map_type:
         return "of another type"
     held = _held(instance, path, target, map_type)
     if held is None:
@@ -429,9 +431,9 @@ def _head(path: str) -> bytes:
 def _held(instance: Instance, path: str, target: str, map_type: str) -> dict[bytes, bytes] | None:
     """What a compiled file holds; None if Postfix can't read it."""
     if map_type == "cdb":
-        return _lookup_table.cdb_contents(instance.read(target) or b"")
+        return _compiled_table.cdb_contents(instance.read(target) or b"")
     listed = instance.run("postmap", "-c", instance.config_directory, "-s", f"{map_type}:{path}", check=False)
-    return _lookup_table.dumped(listed.stdout) if listed.returncode == 0 else None
+    return _compiled_table.dumped(listed.stdout) if listed.returncode == 0 else None
 
 
 def _build(instance: Instance, path: str, map_type: str, text: bytes, temporary: str, secret: bool) -> None:

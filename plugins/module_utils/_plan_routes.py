@@ -9,7 +9,6 @@ Keyed tables are read by their text; what only Postfix can answer (regexp, pcre,
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
@@ -17,7 +16,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils import (
     _applied_policy,
     _checks_routes,
     _lookup_table,
-    _plan_lookup_table,
     _problems,
     _routes,
 )
@@ -27,13 +25,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils._instance import C
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Touch
 from ansible_collections.mailops.postfix.plugins.module_utils._routes import Resolver, Tables, Unknown
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan
-
-LOOKUP_TABLE: Mapping[str, Any] = {
-    **_plan_lookup_table.LOOKUP_TABLE,
-    "argument_spec": {**_plan_lookup_table.LOOKUP_TABLE["argument_spec"], "checks": {"type": "dict", "default": {}}},
-}
-"""What the module lookup_table takes, as arguments of AnsibleModule."""
 
 # What postmap(1) reads from a text that is not on disk yet.
 _FROM_TEXT = ("texthash", *_lookup_table.ORDERED)
@@ -122,23 +113,6 @@ def resolver_of(
     future = future or instance
     counting = {**future.parameters, "config_directory": instance.config_directory, **(parameters or {})}
     return Resolver(configuration_of(instance, future, counting), HostTables(instance, planned))
-
-
-def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
-    """Make, edit or remove a table; where routes or TLS policies depend on it, what lets mail past a policy is refused.
-
-    Options and result: those of the module lookup_table.
-    """
-    plan = _plan_lookup_table.lookup_table(instance, options)
-    if not plan.changes_something():
-        return plan
-    severities = _problems.severities(options.get("checks") or {})
-    if not concerns(instance, plan.result["map"]):
-        return plan
-    texts = {change.path: change.after or b"" for change in plan.changes if not callable(change.after)}
-    # What was wrong before is made no worse by other entries.
-    warnings = judge(instance, instance, texts, frozenset(), severities)
-    return replace(plan, warnings=[*plan.warnings, *warnings])
 
 
 def report(instance: Instance, asked: Iterable[Mapping[str, Any]]) -> List[Dict[str, Any]]:

@@ -19,6 +19,7 @@ from typing import Mapping, Sequence
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _certificate,
     _lookup_table,
+    _lookup_table_edit,
     _pem_files,
     _plan_lookup_table,
 )
@@ -57,8 +58,8 @@ def table(instance: Instance, path: str, entries: Sequence[Entry]) -> Plan:
     before = instance.read(path)
     text = before if before is not None else _HEADER
     values = _values(instance, text, map_type, path, entries)
-    declared = _lookup_table.declaration(values, map_type)
-    after = _lookup_table.edit(text, declared, map_type, path=path)
+    declared = _lookup_table_edit.declaration(values, map_type)
+    after = _lookup_table_edit.edit(text, declared, map_type, path=path)
     target = path + _lookup_table.COMPILED[map_type]
     final = _files_by_name(after, map_type)
     stale = _stale(instance, map_type, path, final, entries, before != after)

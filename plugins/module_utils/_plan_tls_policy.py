@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _lookup_table,
+    _lookup_table_edit,
     _master_cf,
     _plan_lookup_table,
     _plan_pins,
     _tls_levels,
     _tls_policy,
+    _tls_policy_declaration,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import Host
@@ -44,7 +46,7 @@ TLS_POLICY: Mapping[str, Any] = {
                 "match": {"type": "list", "elements": "str"},
                 "pins": {"type": "list", "elements": "dict", **_plan_pins.PIN},
                 "protocols": {"type": "list", "elements": "str"},
-                "ciphers": {"type": "str", "choices": list(_tls_policy.GRADES)},
+                "ciphers": {"type": "str", "choices": list(_tls_policy_declaration.GRADES)},
                 "exclude": {"type": "list", "elements": "str"},
                 "tafile": {"type": "list", "elements": "path"},
                 "servername": {"type": "str"},
@@ -129,7 +131,9 @@ def planned(
     after = plan.changes[0].after
     effective = _policies(after, map_type, path, instance.version) if isinstance(after, bytes) else []
     declared_keys = [key.lower() for key in wanted]
-    warnings = [text for policy in wanted.values() if policy is not None for text in _tls_policy.doubts(policy)]
+    warnings = [
+        text for policy in wanted.values() if policy is not None for text in _tls_policy_declaration.doubts(policy)
+    ]
     warnings += [
         text
         for policy in effective
@@ -178,7 +182,7 @@ def _declared_policies(declared: Mapping[str, Any], router: _Router) -> list[tup
         keys = router.keys_of_host(declared["host"].rstrip(".").lower(), present)
     else:
         nexthop = declared.get("nexthop") or ""
-        _tls_policy.check_nexthop(nexthop)
+        _tls_policy_declaration.check_nexthop(nexthop)
         keys = [nexthop]
     if not present:
         return [(key, None) for key in keys]
@@ -187,7 +191,7 @@ def _declared_policies(declared: Mapping[str, Any], router: _Router) -> list[tup
         for name, value in declared.items()
         if name not in ("domain", "nexthop", "host", "route", "state", "pins")
     }
-    return [(key, _tls_policy.from_declaration(attributes, key)) for key in keys]
+    return [(key, _tls_policy_declaration.from_declaration(attributes, key)) for key in keys]
 
 
 def _edit_policies(
@@ -204,15 +208,15 @@ def _edit_policies(
     declared: dict[str, str | None] = {}
     for nexthop, policy in wanted.items():
         old = present.get(_lookup_table.fold(to_bytes(nexthop), map_type))
-        declared[nexthop] = None if policy is None else _tls_policy.render(policy, version)
+        declared[nexthop] = None if policy is None else _tls_policy_declaration.render(policy, version)
         if (
             policy is not None
             and old is not None
             and _says(nexthop, old) == _says(nexthop, to_bytes(declared[nexthop] or ""))
         ):
             declared[nexthop] = to_text(old)
-    return _lookup_table.edit(
-        text, _lookup_table.declaration(declared, map_type, utf8), map_type, exclusive, utf8, path
+    return _lookup_table_edit.edit(
+        text, _lookup_table_edit.declaration(declared, map_type, utf8), map_type, exclusive, utf8, path
     )
 
 
@@ -258,7 +262,7 @@ class _Judge:
 
         :raises DeclarationError: saying why.
         """
-        _tls_policy.check(policy, self.instance.version, self.digest, self.default_match)
+        _tls_policy_declaration.check(policy, self.instance.version, self.digest, self.default_match)
         for path in policy.tafile:
             # Unlike smtp_tls_CAfile, the files of a policy are read when mail is sent, hence inside the chroot.
             seen = f"{self.jail}/{path.lstrip('/')}" if self.jail else path
@@ -306,7 +310,7 @@ class _Judge:
         """The same for an entry that nobody declared: it is the user's, and said but not refused."""
         try:
             self.refuse(policy)
-            return _tls_policy.doubts(policy)
+            return _tls_policy_declaration.doubts(policy)
         except DeclarationError as error:
             return [f"{path}, an entry that is not declared here: {error}"]
 

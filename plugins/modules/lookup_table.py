@@ -209,11 +209,11 @@ backup_files:
   sample: [/etc/postfix/transport.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_routes
+from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_lookup_table_alone
 
 
 def main():
-    _module.run(build=_plan_routes.lookup_table, **_plan_routes.LOOKUP_TABLE)
+    _module.run(build=_plan_lookup_table_alone.lookup_table, **_plan_lookup_table_alone.LOOKUP_TABLE)
 
 
 if __name__ == "__main__":

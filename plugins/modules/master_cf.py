@@ -126,11 +126,11 @@ backup_files:
   sample: [/etc/postfix/master.cf.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_cf
+from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_master_cf
 
 
 def main():
-    _module.run(build=_plan_cf.master_cf, **_plan_cf.MASTER_CF)
+    _module.run(build=_plan_master_cf.master_cf, **_plan_master_cf.MASTER_CF)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils import _compiled_table as compiled
 from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table as tables
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table_edit as editor
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import physical_lines
 from hypothesis import given, settings
@@ -45,7 +47,7 @@ def fixture_postmap(tmp_path_factory):
 
 
 def edited(text, declared, map_type="hash", **options):
-    return tables.edit(text, tables.declaration(declared, map_type), map_type, **options)
+    return editor.edit(text, editor.declaration(declared, map_type), map_type, **options)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_tables_that_are_not_compiled(map_type, text, declared, expected):
 )
 def test_what_the_format_can_not_hold_is_refused(key, value, cause):
     with pytest.raises(DeclarationError, match=cause):
-        tables.declaration({key: value}, "hash")
+        editor.declaration({key: value}, "hash")
 
 
 @pytest.mark.parametrize(
@@ -173,13 +175,13 @@ def test_what_the_format_can_not_hold_is_refused(key, value, cause):
 )
 def test_rules_that_the_format_can_not_hold_are_refused(map_type, key, cause):
     with pytest.raises(DeclarationError, match=cause):
-        tables.declaration({key: "x"}, map_type)
+        editor.declaration({key: "x"}, map_type)
 
 
 def test_two_keys_that_are_one_to_postfix_are_refused():
     with pytest.raises(DeclarationError, match="'A' to Postfix|'a' to Postfix"):
-        tables.declaration({"A": "x", "a": "x"}, "hash")
-    assert len(tables.declaration({"/A/": "x", "/a/": "x"}, "pcre")) == 2
+        editor.declaration({"A": "x", "a": "x"}, "hash")
+    assert len(editor.declaration({"/A/": "x", "/a/": "x"}, "pcre")) == 2
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_two_keys_that_are_one_to_postfix_are_refused():
 )
 def test_lines_that_postfix_only_warns_about(map_type, text, message):
     with pytest.raises(GrammarError, match=message):
-        tables.check(text, map_type, path="/x")
+        editor.check(text, map_type, path="/x")
     with pytest.raises(GrammarError, match=message):
         edited(text, {}, map_type, path="/x")
 
@@ -259,20 +261,21 @@ def outcome(function, *arguments):
 @settings(max_examples=500, deadline=None)
 def test_reading_a_plain_table_as_a_whole_makes_no_difference(text, declared, utf8, map_type):
     try:
-        wanted = tables.declaration({"A": "new", "x": "y", "b": None, **declared}, map_type, utf8)
+        wanted = editor.declaration({"A": "new", "x": "y", "b": None, **declared}, map_type, utf8)
     except DeclarationError:
         wanted = {b"a": b"1", b"B": b"two words"}
 
     def all_of_it():
         return (
-            outcome(tables.check, text, map_type, utf8),
+            outcome(editor.check, text, map_type, utf8),
             outcome(tables.contents, text, map_type, utf8),
-            outcome(tables.edit, text, wanted, map_type, False, utf8),
+            outcome(editor.edit, text, wanted, map_type, False, utf8),
         )
 
     as_a_whole = all_of_it()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "_plain_lines", lambda _text, _utf8: None)
+        for module in (tables, editor):
+            patch.setattr(module, "plain_lines", lambda _text, _utf8: None)
         assert as_a_whole == all_of_it()
 
 
@@ -291,7 +294,7 @@ def test_reading_a_plain_table_as_a_whole_makes_no_difference(text, declared, ut
     ],
 )
 def test_what_is_plain(text, plain):
-    assert (tables._plain_lines(text, True) is not None) == plain
+    assert (tables.plain_lines(text, True) is not None) == plain
 
 
 # Postfix is the judge
@@ -334,11 +337,11 @@ def test_any_bytes_can_be_read(text, map_type):
 @settings(max_examples=500, deadline=None)
 def test_an_edit_holds_what_is_declared_and_is_done_once(text, declared, exclusive, map_type):
     try:
-        wanted = tables.declaration(declared, map_type)
-        after = tables.edit(text, wanted, map_type, exclusive)
+        wanted = editor.declaration(declared, map_type)
+        after = editor.edit(text, wanted, map_type, exclusive)
     except (DeclarationError, GrammarError):
         return
-    assert tables.edit(after, wanted, map_type, exclusive) == after
+    assert editor.edit(after, wanted, map_type, exclusive) == after
     held = {}
     for entry in tables.entries(after, map_type):
         if not entry.block and not entry.depth:
@@ -358,15 +361,15 @@ def _comments(text):
 @settings(max_examples=150, deadline=None)
 def test_postmap_agrees_with_what_we_write(postmap, tmp_path_factory, text, declared):
     try:
-        wanted = tables.declaration(declared, "hash")
-        after = tables.edit(text, wanted, "hash")
+        wanted = editor.declaration(declared, "hash")
+        after = editor.edit(text, wanted, "hash")
     except (DeclarationError, GrammarError):
         return
     directory = tmp_path_factory.mktemp("table")
     (directory / "t").write_bytes(after)
     built = postmap(f"hash:{directory}/t")
     assert (built.returncode, built.stderr) == (0, b"")
-    assert tables.dumped(postmap("-s", f"hash:{directory}/t").stdout) == tables.contents(after)
+    assert compiled.dumped(postmap("-s", f"hash:{directory}/t").stdout) == tables.contents(after)
     for key, value in wanted.items():
         answer = postmap("-q", key, f"hash:{directory}/t")
         assert answer.stdout == (b"" if value is None else value + b"\n")
@@ -379,7 +382,7 @@ def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
     (directory / "t").write_bytes(text)
     built = postmap(f"hash:{directory}/t")
     try:
-        tables.check(text)
+        editor.check(text)
         refused = False
     except GrammarError:
         refused = True
@@ -411,7 +414,7 @@ def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
 )
 def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
     try:
-        tables.check(text, map_type)
+        editor.check(text, map_type)
     except GrammarError:
         assert b"warning" in postmap("-q", "probe", f"{map_type}:/dev/stdin", stdin=text).stderr
 
@@ -426,15 +429,15 @@ def test_compiled_tables_hold_what_the_text_says(postmap, tmp_path, map_type, te
     built = postmap(f"{map_type}:{tmp_path}/t")
     assert built.returncode == 0, built.stderr
     if map_type == "cdb":
-        held = tables.cdb_contents((tmp_path / "t.cdb").read_bytes())
+        held = compiled.cdb_contents((tmp_path / "t.cdb").read_bytes())
     else:
-        held = tables.dumped(postmap("-s", f"{map_type}:{tmp_path}/t").stdout)
-        assert map_type == "lmdb" or tables.berkeley_type((tmp_path / "t.db").read_bytes()[:16]) == map_type
+        held = compiled.dumped(postmap("-s", f"{map_type}:{tmp_path}/t").stdout)
+        assert map_type == "lmdb" or compiled.berkeley_type((tmp_path / "t.db").read_bytes()[:16]) == map_type
     assert held == tables.contents(text)
 
 
 @given(data=st.one_of(st.binary(max_size=100), st.binary(min_size=2048, max_size=2200)))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_may_stand_in_a_cdb_file(data):
-    held = tables.cdb_contents(data)
+    held = compiled.cdb_contents(data)
     assert held is None or isinstance(held, dict)

@@ -12,7 +12,13 @@ import subprocess
 import time
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _plan_lookup_table, _seal
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _compiled_table,
+    _lookup_table,
+    _lookup_table_edit,
+    _plan_lookup_table,
+    _seal,
+)
 
 # What a table of networks or expressions is asked for, by key.
 ASKED = {
@@ -132,17 +138,27 @@ def test_after_a_change_mail_finds_what_was_declared(table, act):
     table.check()
 
 
+READERS = (
+    (_lookup_table, "entries"),
+    (_lookup_table, "contents"),
+    (_lookup_table_edit, "entries"),
+    (_lookup_table_edit, "plain_lines"),
+    (_compiled_table, "dumped"),
+    (_compiled_table, "cdb_contents"),
+)
+
+
 def test_the_same_again_reads_no_table(table, monkeypatch):
     """Neither the text is parsed nor the compiled file listed: the seal of the installation stands for both."""
     table.install(FIRST)
-    for name in ("entries", "contents", "dumped", "cdb_contents"):
-        monkeypatch.setattr(_lookup_table, name, lambda *_arguments, **_options: pytest.fail("it was read"))
+    for module, name in READERS:
+        monkeypatch.setattr(module, name, lambda *_arguments, **_options: pytest.fail("it was read"))
     assert not table.directory.table(src="source", remote_src=True, type=table.map_type).changed
     assert not table.directory.table(src="source", remote_src=True, type=table.map_type, mode="0644").changed
     monkeypatch.undo()
     assert table.directory.table(src="source", remote_src=True, type=table.map_type, mode="0600").changed
-    for name in ("entries", "contents", "dumped", "cdb_contents"):
-        monkeypatch.setattr(_lookup_table, name, lambda *_arguments, **_options: pytest.fail("it was read"))
+    for module, name in READERS:
+        monkeypatch.setattr(module, name, lambda *_arguments, **_options: pytest.fail("it was read"))
     assert not table.directory.table(src="source", remote_src=True, type=table.map_type, mode="0600").changed
     table.check()
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table
+from ansible_collections.mailops.postfix.plugins.module_utils import _compiled_table, _lookup_table
 
 ENTRIES = 100_000
 KILLS = 50
@@ -125,5 +125,5 @@ def test_a_reader_never_notices_that_updates_are_killed(instance, map_type):
     found = subprocess.run(
         [*POSTMAP, "-c", str(instance), "-s", f"{map_type}:{instance}/t"], capture_output=True, check=True
     )
-    assert _lookup_table.dumped(found.stdout) == _lookup_table.contents(text("odd"))
+    assert _compiled_table.dumped(found.stdout) == _lookup_table.contents(text("odd"))
     assert start(instance, "odd", map_type).communicate()[0] == "False\n"

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_cf, _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils import _plan_cf, _plan_master_cf, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 
@@ -23,7 +23,7 @@ def main_cf(directory, **parameters):
 
 
 def master_cf(directory, *services):
-    return apply(directory, lambda instance: _plan_cf.master_cf(instance, {"services": services}))
+    return apply(directory, lambda instance: _plan_master_cf.master_cf(instance, {"services": services}))
 
 
 def content(directory):

@@ -16,7 +16,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.mailops.postfix.plugins.module_utils import _dns, _plan_cf, _plan_checks, _plan_configuration
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _dns,
+    _plan_checks,
+    _plan_configuration,
+    _plan_master_cf,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from jinja2.nativetypes import NativeEnvironment
@@ -256,7 +261,7 @@ def test_an_encrypted_submission_service_may_come_before_its_certificate(relay):
     settle(relay)
     service = {"service": "submission/inet", "command": "smtpd"}
     options = {"smtpd_tls_security_level": "encrypt", "smtpd_relay_restrictions": "reject"}
-    made = _plan_cf.master_cf(Instance(str(relay)), {"services": [{**service, "options": options}]})
+    made = _plan_master_cf.master_cf(Instance(str(relay)), {"services": [{**service, "options": options}]})
     assert [warning for warning in made.warnings if "[no_certificate]" in warning]
     with pytest.raises(PostfixError, match=r"\[no_certificate\]"):
         plan(relay, master_cf=[{**service, "options": options}])

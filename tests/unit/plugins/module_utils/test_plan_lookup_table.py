@@ -11,7 +11,7 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_lookup_table
+from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table_edit, _plan_lookup_table
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import GrammarError, HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 
@@ -158,7 +158,7 @@ def test_nothing_is_left_behind_when_postmap_fails(directory, monkeypatch):
 
 def test_what_postmap_warns_about_is_an_error(directory, monkeypatch):
     # Whatever postmap finds that the grammar here does not know.
-    monkeypatch.setattr(_plan_lookup_table._lookup_table, "check", lambda *_arguments: None)
+    monkeypatch.setattr(_lookup_table_edit, "check", lambda *_arguments: None)
     directory.write("source", "a 1\na 2\n")
     with pytest.raises(HostError, match="duplicate entry"):
         directory.apply(_plan_lookup_table.lookup_table, path="t", src="source", remote_src=True)

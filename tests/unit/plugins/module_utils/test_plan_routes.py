@@ -7,7 +7,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_cf, _plan_configuration, _plan_routes
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _plan_cf,
+    _plan_configuration,
+    _plan_lookup_table_alone,
+    _plan_master_cf,
+    _plan_routes,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 
@@ -33,7 +39,7 @@ def main_cf(directory, **options):
 
 
 def table(directory, **options):
-    return directory.apply(_plan_routes.lookup_table, check_mode=True, type="texthash", **options)
+    return directory.apply(_plan_lookup_table_alone.lookup_table, check_mode=True, type="texthash", **options)
 
 
 def configuration(directory, **options):
@@ -82,12 +88,12 @@ def test_a_service_with_a_weaker_level(directory):
         DeclarationError,
         match=r"demands encrypt, but the transport slow does not look at its table, and works at level none",
     ):
-        _plan_cf.master_cf(instance, {"services": services})
+        _plan_master_cf.master_cf(instance, {"services": services})
     services[0]["options"]["smtp_tls_security_level"] = "encrypt"
-    assert _plan_cf.master_cf(instance, {"services": services}).changes_something()
+    assert _plan_master_cf.master_cf(instance, {"services": services}).changes_something()
     services[0]["options"] = {"smtp_fallback_relay": "[f.test]"}
     with pytest.raises(DeclarationError, match=r"the next hop \[f.test\] of smtp_fallback_relay of slow"):
-        _plan_cf.master_cf(instance, {"services": services})
+        _plan_master_cf.master_cf(instance, {"services": services})
 
 
 def test_what_was_wrong_before_stays_manageable(directory):

@@ -7,12 +7,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _fingerprints, _tls_levels, _tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
-from ansible_collections.mailops.postfix.plugins.module_utils._tls_policy import (
-    Policy,
+from ansible_collections.mailops.postfix.plugins.module_utils._tls_policy import Policy, parse
+from ansible_collections.mailops.postfix.plugins.module_utils._tls_policy_declaration import (
+    GRADES,
     check,
     doubts,
     from_declaration,
-    parse,
     render,
 )
 from hypothesis import given, settings
@@ -212,7 +212,7 @@ names = st.from_regex(r"\A\.?[a-z0-9]{1,5}(\.[a-z]{2,4}){0,2}\Z").filter(
 common = {
     "nexthop": st.sampled_from([HUB, "example.org", ".example.org"]),
     "protocols": st.sampled_from(["", ">=TLSv1.2", "!SSLv2, !SSLv3", "TLSv1.2, TLSv1.3"]),
-    "ciphers": st.sampled_from(["", *_tls_policy.GRADES]),
+    "ciphers": st.sampled_from(["", *GRADES]),
     "exclude": st.lists(st.sampled_from(["aNULL", "MD5", "RC4+RSA"]), max_size=2).map(tuple),
     "servername": st.one_of(st.just(""), names.filter(lambda name: not name.startswith("."))),
     "connection_reuse": st.sampled_from([None, True, False]),
