@@ -56,11 +56,13 @@ class Configuration:
 
     def raw(self, service: Optional[_master_cf.Service]) -> Mapping[str, str]:
         """What names stand for in a service."""
-        return {**self._raw, **service.effective_options} if service else self._raw
+        options = service.effective_options if service else None
+        return {**self._raw, **options} if options else self._raw
 
     def value(self, name: str, service: Optional[_master_cf.Service] = None) -> Optional[str]:
         """The value that a service works with; None if it can't be told."""
-        return self.expanded(self.raw(service).get(name, ""), service)
+        options = service.effective_options if service else {}
+        return self.expanded(options[name] if name in options else self._raw.get(name, ""), service)
 
     def expanded(self, value: str, service: Optional[_master_cf.Service] = None) -> Optional[str]:
         """A value with its macros replaced; None if that can't be told."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any, Mapping, Optional, Sequence
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf
@@ -86,8 +87,8 @@ class Service:
         """``NAME/TYPE``, as postconf -M writes it."""
         return f"{self.columns[0].text}/{self.columns[1].text}"
 
-    @property
-    def effective_options(self) -> dict[str, str]:
+    @cached_property
+    def effective_options(self) -> Mapping[str, str]:
         """``{name: value}``; of repeated options the last counts."""
         return {option.name: option.value for option in self.options}
 
@@ -138,11 +139,16 @@ def services(text: bytes, path: str = "master.cf") -> list[Service]:
 
     :raises GrammarError: for an entry that master(8) would refuse, with file and line.
     """
+    return list(_services(text, path))
+
+
+@lru_cache(maxsize=4)  # the text before and after, each of which is asked for many services
+def _services(text: bytes, path: str) -> tuple[Service, ...]:
     lines = physical_lines(text)
     offsets = [0]
     for line in lines:
         offsets.append(offsets[-1] + len(line))
-    return [_service(line, lines, offsets, path) for line in logical_lines(text) if not line.indented]
+    return tuple(_service(line, lines, offsets, path) for line in logical_lines(text) if not line.indented)
 
 
 def parse_services(text: str) -> list[dict[str, Any]]:
@@ -163,7 +169,7 @@ def describe(service: Service) -> dict[str, Any]:
         value = service.column(name)
         result[name] = None if value == "-" else value
     result["command"] = " ".join([service.column("command")] + [braced(word.text) for word in service.arguments])
-    result["options"] = service.effective_options
+    result["options"] = dict(service.effective_options)
     return result
 
 

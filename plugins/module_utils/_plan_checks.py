@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import FrozenSet, Iterator, List, Mapping
+from typing import TYPE_CHECKING, FrozenSet, Iterator, List, Mapping, Optional
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _checks,
@@ -31,6 +31,9 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host import Host
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Problem, Touch
+
+if TYPE_CHECKING:
+    from ansible_collections.mailops.postfix.plugins.module_utils._outside import Outside
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
 
@@ -60,18 +63,17 @@ def judge(
     types = _map_types(future)
     before = configuration_of(instance, map_types=types)
     after = configuration_of(instance, future, map_types=types, made=made)
-    known = _all(before, host, instance, instance.complaints, defaults)
-    found = _all(after, host, future, future.complaints, defaults)
+    outside = None
     if _RELIES.search(future.main_cf + future.master_cf):
         # Here and below, what few changes need is imported where it is needed.
-        from ansible_collections.mailops.postfix.plugins.module_utils import _checks_dane, _outside
+        from ansible_collections.mailops.postfix.plugins.module_utils import _outside
 
         outside = _outside.Outside(future)
-        for configuration, problems in ((before, known), (after, found)):
-            problems += [*_checks_dane.problems(configuration), *outside.problems(configuration)]
+    found = _all(after, host, future, defaults, outside)
     found += _checks_master.ports_in_use(after, host, before)
     found += _checks_tls.overridden(after, declared)
     found += _key_problems(instance, before, after, declared)
+    known = _all(before, host, instance, defaults, outside) if found else ()
     errors, warnings = _problems.verdict(known, found, declared, severities, elsewhere)
     _problems.refuse(errors)
     # A single module need not do what configuration does for all at once: it is as slow as all else together.
@@ -126,17 +128,22 @@ def _map_types(future: Instance) -> FrozenSet[str]:
 
 
 def _all(
-    configuration: Configuration, host: Host, of: Instance, complaints: str, defaults: Mapping[str, str]
+    configuration: Configuration, host: Host, of: Instance, defaults: Mapping[str, str], outside: Optional[Outside]
 ) -> List[Problem]:
-    return [
+    found = [
         *_checks.unknown_names(configuration, of.unused, defaults),
-        *_checks.undefined_names(configuration, _UNDEFINED.findall(complaints)),
+        *_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints)),
         *_checks.value_problems(configuration, None, defaults),
         *_checks_access.problems(configuration),
         *_checks_tls.problems(configuration),
         *_checks_master.problems(configuration, host),
         *_checks_files.problems(configuration, host),
     ]
+    if outside is not None:
+        from ansible_collections.mailops.postfix.plugins.module_utils import _checks_dane
+
+        found += [*_checks_dane.problems(configuration), *outside.problems(configuration)]
+    return found
 
 
 def _said(instance: Instance, main_cf: bytes, master_cf: bytes, whole: bool) -> Iterator[Problem]:
@@ -163,9 +170,10 @@ def _key_problems(
             chain = f"{prefix}_tls_chain_files"
             pairs = [(f"{prefix}_{one}", f"{prefix}_{other}") for one, other in _PAIRS]
             for names in [(chain,), *pairs] if not after.value(chain, service) else [(chain,)]:
-                own = service is None or any(name in service.effective_options for name in names)
+                if service is not None and not any(name in service.effective_options for name in names):
+                    continue
                 values = [after.value(name, service) for name in names]
-                if not own or not any(values):
+                if not any(values):
                     continue
                 touches = after.touches(service, *names)
                 same = values == [before.value(name, service) for name in names]
