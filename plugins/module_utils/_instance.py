@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
@@ -125,6 +125,7 @@ class Instance:
         :raises HostError: if Postfix is not installed, or the directory holds no main.cf.
         """
         self._run = run
+        self._asked: Set[Tuple[str, ...]] = set()
         self._begun: Dict[Tuple[str, ...], _Answer] = {}
         if config_directory is None:
             answer = self.run("postconf", "-h", "config_directory")
@@ -152,6 +153,7 @@ class Instance:
 
         :param check: raise HostError with its error output when its exit status is not 0.
         """
+        self._asked.add(argv)
         begun = self._begun.pop(argv, None)
         done = self._run(argv, stdin) if begun is None else begun.get()
         if check and done.returncode != 0:
@@ -162,7 +164,8 @@ class Instance:
         """Start what ``parameters``, ``map_types`` or ``defaults`` will ask, so that it runs beside what else there is to do."""
         for name in names:
             argv = self._questions[name]
-            self._begun[argv] = _Answer(self._run, argv)
+            if argv not in self._asked and argv not in self._begun:
+                self._begun[argv] = _Answer(self._run, argv)
 
     def end(self) -> None:
         """Wait for what has been started and was not wanted."""

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The grammar of master.cf: text in, text out. Private to mailops.postfix. Pure.
+"""The grammar of master.cf: text to services. Private to mailops.postfix. Pure.
 
-A service is eight columns and the words of its command; ``-o name=value`` words are options that override main.cf. An edit touches
-only the words it must: other columns, options, comments (also those inside an entry) and line ends stay byte for byte.
+A service is eight columns and the words of its command; ``-o name=value`` words are options that override main.cf.
 Source: master(5), src/master/master_ent.c, src/postconf/postconf_master.c.
 """
 
@@ -16,8 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Mapping, Optional, Sequence
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
     LogicalLine,
     is_skipped,
@@ -29,16 +27,14 @@ from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines imp
 
 TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
 COLUMNS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
-KEEP = "keep"
-"""A declared column with this value keeps what an existing service has."""
 
 # Names of one TCP port are one service to master(8): services(5) and, since Postfix 3.6, known_tcp_ports.
 _PORTS = {"lmtp": 24, "smtp": 25, "smtps": 465, "submissions": 465, "ssmtp": 465, "urd": 465, "submission": 587}
 
 # VT and FF are white space at the ends of a value, but do not separate words.
 SEPARATORS = b" \t\r\n"
-_BLANK = re.compile(r"[ \t\r\n]")
-_SPACE = " \t\n\v\f\r"
+BLANK = re.compile(r"[ \t\r\n]")
+SPACE = " \t\n\v\f\r"
 
 
 @dataclass(frozen=True)
@@ -103,27 +99,6 @@ class Service:
         return " ".join(words + [braced(word.text) for word in self.arguments])
 
 
-@dataclass(frozen=True)
-class Declaration:
-    """What a user wants of one service."""
-
-    name: str
-    type: str
-    columns: Mapping[str, str]
-    """The columns that were given, by name in COLUMNS; values as in the file."""
-    arguments: Optional[tuple[str, ...]]
-    """Words behind the command besides options; None keeps those of an existing service."""
-    options: Mapping[str, Optional[str]]
-    """``-o`` overrides; None removes one."""
-    purge_options: bool = False
-    state: str = "present"
-
-    @property
-    def key(self) -> str:
-        """``NAME/TYPE``."""
-        return f"{self.name}/{self.type}"
-
-
 def endpoint(name: str, kind: str) -> tuple[str, str]:
     """What master(8) takes for the identity of a service: names and numbers of one port are the same."""
     if kind != "inet":
@@ -173,80 +148,6 @@ def describe(service: Service) -> dict[str, Any]:
     return result
 
 
-def declared(service: Mapping[str, Any]) -> Declaration:
-    """A service from YAML (the keys of the master_cf module; columns left out or ``keep`` are kept).
-
-    :raises DeclarationError: for a column, an option or a name that master.cf can't hold.
-    """
-    key = str(service.get("service") or "")
-    name, _slash, kind = key.rpartition("/")
-    if not name or kind not in TYPES:
-        raise wrong(repr(key), f"not NAME/TYPE with a type of {', '.join(TYPES)}", "Write for example submission/inet")
-    if re.search(r"[\s#{}=\0]", name):
-        raise wrong(ascii(key), "the name has white space, a NUL or one of # { } =", "Write a name or host:port")
-    to_bytes(name)  # refuses what can't be written
-    unknown = set(service) - {"service", "options", "purge_options", "state"} - set(COLUMNS[2:])
-    if unknown:
-        raise wrong(key, f"unknown column {', '.join(sorted(unknown))}", f"The columns are {', '.join(COLUMNS[2:])}")
-    state = service.get("state") or "present"
-    if state not in ("present", "absent", "disabled"):
-        raise wrong(key, f"unknown state {state!r}", "The states are present, absent, disabled")
-    columns = {
-        column: _column(key, column, service[column]) for column in COLUMNS[2:7] if service.get(column, KEEP) != KEEP
-    }
-    if kind == "inet" and columns.get("private", "n") != "n":
-        raise wrong(key, "an inet service can't be private: master(8) stops on it", "Write private: false")
-    arguments: Optional[tuple[str, ...]] = None
-    options: dict[str, Optional[str]] = {}
-    command = service.get("command")
-    if command is not None and command != KEEP:
-        words = _words_of(str(command), key)
-        if not words:
-            raise wrong(key, "empty command", "Write the name of a daemon such as smtpd")
-        columns["command"] = words[0]
-        given_options, given_arguments, mistake = _split_options([Word(word, ()) for word in words[1:]])
-        if mistake:
-            raise wrong(key, mistake, "Write -o name=value or -o { name = value }")
-        options.update((option.name, option.value) for option in given_options)
-        arguments = tuple(word.text for word in given_arguments) if len(words) > 1 else None
-    given = service.get("options") or {}
-    if not isinstance(given, Mapping):
-        raise wrong(key, "options is not a dictionary", "Write options: {parameter: value}")
-    for option, value in given.items():
-        options[option] = _option_value(key, option, value)
-    return Declaration(name, kind, columns, arguments, options, bool(service.get("purge_options")), state)
-
-
-def wrong(key: str, cause: str, remedy: str) -> DeclarationError:
-    return DeclarationError("declaring service", key, cause, remedy)
-
-
-def merged(declarations: Sequence[Declaration]) -> list[Declaration]:
-    """One declaration per service: of several for the same one, later words override earlier ones.
-
-    :raises DeclarationError: for two names of one service, such as smtps and submissions.
-    """
-    result: dict[tuple[str, str], Declaration] = {}
-    for declaration in declarations:
-        same = endpoint(declaration.name, declaration.type)
-        earlier = result.get(same)
-        if earlier is None:
-            result[same] = declaration
-        elif earlier.name != declaration.name:
-            raise wrong(
-                declaration.key, f"master(8) takes it for the same service as {earlier.key}", "Declare one of them"
-            )
-        else:
-            result[same] = replace(
-                declaration,
-                columns={**earlier.columns, **declaration.columns},
-                arguments=earlier.arguments if declaration.arguments is None else declaration.arguments,
-                options={**earlier.options, **declaration.options},
-                purge_options=earlier.purge_options or declaration.purge_options,
-            )
-    return list(result.values())
-
-
 def find(text: bytes, name: str, kind: str, path: str = "master.cf") -> Optional[Service]:
     """The entry that counts for a service, by master(8)'s notion of identity, or None."""
     found = [service for service in services(text, path) if identity(service) == endpoint(name, kind)]
@@ -286,7 +187,7 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
     where = f"{path}:{line.number}"
     kept = [index for index in range(line.start, line.end) if not is_skipped(lines[index])]
     seen = line.text.split(b"\0", 1)[0]  # to Postfix a line ends at a NUL
-    words = _words(seen, [(offsets[index], len(lines[index].rstrip(b"\n"))) for index in kept], where)
+    words = split_words(seen, [(offsets[index], len(lines[index].rstrip(b"\n"))) for index in kept], where)
     if len(words) < len(COLUMNS):
         raise GrammarError(
             "reading",
@@ -307,7 +208,7 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
             raise GrammarError(
                 "reading", where, f"column {COLUMNS[column]} is {words[column].text!r}", f"Write {remedy} or -"
             )
-    options, arguments, mistake = _split_options(words[len(COLUMNS) :])
+    options, arguments, mistake = split_options(words[len(COLUMNS) :])
     if seen != line.text:
         mistake = "it holds a NUL byte, and Postfix reads nothing behind that"
     if any(lines[index].startswith((b"\v", b"\f")) for index in kept[1:]):
@@ -315,7 +216,7 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
     return Service(tuple(words[: len(COLUMNS)]), tuple(options), tuple(arguments), line, mistake)
 
 
-def _words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]:
+def split_words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]:
     """The words of a logical line; places are offset and length of its kept physical lines in the file."""
     result: list[Word] = []
     position = 0
@@ -341,7 +242,7 @@ def _words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]
                 raise GrammarError(
                     "reading", where, f"text after '}}' in {word[:60]!r}", "master(8) stops on it: put a blank there"
                 )
-            word = word[1:-1].strip(_SPACE)
+            word = word[1:-1].strip(SPACE)
         result.append(Word(word, tuple(_spans(start, position, places))))
     return result
 
@@ -366,7 +267,7 @@ def _spans(start: int, end: int, places: list[tuple[int, int]]) -> list[tuple[in
     return result
 
 
-def _split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str]:
+def split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str]:
     """The ``-o`` options among the words behind a command, all the other words, and what is wrong with the options."""
     options: list[Option] = []
     arguments: list[Word] = []
@@ -387,7 +288,7 @@ def _split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str
         separate = words[index + 1 : index + 2] if not attached else []
         assignment = separate[0] if separate else word
         name, equals, value = (assignment.text if separate else attached).partition("=")
-        if not equals or not name.strip(_SPACE):
+        if not equals or not name.strip(SPACE):
             shown = assignment.text if separate else attached
             mistake = (
                 f"-o {shown!r} is no name=value: the daemon stops on it"
@@ -397,70 +298,14 @@ def _split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str
             break
         if flags != "-":
             arguments.append(replace(word, text=flags, spans=()))
-        options.append(Option(name.strip(_SPACE), value.strip(_SPACE), word, assignment))
+        options.append(Option(name.strip(SPACE), value.strip(SPACE), word, assignment))
         index += 1 + len(separate)
     return options, arguments + list(words[index:]), mistake
 
 
-# Declaring
-
-
-def _column(key: str, column: str, value: Any) -> str:
-    if value is None or value == "-":
-        return "-"
-    if column in ("private", "unprivileged", "chroot"):
-        text = {True: "y", False: "n", "y": "y", "n": "n"}.get(value if isinstance(value, (bool, str)) else "")
-        if text is None:
-            raise wrong(key, f"{column} is {value!r}", "Write true, false, or null for '-'")
-        return text
-    pattern, meaning = r"[0-9]+", "a number of processes, 0 for no limit"
-    if column == "wakeup":
-        pattern, meaning = r"[0-9]+\??", "seconds, with ? behind them to wake up only if it is used"
-    if isinstance(value, bool) or not re.fullmatch(pattern, str(value)):
-        raise wrong(key, f"{column} is {value!r}", f"Write {meaning}, or null for '-'")
-    return str(value)
-
-
-def _option_value(key: str, option: Any, value: Any) -> Optional[str]:
-    if isinstance(value, (list, tuple)) and not any(_BLANK.search(str(item)) for item in value):
-        value = ",".join(str(_main_cf.declared({option: item})[option]) for item in value)
-    text = _main_cf.declared({option: value})[option]
-    if text is None:
-        return None
-    text = _main_cf.folded(text)
-    if not _holds(f"{option}={text}") or re.search(r"[{}]", option):
-        raise wrong(
-            key,
-            f"unbalanced brace in option {option}",
-            "master.cf can't hold it: set the parameter in main.cf and refer to it as $name",
-        )
-    return text
-
-
-def _holds(text: str) -> bool:
-    """Whether a word with this text can be written: a closing brace without an opening one is data unless the word needs braces."""
-    depth = 0
-    for character in text:
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth < 0:
-            if _BLANK.search(text):
-                return False
-            depth = 0
-    return not depth
-
-
-def _words_of(command: str, key: str) -> list[str]:
-    text = to_bytes(command.strip(_SPACE))
-    if re.search(rb"[\r\n\0]", text):
-        raise wrong(key, "the command goes over several lines or holds a NUL", "Write it in one line")
-    program, _blank, rest = text.partition(b" ")
-    columns = b"- " * (len(COLUMNS) - 1) + program + b" " + rest
-    return [word.text for word in _words(columns, [(0, len(columns))], f"the command of {key}")[len(COLUMNS) - 1 :]]
-
-
 def assignment_word(name: str, value: str) -> str:
-    return f"{{ {name} = {value} }}" if _BLANK.search(value) else f"{name}={value}"
+    return f"{{ {name} = {value} }}" if BLANK.search(value) else f"{name}={value}"
 
 
 def braced(word: str) -> str:
-    return f"{{ {word} }}" if _BLANK.search(word) or word[:1] in ("", "{") else word
+    return f"{{ {word} }}" if BLANK.search(word) or word[:1] in ("", "{") else word

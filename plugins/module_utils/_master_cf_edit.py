@@ -27,7 +27,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines imp
 from ansible_collections.mailops.postfix.plugins.module_utils._master_cf import (
     COLUMNS,
     SEPARATORS,
-    Declaration,
     Option,
     Service,
     Word,
@@ -37,8 +36,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils._master_cf import 
     identity,
     is_private,
     services,
-    wrong,
 )
+from ansible_collections.mailops.postfix.plugins.module_utils._master_cf_declaration import Declaration, wrong
 
 _STOCK_COLUMNS = (0, 10, 16, 24, 32, 40, 48, 56)
 _INDENT = b"  "

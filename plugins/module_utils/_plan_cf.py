@@ -14,13 +14,16 @@ import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _protocols
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan, strongest
+
+if TYPE_CHECKING:
+    from ansible_collections.mailops.postfix.plugins.module_utils._master_cf_declaration import Declaration
 
 _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 
@@ -41,7 +44,7 @@ class Services:
     """What is declared of master.cf, and what becomes of it."""
 
     master_cf: bytes
-    declared: Sequence[_master_cf.Declaration] = ()
+    declared: Sequence[Declaration] = ()
     changes: Mapping[str, Mapping[str, Optional[str]]] = field(default_factory=dict)
     """The entries that change, as the module master_cf returns them."""
 
@@ -66,9 +69,14 @@ def edited_main_cf(instance: Instance, parameters: Mapping[str, Any]) -> bytes:
 
 
 def _declared(instance: Instance, parameters: Mapping[str, Any]) -> Dict[str, Optional[str]]:
+    return adapted(instance, _main_cf.declared(parameters))
+
+
+def adapted(instance: Instance, values: Mapping[str, Optional[str]]) -> Dict[str, Optional[str]]:
+    """Values of parameters as this Postfix knows them, which is asked only if one of them depends on it."""
     return {
-        name: None if value is None else _protocols.adapted(name, value, instance.version)
-        for name, value in _main_cf.declared(parameters).items()
+        name: _protocols.adapted(value, instance.version) if value and _protocols.has_bounds(name, value) else value
+        for name, value in values.items()
     }
 
 
@@ -119,7 +127,7 @@ def _judged(
     instance: Instance,
     future: Instance,
     parameters: Mapping[str, Optional[str]],
-    services: Sequence[_master_cf.Declaration],
+    services: Sequence[Declaration],
     made: FrozenSet[str],
     severities: Mapping[str, str],
     validate: bool,
@@ -138,7 +146,8 @@ def _judged(
         if not any(value and _RELIES.search(value) for value in values):
             return missing
     else:
-        future.begin("parameters", "map_types", "defaults")  # while the checks are loaded
+        instance.begin("parameters")  # here and below, while the checks are loaded
+        future.begin("parameters", "map_types", "defaults")
     from ansible_collections.mailops.postfix.plugins.module_utils import _plan_checks
 
     declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
@@ -152,7 +161,7 @@ def _judged_routes(
     instance: Instance,
     future: Instance,
     parameters: Mapping[str, Optional[str]],
-    services: Sequence[_master_cf.Declaration],
+    services: Sequence[Declaration],
     beside: Tables,
     severities: Mapping[str, str],
 ) -> List[str]:
@@ -182,7 +191,7 @@ def _missing_files(parameters: Mapping[str, Optional[str]], made: FrozenSet[str]
 
 
 def _touches(
-    parameters: Mapping[str, Any], services: Sequence[_master_cf.Declaration], master_cf: bytes, path: str
+    parameters: Mapping[str, Any], services: Sequence[Declaration], master_cf: bytes, path: str
 ) -> FrozenSet[Tuple[str, str]]:
     """What is declared: parameters, and columns and options of services under the names that they have in the file."""
     result = {("main", name) for name in parameters}

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional, Sequence
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _plan_cf, _protocols
+from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _master_cf_declaration, _plan_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._master_cf_declaration import Declaration
 from ansible_collections.mailops.postfix.plugins.module_utils._plan_cf import Services
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Plan
 
@@ -51,28 +52,18 @@ def services(instance: Instance, declared: Sequence[Mapping[str, Any]]) -> Servi
     :param declared: services, as the module master_cf takes them.
     """
     before = instance.master_cf
-    merged = _master_cf.merged([_master_cf.declared(service) for service in declared])
+    merged = _master_cf_declaration.merged([_master_cf_declaration.declared(service) for service in declared])
     if not merged:
         return Services(before)
     # Imported here, since most configurations declare none.
     from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf_edit
 
-    wanted = [_adapted(instance, service) for service in merged]
+    wanted = [replace(service, options=_plan_cf.adapted(instance, service.options)) for service in merged]
     after = _master_cf_edit.edit(before, wanted, instance.path("master.cf"))
     return Services(after, wanted, _changes(before, after, wanted))
 
 
-def _adapted(instance: Instance, declaration: _master_cf.Declaration) -> _master_cf.Declaration:
-    options = {
-        name: None if value is None else _protocols.adapted(name, value, instance.version)
-        for name, value in declaration.options.items()
-    }
-    return replace(declaration, options=options)
-
-
-def _changes(
-    before: bytes, after: bytes, declarations: Sequence[_master_cf.Declaration]
-) -> Dict[str, Dict[str, Optional[str]]]:
+def _changes(before: bytes, after: bytes, declarations: Sequence[Declaration]) -> Dict[str, Dict[str, Optional[str]]]:
     result = {}
     for declaration in declarations:
         old = _master_cf.find(before, declaration.name, declaration.type)

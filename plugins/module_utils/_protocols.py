@@ -101,12 +101,17 @@ def protocols_for(version: tuple[int, ...], value: str, separator: str) -> str:
     return separator.join([*protocols.include, *(f"!{name}" for name in excluded)])
 
 
-def adapted(name: str, value: str, version: tuple[int, ...]) -> str:
-    """The value of a parameter as this version knows it: ``>=TLSv1.2`` becomes exclusions before Postfix 3.6.
+def has_bounds(name: str, value: str) -> bool:
+    """Whether a parameter is set to TLS protocols with a bound, such as ``>=TLSv1.2``, as far as it can be told here.
 
-    :param name: any parameter; of one that holds no TLS protocols, the value stays. So does one that can't be read.
+    :param name: any parameter.
     """
-    if version >= BOUNDS_SINCE or "$" in value or not re.search("[<>]=", value) or not _PARAMETER.search(name):
+    return "$" not in value and bool(re.search("[<>]=", value) and _PARAMETER.search(name))
+
+
+def adapted(value: str, version: tuple[int, ...]) -> str:
+    """TLS protocols as this version knows them: ``>=TLSv1.2`` becomes exclusions before Postfix 3.6."""
+    if version >= BOUNDS_SINCE:
         return value
     try:
         return protocols_for(version, value, ", ")

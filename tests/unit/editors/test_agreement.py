@@ -18,7 +18,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _master_cf_edit, _transaction
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _main_cf,
+    _master_cf,
+    _master_cf_declaration,
+    _master_cf_edit,
+    _transaction,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
@@ -452,7 +458,7 @@ def options_of(answer, name):
 
 def check_master_cf(postfix, scratch, before, services):
     try:
-        declarations = _master_cf.merged([_master_cf.declared(service) for service in services])
+        declarations = _master_cf_declaration.merged([_master_cf_declaration.declared(service) for service in services])
     except DeclarationError as error:
         assert "brace in option" in str(error) or "same service" in str(error), error
         return "refused"
@@ -643,7 +649,7 @@ def test_master_cf_corpus(postfix, scratch, file, edit):
     before = (CORPUS / "master.cf" / file).read_bytes()
     if file.startswith("hard-fatal"):
         with pytest.raises(GrammarError, match=r"/x/master.cf:2: "):
-            _master_cf_edit.edit(before, [_master_cf.declared({"service": "smtp/inet"})], "/x/master.cf")
+            _master_cf_edit.edit(before, [_master_cf_declaration.declared({"service": "smtp/inet"})], "/x/master.cf")
     check_master_cf(postfix, scratch, before, edit)
 
 

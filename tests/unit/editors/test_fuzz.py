@@ -10,7 +10,12 @@ import random
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _master_cf_edit
+from ansible_collections.mailops.postfix.plugins.module_utils import (
+    _main_cf,
+    _master_cf,
+    _master_cf_declaration,
+    _master_cf_edit,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
     is_skipped,
@@ -167,7 +172,7 @@ def description(services: list[_master_cf.Service]) -> dict[str, str]:
 
 @pytest.mark.parametrize("service", DECLARED, ids=[str(index) for index in range(len(DECLARED))])
 def test_master_cf(service, examples):
-    declaration = _master_cf.declared(service)
+    declaration = _master_cf_declaration.declared(service)
     owned = " ".join(_master_cf.endpoint(declaration.name, declaration.type))
     read = 0
     for text in texts("master.cf", 10 * examples):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _master_cf_edit
+from ansible_collections.mailops.postfix.plugins.module_utils import _master_cf, _master_cf_declaration, _master_cf_edit
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 
 STOCK = b"""\
@@ -30,7 +30,7 @@ scalemail-backend unix -       n       n       -       2       pipe
 
 
 def edit(text, *services):
-    declarations = [_master_cf.declared(service) for service in services]
+    declarations = [_master_cf_declaration.declared(service) for service in services]
     after = _master_cf_edit.edit(text, declarations)
     assert _master_cf_edit.edit(after, declarations) == after, "the second run changes something"
     return after
@@ -358,7 +358,7 @@ REFUSED = [
 @pytest.mark.parametrize(("service", "message"), REFUSED)
 def test_declarations_that_master_cf_cannot_hold(service, message):
     with pytest.raises((DeclarationError, GrammarError)) as error:
-        _master_cf.declared(service)
+        _master_cf_declaration.declared(service)
     assert message in str(error.value)
 
 
@@ -369,17 +369,20 @@ def test_a_new_service_needs_a_command():
 
 def test_two_names_of_one_service_are_refused():
     services = [
-        _master_cf.declared({"service": f"{name}/inet", "command": "smtpd"}) for name in ("smtps", "submissions")
+        _master_cf_declaration.declared({"service": f"{name}/inet", "command": "smtpd"})
+        for name in ("smtps", "submissions")
     ]
     with pytest.raises(DeclarationError, match="same service as smtps/inet"):
-        _master_cf.merged(services)
+        _master_cf_declaration.merged(services)
 
 
 def test_later_declarations_of_a_service_override_earlier_ones():
-    merged = _master_cf.merged(
+    merged = _master_cf_declaration.merged(
         [
-            _master_cf.declared({"service": "a/unix", "command": "x", "chroot": True, "options": {"p": 1, "q": 2}}),
-            _master_cf.declared({"service": "a/unix", "chroot": False, "options": {"q": None}}),
+            _master_cf_declaration.declared(
+                {"service": "a/unix", "command": "x", "chroot": True, "options": {"p": 1, "q": 2}}
+            ),
+            _master_cf_declaration.declared({"service": "a/unix", "chroot": False, "options": {"q": None}}),
         ]
     )
     assert [(item.columns, item.options) for item in merged] == [
@@ -422,7 +425,7 @@ def test_entries_that_postfix_reads_and_nobody_can_mean(text, message):
     """They stop no edit but their own."""
     assert _master_cf.mistakes(text, "f") == [message]
     with pytest.raises(GrammarError, match="editing f:"):
-        _master_cf_edit.edit(text, [_master_cf.declared({"service": "smtp/inet", "chroot": False})], "f")
+        _master_cf_edit.edit(text, [_master_cf_declaration.declared({"service": "smtp/inet", "chroot": False})], "f")
 
 
 def test_two_live_entries_for_one_service():

@@ -94,14 +94,23 @@ def test_lists_that_leave_nothing_are_refused(value):
     [
         (">=TLSv1.2", (3, 6, 0), ">=TLSv1.2"),
         (">=TLSv1.2", (3, 5, 25), "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"),
-        ("!SSLv2,!SSLv3", (3, 5, 25), "!SSLv2,!SSLv3"),
-        ("$tls_protocols", (3, 5, 25), "$tls_protocols"),
         (">=TLSv9", (3, 5, 25), ">=TLSv9"),
     ],
 )
-def test_protocols_in_the_syntax_of_the_version(value, version, adapted):
-    assert _protocols.adapted("smtpd_tls_mandatory_protocols", value, version) == adapted
+def test_bounds_in_the_syntax_of_the_version(value, version, adapted):
+    assert _protocols.adapted(value, version) == adapted
 
 
-def test_only_tls_protocols_are_adapted():
-    assert _protocols.adapted("smtpd_banner", ">=TLSv1.2", (3, 5, 25)) == ">=TLSv1.2"
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [
+        ("smtpd_tls_mandatory_protocols", ">=TLSv1.2", True),
+        ("smtp_tls_protocols", "<=0304", True),
+        ("smtp_tls_protocols", "!SSLv2,!SSLv3", False),
+        ("smtp_tls_protocols", "$tls_protocols", False),
+        ("smtp_tls_protocols", ">=$lowest", False),
+        ("smtpd_banner", ">=TLSv1.2", False),
+    ],
+)
+def test_which_values_have_bounds(name, value, bounds):
+    assert _protocols.has_bounds(name, value) == bounds
