@@ -18,7 +18,7 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
@@ -87,12 +87,12 @@ def run_program(argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed
 
 
 class _Answer(threading.Thread):
-    """A program that runs beside this process until somebody wants its answer."""
+    """What waits for a program, beside all else, until somebody wants its answer."""
 
-    def __init__(self, run: Runner, argv: Sequence[str]) -> None:
+    def __init__(self, ask: Callable[[], Any]) -> None:
         super().__init__(daemon=True)
-        self._ask: Callable[[], Completed] = lambda: run(argv, None)
-        self._done: Optional[Completed] = None
+        self._ask = ask
+        self._done: Any = None
         self._error: Optional[BaseException] = None
         self.start()
 
@@ -102,10 +102,10 @@ class _Answer(threading.Thread):
         except BaseException as error:  # it is raised where the answer is wanted
             self._error = error
 
-    def get(self) -> Completed:
+    def get(self) -> Any:
         self.join()
-        if self._done is None:
-            raise self._error or RuntimeError("no answer")
+        if self._error is not None:
+            raise self._error
         return self._done
 
 
@@ -126,7 +126,7 @@ class Instance:
         """
         self._run = run
         self._asked: Set[Tuple[str, ...]] = set()
-        self._begun: Dict[Tuple[str, ...], _Answer] = {}
+        self._begun: Dict[Tuple[Any, ...], _Answer] = {}
         if config_directory is None:
             answer = self.run("postconf", "-h", "config_directory")
             config_directory = to_text(answer.stdout).strip()
@@ -165,7 +165,7 @@ class Instance:
         for name in names:
             argv = self._questions[name]
             if argv not in self._asked and argv not in self._begun:
-                self._begun[argv] = _Answer(self._run, argv)
+                self._begun[argv] = _Answer(partial(self._run, argv, None))
 
     def end(self) -> None:
         """Wait for what has been started and was not wanted."""
@@ -361,11 +361,21 @@ class Instance:
             return "", frozenset()
         key = (self.config_directory, main_cf, master_cf, whole)
         if key not in _CHECKED:  # a plan may be made twice, before and under the lock
-            with _scratch() as directory:
-                _CHECKED[key] = self._postfix_check(directory, main_cf, master_cf, whole)
+            begun = self._begun.pop(key, None)
+            _CHECKED[key] = self._postfix_check(main_cf, master_cf, whole) if begun is None else begun.get()
         return _CHECKED[key]
 
-    def _postfix_check(
+    def begin_postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool = True) -> None:
+        """Start what :meth:`postfix_check` will say, as :meth:`begin` does."""
+        key = (self.config_directory, main_cf, master_cf, whole)
+        if os.geteuid() == 0 and key not in _CHECKED:
+            self._begun[key] = _Answer(partial(self._postfix_check, main_cf, master_cf, whole))
+
+    def _postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool) -> Tuple[str, FrozenSet[str]]:
+        with _scratch() as directory:
+            return self._postfix_check_in(directory, main_cf, master_cf, whole)
+
+    def _postfix_check_in(
         self, directory: str, main_cf: bytes, master_cf: bytes, whole: bool
     ) -> Tuple[str, FrozenSet[str]]:
         there = {name: os.path.join(directory, name) for name in ("etc", "queue", "data", "log")}

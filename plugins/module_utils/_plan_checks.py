@@ -58,6 +58,8 @@ def judge(
     :param elsewhere: whether the rest of the configuration may come from other tasks.
     :raises DeclarationError: with everything that is wrong.
     """
+    # A single module need not do what configuration does for all at once: it is as slow as all else together.
+    instance.begin_postfix_check(future.main_cf, future.master_cf, whole=not elsewhere)
     host = Host()
     defaults = future.defaults
     types = _map_types(future)
@@ -76,7 +78,6 @@ def judge(
     known = _all(before, host, instance, defaults, outside) if found else ()
     errors, warnings = _problems.verdict(known, found, declared, severities, elsewhere)
     _problems.refuse(errors)
-    # A single module need not do what configuration does for all at once: it is as slow as all else together.
     said = list(_said(instance, future.main_cf, future.master_cf, whole=not elsewhere))
     said_before = _said(instance, instance.main_cf, instance.master_cf, whole=not elsewhere) if said else ()
     errors, more = _problems.verdict(said_before, said, declared, severities, elsewhere)
