@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _plan_cf, _plan_master_cf, _transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance, run_program
 
 PIN = ":".join(["AB"] * 32)
 
 
-def apply(directory, build, check_mode=False):
-    return _transaction.apply(build, lambda: Instance(str(directory)), check_mode=check_mode)
+def apply(directory, build, check_mode=False, run=run_program):
+    return _transaction.apply(build, lambda: Instance(str(directory), run), check_mode=check_mode)
 
 
 def main_cf(directory, **parameters):
@@ -105,6 +107,38 @@ def test_the_result_names_what_changed(directory):
 def test_what_a_change_requires(directory, parameters, requires):
     """A parameter that is made explicit with the value it had is a change of the file, but not of Postfix."""
     assert main_cf(directory, **parameters).plan.requires == requires
+
+
+@pytest.mark.parametrize(
+    ("parameters", "asked"),
+    [
+        ({}, ""),
+        ({"smtp_tls_security_level": "may"}, ""),
+        ({"smtp_tls_security_level": "may", "smtp_tls_protocols": "!SSLv2, !SSLv3"}, ""),
+        ({"smtp_tls_security_level": "encrypt"}, "parameters, future parameters, future types, defaults, start"),
+        # The version counts here.
+        ({"smtp_tls_protocols": ">=TLSv1.2"}, "parameters, future parameters, future types, defaults, start"),
+    ],
+)
+def test_postfix_is_asked_what_matters_and_once(directory, parameters, asked):
+    main_cf(directory, smtp_tls_security_level="may", smtp_tls_protocols="!SSLv2, !SSLv3")
+    programs = []
+
+    def run(argv, stdin=None):
+        programs.append(" ".join(argv).replace(str(directory), "HERE"))
+        return run_program(argv, stdin)
+
+    apply(directory, lambda instance: _plan_cf.main_cf(instance, {"parameters": parameters}), run=run)
+    questions = {
+        "parameters": r"postconf -c HERE",
+        "future parameters": r"postconf -c /\S+",
+        "future types": r"postconf -c /\S+ -m",
+        "defaults": r"postconf -d",
+        "start": r"postmap -c /\S+ -q x static:x",
+    }
+    found = [name for program in programs for name, line in questions.items() if re.fullmatch(line, program)]
+    assert len(found) == len(programs)
+    assert sorted(found) == sorted(asked.split(", ") if asked else [])
 
 
 def test_check_mode_predicts_what_the_real_run_does(directory):

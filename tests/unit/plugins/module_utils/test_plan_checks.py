@@ -71,7 +71,8 @@ def relay(tmp_path, files):
 @pytest.fixture
 def without_postfix_check(monkeypatch):
     """postfix check takes half a second; what it says of sound files the tests above and the scenarios see."""
-    monkeypatch.setattr(Instance, "postfix_check", lambda *_arguments: ("", frozenset()))
+    monkeypatch.setattr(Instance, "postfix_check", lambda *_arguments, **_options: ("", frozenset()))
+    monkeypatch.setattr(Instance, "begin_postfix_check", lambda *_arguments, **_options: None)
 
 
 def settle(directory):
@@ -370,6 +371,16 @@ def test_postfix_check_is_asked_once_for_the_same_texts(relay, monkeypatch):
     instance.postfix_check(b"biff = no\n", instance.master_cf)
     monkeypatch.setattr(Instance, "_postfix_check", lambda *_arguments: pytest.fail("asked again"))
     Instance(str(relay)).postfix_check(b"biff = no\n", instance.master_cf)
+    Instance(str(relay)).begin_postfix_check(b"biff = no\n", instance.master_cf)
+
+
+def test_what_postfix_check_was_begun_for_is_not_asked_again(relay, monkeypatch):
+    text = b"biff = no\nmail_owner = nosuchuser\n"
+    instance = Instance(str(relay))
+    instance.begin_postfix_check(text, instance.master_cf)
+    monkeypatch.setattr(Instance, "_postfix_check", lambda *_arguments: pytest.fail("asked again"))
+    failure, _complaints = instance.postfix_check(text, instance.master_cf)
+    assert "nosuchuser" in failure
 
 
 def test_nothing_is_staged_or_judged_when_nothing_changes(relay, monkeypatch):
