@@ -38,8 +38,7 @@ text                anything else
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.mailops.postfix.plugins.module_utils._tls_levels import LEVELS
 
@@ -61,8 +60,7 @@ _SIDES = {
 }
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """What the documentation says about one parameter. Versions are those of Postfix; None: all that we support."""
 
     name: str
