@@ -35,6 +35,11 @@ BERKELEY = ("hash", "btree")
 # A table with a file: not a word that only ends like a type, such as texthash.
 _TABLE = re.compile(r"(?<![\w$.-])(hash|btree):((?:/|\$)[^\s,;\])]+)")
 
+DEFAULT_TYPE = "default_database_type"
+"""The parameter that values refer to as the type of a table."""
+
+_BY_DEFAULT = re.compile(rf"\$(?:{DEFAULT_TYPE}|\{{{DEFAULT_TYPE}\}}|\({DEFAULT_TYPE}\))(?=:)")
+
 _CACHES = ("smtp_tls_session_cache_database", "lmtp_tls_session_cache_database")
 
 
@@ -52,7 +57,16 @@ def migrations(explicit: Mapping[str, str], declared: Collection[str]) -> Dict[s
 
 def may_be_lost(*texts: bytes) -> bool:
     """Whether main.cf or master.cf may name a type that a Postfix can lose; it spares most hosts the question which types there are."""
-    return any(f"{kind}:".encode() in text for kind in BERKELEY for text in texts)
+    names = [DEFAULT_TYPE, *(f"{kind}:" for kind in BERKELEY)]
+    return any(name.encode() in text for name in names for text in texts)
+
+
+def spelled_out(value: str, default_type: str) -> str:
+    """The value with the type of tables that it names by ``$default_database_type``.
+
+    :param default_type: what that is; empty if such tables are not to be looked at.
+    """
+    return _BY_DEFAULT.sub(default_type, value) if default_type else value
 
 
 def berkeley_tables(value: str, lost: AbstractSet[str]) -> List[Tuple[str, str]]:

@@ -47,11 +47,18 @@ class Retyped:
 def lost_tables(instance: Instance) -> List[Dict[str, Any]]:
     """Each reference to a table of a lost type, for instance_info."""
     lost = _plan_lookup_table.lost_types(instance)
+    default = _lost_default(instance, lost)
     return [
         {"service": service, "parameter": name, "table": f"{kind}:{path}"}
         for service, name, value in (_settings(instance) if lost else ())
-        for kind, path in _migrations.berkeley_tables(value, lost)
+        for kind, path in _migrations.berkeley_tables(_migrations.spelled_out(value, default), lost)
     ]
+
+
+def _lost_default(instance: Instance, lost: AbstractSet[str]) -> str:
+    """The lost type that main.cf sets default_database_type to; empty if it does not."""
+    default = instance.explicit.get(_migrations.DEFAULT_TYPE, "").strip()
+    return default if default in lost else ""
 
 
 def retyped(
@@ -65,27 +72,34 @@ def retyped(
     """
     result = Retyped()
     lost = _plan_lookup_table.lost_types(instance)
+    default = "" if _migrations.DEFAULT_TYPE in declared else _lost_default(instance, lost)
     found = [
-        (service, name, value)
+        (service, name, value, tables)
         for service, name, value in (_settings(instance) if lost else ())
-        if _migrations.berkeley_tables(value, lost) and not _is_declared(service, name, declared, services)
+        for tables in [_migrations.berkeley_tables(_migrations.spelled_out(value, default), lost)]
+        if tables and not _is_declared(service, name, declared, services)
     ]
-    if not found:
+    if not found and not default:
         return result
     new = _plan_lookup_table.choose_type(instance, "auto")
+    if default:
+        result.parameters[_migrations.DEFAULT_TYPE] = new
     planned: Dict[str, str] = {}
-    for service, name, value in found:
-        problem = _problem(instance, name, _paths(instance, value, lost), new, planned)
+    for service, name, value, tables in found:
+        problem = _problem(instance, name, _paths(instance, tables), new, planned)
         if problem:
             where = f" in service {service}" if service else ""
             result.warnings.append(
                 f"{name} = {_main_cf.folded(value)}{where}: this Postfix no longer has tables of this type, and {problem}"
             )
-        elif service:
-            options = {name: _migrations.retyped(value, lost, new)}
-            result.services.append({"service": service, "options": options})
+            continue
+        after = _migrations.retyped(value, lost, new)
+        if after == value:
+            continue  # its tables follow default_database_type
+        if service:
+            result.services.append({"service": service, "options": {name: after}})
         else:
-            result.parameters[name] = _migrations.retyped(value, lost, new)
+            result.parameters[name] = after
     settings = {**declared, **result.parameters}
     for path, name in planned.items():
         if path + _lookup_table.COMPILED[new] not in made:
@@ -118,10 +132,10 @@ def _is_declared(service: str, name: str, declared: Mapping[str, Any], services:
     )
 
 
-def _paths(instance: Instance, value: str, lost: AbstractSet[str]) -> List[Optional[str]]:
+def _paths(instance: Instance, tables: List[Tuple[str, str]]) -> List[Optional[str]]:
     """The files of the tables; None for one that can't be told."""
     result: List[Optional[str]] = []
-    for _kind, path in _migrations.berkeley_tables(value, lost):
+    for _kind, path in tables:
         try:
             result.append(_macros.expand(path, instance.parameters))
         except _macros.Unexpandable:

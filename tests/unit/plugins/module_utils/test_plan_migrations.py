@@ -92,6 +92,41 @@ def test_what_cannot_be_made_stays_and_is_named(directory, migrate, name, kind, 
     assert any(text.startswith(f"{name} = ") and reason in text for text in done.plan.warnings)
 
 
+@pytest.mark.parametrize(
+    "reference", ["$default_database_type", "${default_database_type}", "$(default_database_type)"]
+)
+def test_tables_that_are_named_by_the_default_type_follow_it(directory, migrate, reference):
+    (directory / "old").write_text("example.com smtp:[a]\n")
+    (directory / "other").write_text("example.com b@example.org\n")
+    add(directory, "main.cf", "default_database_type = btree\n")
+    add(directory, "main.cf", f"transport_maps = {reference}:{directory}/old\n")
+    add(directory, "main.cf", f"canonical_maps = hash:{directory}/other, {reference}:{directory}/other\n")
+    instance = _instance.Instance(str(directory), run)
+    found = [(entry["parameter"], entry["table"]) for entry in _plan_migrations.lost_tables(instance)]
+    assert ("transport_maps", f"btree:{directory}/old") in found
+    foretold = migrate(check_mode=True)
+    assert migrate().diff == foretold.diff
+    text = (directory / "main.cf").read_text()
+    assert f"default_database_type = {NEW}\n" in text
+    assert f"transport_maps = {reference}:{directory}/old\n" in text
+    assert f"canonical_maps = {NEW}:{directory}/other, {reference}:{directory}/other\n" in text
+    assert lookup("postmap", "example.com", f"{NEW}:{directory}/old") == "smtp:[a]"
+    assert lookup("postmap", "example.com", f"{NEW}:{directory}/other") == "b@example.org"
+    assert not migrate().changed
+
+
+def test_a_default_type_that_is_declared_is_not_migrated(directory, migrate):
+    (directory / "old").write_text("example.com smtp:[a]\n")
+    add(
+        directory,
+        "main.cf",
+        f"default_database_type = btree\ntransport_maps = $default_database_type:{directory}/old\n",
+    )
+    migrate(main_cf={"default_database_type": "texthash"})
+    assert "default_database_type = texthash\n" in (directory / "main.cf").read_text()
+    assert not (directory / f"old.{NEW}").exists()
+
+
 def test_what_is_declared_is_not_migrated(directory, migrate):
     (directory / "old").write_text("example.com smtp:[a]\n")
     add(directory, "main.cf", f"transport_maps = hash:{directory}/old\n")
