@@ -21,6 +21,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._effective import 
     words,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, did_you_mean
+from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes
 from ansible_collections.mailops.postfix.plugins.module_utils._parameters import Parameter
 from ansible_collections.mailops.postfix.plugins.module_utils._problems import Problem, Touch
 
@@ -135,7 +136,7 @@ def unknown_names(
     """
     unused, known = frozenset(unused), list(known)
     for name, _value, service in configuration.settings():
-        if ("master" if service else "main", name) not in unused:
+        if ("master" if service else "main", _printed(name)) not in unused:
             continue
         place = f"service {service.key}" if service else "main.cf"
         cause, remedy = unknown_name(name, known, configuration.version)
@@ -143,6 +144,11 @@ def unknown_names(
         yield Problem(
             "unknown_parameter", f"{name} in {place}", cause, remedy, configuration.where(name, service), touches
         )
+
+
+def _printed(name: str) -> str:
+    """A name as postconf(1) prints it: a question mark for each byte that is not printable ASCII."""
+    return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in to_bytes(name))
 
 
 def unknown_name(name: str, known: Iterable[str], version: Tuple[int, ...]) -> Tuple[str, str]:

@@ -9,7 +9,6 @@ master(5), src/master/master_ent.c, src/master/{single,multi,event,trigger}_serv
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Dict, Iterator, Mapping, Optional, Tuple
 
@@ -250,7 +249,7 @@ def _columns(configuration: Configuration, service: Service) -> Iterator[Problem
 def _program(configuration: Configuration, host: Host, service: Service) -> Iterator[Problem]:
     program = service.column("command")
     directory = configuration.value("daemon_directory") or ""
-    path = os.path.join(directory, program)
+    path = f"{directory}/{program}"  # as master(8) puts them together, whatever the command starts with
     if host.status(directory) is not None and host.status(path) is None and path not in configuration.made:
         yield _of(
             configuration,

@@ -229,7 +229,7 @@ class Instance:
     @cached_property
     def version(self) -> Tuple[int, ...]:
         """The version of Postfix, for example ``(3, 7, 11)``."""
-        text = self.parameters.get("mail_version", "")
+        text = (self.parameters if self.is_readable() else self.defaults).get("mail_version", "")
         numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
         if not numbers:
             raise HostError("reading", "mail_version", f"postconf answers {text!r}")
@@ -263,6 +263,10 @@ class Instance:
     def must_be_readable(self) -> None:
         """Raise HostError if postconf(1) can't read main.cf and master.cf."""
         _complaints = self.complaints
+
+    def is_readable(self) -> bool:
+        """Whether postconf(1) can read main.cf and master.cf."""
+        return self._postconf.returncode == 0
 
     @cached_property
     def unused(self) -> FrozenSet[Tuple[str, str]]:

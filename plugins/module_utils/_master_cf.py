@@ -11,6 +11,7 @@ Source: master(5), src/master/master_ent.c, src/postconf/postconf_master.c.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, Mapping, Optional, Sequence
@@ -29,7 +30,16 @@ TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
 COLUMNS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
 
 # Names of one TCP port are one service to master(8): services(5) and, since Postfix 3.6, known_tcp_ports.
-_PORTS = {"lmtp": 24, "smtp": 25, "smtps": 465, "submissions": 465, "ssmtp": 465, "urd": 465, "submission": 587}
+_PORTS = {
+    "lmtp": 24,
+    "smtp": 25,
+    "smtps": 465,
+    "submissions": 465,
+    "ssmtp": 465,
+    "urd": 465,
+    "submission": 587,
+    "qmqp": 628,
+}
 
 # VT and FF are white space at the ends of a value, but do not separate words.
 SEPARATORS = b" \t\r\n"
@@ -105,8 +115,20 @@ def endpoint(name: str, kind: str) -> tuple[str, str]:
         return name, kind
     host, _colon, port = name.rpartition(":")
     host = re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", host.lower())
+    if ":" in host:
+        host = _canonical(host)
     number = port.lstrip("0") if re.fullmatch(r"[0-9]+", port) else _PORTS.get(port, port)
     return f"[{host}]:{number}" if host else str(number), kind
+
+
+def _canonical(address: str) -> str:
+    """One spelling for an IPv6 address; what is none stays."""
+    # Imported here, since few listeners have such an address.
+    from ipaddress import ip_address
+
+    with suppress(ValueError):
+        return str(ip_address(address))
+    return address
 
 
 def services(text: bytes, path: str = "master.cf") -> list[Service]:

@@ -97,6 +97,13 @@ def wrong(key: str, cause: str, remedy: str) -> DeclarationError:
     return DeclarationError("declaring service", key, cause, remedy)
 
 
+def _joined_arguments(earlier: Declaration, later: Declaration) -> Optional[tuple[str, ...]]:
+    command = later.columns.get("command")
+    if later.arguments is not None or command in (None, earlier.columns.get("command")):
+        return earlier.arguments if later.arguments is None else later.arguments
+    return None  # those of another program
+
+
 def merged(declarations: Sequence[Declaration]) -> list[Declaration]:
     """One declaration per service: of several for the same one, later words override earlier ones.
 
@@ -116,7 +123,7 @@ def merged(declarations: Sequence[Declaration]) -> list[Declaration]:
             result[same] = replace(
                 declaration,
                 columns={**earlier.columns, **declaration.columns},
-                arguments=earlier.arguments if declaration.arguments is None else declaration.arguments,
+                arguments=_joined_arguments(earlier, declaration),
                 options={**earlier.options, **declaration.options},
                 purge_options=earlier.purge_options or declaration.purge_options,
             )
@@ -140,7 +147,9 @@ def _column(key: str, column: str, value: Any) -> str:
 
 
 def _option_value(key: str, option: Any, value: Any) -> Optional[str]:
-    if isinstance(value, (list, tuple)) and not any(BLANK.search(str(item)) for item in value):
+    if isinstance(value, (list, tuple)) and not any(
+        item is None or isinstance(item, (list, tuple)) or BLANK.search(str(item)) for item in value
+    ):
         value = ",".join(str(_main_cf.declared({option: item})[option]) for item in value)
     text = _main_cf.declared({option: value})[option]
     if text is None:

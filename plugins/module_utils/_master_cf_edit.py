@@ -42,6 +42,9 @@ from ansible_collections.mailops.postfix.plugins.module_utils._master_cf_declara
 _STOCK_COLUMNS = (0, 10, 16, 24, 32, 40, 48, 56)
 _INDENT = b"  "
 
+# Daemons whose command line is that of another program: pipe(8), spawn(8).
+_TAKE_ARGUMENTS = ("pipe", "spawn")
+
 
 def edit(text: bytes, declarations: Sequence[Declaration], path: str = "master.cf") -> bytes:
     """The text after the declarations.
@@ -132,8 +135,11 @@ def _create(text: bytes, declaration: Declaration) -> bytes:
     lines = physical_lines(text)
     block = _commented_block(lines, declaration)
     if block is not None:
-        lines[block] = _uncommented(lines[block])
+        lines[block] = _taken_over(lines[block], declaration)
         index, last = block + 1, block
+        while index < len(lines) and _continues(lines, block, index, declaration):
+            lines[index] = lines[index][1:]
+            last, index = index, index + 1
         while index < len(lines) and lines[index].startswith(b"#") and not _commented_service(lines[index]):
             names = _commented_options(lines[index])
             if names and all(declaration.options.get(name) is not None for name in names):
@@ -159,6 +165,34 @@ def _create(text: bytes, declaration: Declaration) -> bytes:
     return text + to_bytes(entry) + ending
 
 
+def _taken_over(line: bytes, declaration: Declaration) -> bytes:
+    """A commented service line made live; options in it that are not declared stay comments, below it."""
+    text = _uncommented(line)
+    service = services(text)[0]
+    edits: list[tuple[int, int, bytes]] = []
+    comments = []
+    for option in service.options:
+        if declaration.options.get(option.name) is None:
+            edits += _option_edits(text, option, None, option.flags)
+            comments.append(b"#" + _INDENT + b"-o " + to_bytes(assignment_word(option.name, option.value)))
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    if not comments:
+        return text
+    ending = line_end(text)
+    return text.rstrip(b"\r\n") + ending + ending.join(comments) + (ending if line.endswith(b"\n") else b"")
+
+
+def _continues(lines: list[bytes], block: int, index: int, declaration: Declaration) -> bool:
+    """Whether a comment holds the arguments of the service above it, which is a program's command line."""
+    if declaration.arguments is not None or services(lines[block])[0].column("command") not in _TAKE_ARGUMENTS:
+        return False
+    pattern = rb"#[ \t]+[a-z_]+=" if index == block + 1 else rb"#[ \t]+[^ \t\r\n#]"
+    if _commented_options(lines[index]) or _commented_service(lines[index]):
+        return False
+    return bool(re.match(pattern, lines[index]))
+
+
 def _uncommented(line: bytes) -> bytes:
     return re.sub(rb"^#+[ \t]?", b"", line)
 
@@ -167,7 +201,11 @@ def _commented_service(line: bytes) -> Optional[Service]:
     """The service in a line that is commented out; prose is none."""
     with suppress(GrammarError):
         found = services(_uncommented(line)) if line.startswith(b"#") else []
-        return found[0] if found and not found[0].mistake else None
+        if not found or found[0].mistake:
+            return None
+        words = [word.text for word in found[0].arguments if not word.text.startswith("-")]
+        # No other program takes words, so they are prose.
+        return None if words and found[0].column("command") not in _TAKE_ARGUMENTS else found[0]
     return None
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, _master_cf, _protocols
+from ansible_collections.mailops.postfix.plugins.module_utils import _macros, _main_cf, _master_cf, _protocols
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_text
@@ -216,18 +216,44 @@ def _requires(instance: Instance, future: Instance) -> str:
     """What the running Postfix needs: nothing where no effective value changes."""
     if future is instance:
         return "none"
+    if not instance.is_readable():
+        return "restart"  # how it was is not known
     from ansible_collections.mailops.postfix.plugins.module_utils import _parameters
 
+    before, after = _values(instance), _values(future)
     needs = [
         # A CA directory is copied into the chroot at a restart; one that is no longer used needs no copy.
-        "reload" if name.endswith("_CApath") and not future.parameters.get(name) else _parameters.requires(name)
-        for name in {**instance.parameters, **future.parameters}
-        if instance.parameters.get(name) != future.parameters.get(name) and name != "config_directory"
+        "reload" if name.endswith("_CApath") and not after.get(name) else _parameters.requires(name)
+        for name in _affected(before, after)
+        if name in instance.parameters and _expanded(name, before) != _expanded(name, after)
     ]
     # Parameters that users define themselves are not among postconf's; their values work through others.
     if _user_defined(instance) != _user_defined(future) or instance.master_cf != future.master_cf:
         needs.append("reload")
     return strongest("none", *needs)
+
+
+def _values(instance: Instance) -> Dict[str, str]:
+    """All values, those of names that users define included; where the configuration stands makes no difference."""
+    return {**instance.explicit, **instance.parameters, "config_directory": ""}
+
+
+def _affected(before: Mapping[str, str], after: Mapping[str, str]) -> Set[str]:
+    """The parameters whose values change, and those whose values refer to one of them, directly or not."""
+    found = {name for name in {**before, **after} if before.get(name) != after.get(name)}
+    more = found
+    while more:
+        refers = re.compile(rf"\$[({{]?(?:{'|'.join(map(re.escape, sorted(more)))})\b")
+        more = {name for name, value in after.items() if name not in found and refers.search(value)}
+        found = found | more
+    return found
+
+
+def _expanded(name: str, values: Mapping[str, str]) -> Optional[str]:
+    value = values.get(name)
+    with suppress(_macros.Unexpandable):
+        return None if value is None else _macros.expand(value, values)
+    return value
 
 
 def _user_defined(instance: Instance) -> Dict[str, str]:

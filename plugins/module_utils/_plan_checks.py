@@ -63,8 +63,10 @@ def judge(
     host = Host()
     defaults = future.defaults
     types = _map_types(future)
-    before = configuration_of(instance, map_types=types)
     after = configuration_of(instance, future, map_types=types, made=made)
+    # What Postfix can't read now is about to be mended: how it was is not known, and counts as no better.
+    readable = instance.is_readable()
+    before = configuration_of(instance, map_types=types) if readable else after
     outside = None
     if _RELIES.search(future.main_cf + future.master_cf):
         # Here and below, what few changes need is imported where it is needed.
@@ -75,7 +77,7 @@ def judge(
     found += _checks_master.ports_in_use(after, host, before)
     found += _checks_tls.overridden(after, declared)
     found += _key_problems(instance, before, after, declared)
-    known = _all(before, host, instance, defaults, outside) if found else ()
+    known = _all(before, host, instance, defaults, outside) if found and readable else found
     errors, warnings = _problems.verdict(known, found, declared, severities, elsewhere)
     _problems.refuse(errors)
     said = list(_said(instance, future.main_cf, future.master_cf, whole=not elsewhere))
@@ -115,7 +117,8 @@ def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[T
 
 def _explain(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
     # What postconf(1) does not read, it does not tell the values of.
-    configuration = configuration_of(instance, future, {**instance.parameters, **future.explicit})
+    parameters = instance.parameters if instance.is_readable() else future.defaults
+    configuration = configuration_of(instance, future, {**parameters, **future.explicit})
     found = [*_checks.value_problems(configuration), *_checks_master.problems(configuration, Host())]
     _problems.refuse([problem for problem in found if problem.touches & declared])
 

@@ -69,6 +69,44 @@ def test_a_block_with_another_command_is_left_alone():
     assert after == STOCK + b"628       inet  n       -       -       -       -       smtpd\n"
 
 
+@pytest.mark.parametrize(
+    "prose",
+    [
+        b"# 2525 inet n - n - - smtpd on the old box, removed 2009\n",
+        b"#2525 inet n - n - - smtpd   # enable this for the old box\n#  -o syslog_name=s\n",
+    ],
+)
+def test_words_that_no_daemon_takes_are_prose(prose):
+    after = edit(prose, {"service": "2525/inet", "command": "smtpd"})
+    assert after == prose + b"2525      inet  n       -       -       -       -       smtpd\n"
+
+
+def test_options_in_a_commented_line_are_only_live_if_they_are_declared():
+    text = b"#smtps inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o { smtpd_banner = a b }\nsmtp unix - - n - - smtp\n"
+    after = edit(text, {"service": "smtps/inet", "options": {"smtpd_tls_wrappermode": True}})
+    assert after == (
+        b"smtps inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n#  -o { smtpd_banner = a b }\nsmtp unix - - n - - smtp\n"
+    )
+    back = edit(after, {"service": "smtps/inet", "options": {"smtpd_banner": "a b"}})
+    assert b"-o { smtpd_banner = a b }" in back
+
+
+@pytest.mark.parametrize("command", [{}, {"command": "pipe"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        b"pipe\n  flags=R user=x argv=/y ${nexthop}\n",
+        b"pipe flags=R user=x argv=/y\n",
+        b"pipe\n  user=x\n  argv=/y\n  ${user}\n",
+    ],
+)
+def test_a_service_comes_back_with_its_arguments(command, arguments):
+    text = b"smtp unix - - n - - smtp\nmaildrop unix - n n - - " + arguments + b"#\n# What follows is something else.\n"
+    disabled = edit(text, {"service": "maildrop/unix", "state": "disabled"})
+    assert disabled != text
+    assert edit(disabled, {"service": "maildrop/unix", **command}) == text
+
+
 def test_a_comment_inside_a_live_entry_is_not_made_live():
     text = b"smtp inet n - y - - smtpd\n#submission inet n - y - - smtpd\n  -o a=b\n"
     assert edit(text, {"service": "submission/inet", "command": "smtpd"}).startswith(text)
@@ -390,6 +428,23 @@ def test_later_declarations_of_a_service_override_earlier_ones():
     ]
 
 
+@pytest.mark.parametrize(
+    ("later", "arguments"),
+    [({"command": "smtp"}, None), ({"command": "pipe"}, ("argv=/x",)), ({"chroot": True}, ("argv=/x",))],
+)
+def test_arguments_of_another_program_do_not_outlive_it(later, arguments):
+    services = [{"service": "a/unix", "command": "pipe argv=/x"}, {"service": "a/unix", **later}]
+    merged = _master_cf_declaration.merged([_master_cf_declaration.declared(service) for service in services])
+    assert [item.arguments for item in merged] == [arguments]
+
+
+def test_no_list_of_an_option_holds_null():
+    with pytest.raises(DeclarationError, match="mynetworks"):
+        _master_cf_declaration.declared(
+            {"service": "a/unix", "command": "smtp", "options": {"mynetworks": [None, "127.0.0.1"]}}
+        )
+
+
 GRAMMAR_ERRORS = [
     (b"smtp inet n - y - smtpd\n", "master.cf:1: a service has 8 columns, this one has 7"),
     (b"#\n\nsmtp tcp n - y - - smtpd\n", "master.cf:3: unknown service type 'tcp'"),
@@ -446,6 +501,8 @@ ENDPOINTS = [
     ("025", "25"),
     ("[127.0.0.1]:25", "127.0.0.1:smtp"),
     ("[::1]:25", "[ipv6:::1]:smtp"),
+    ("[::1]:25", "[0:0:0:0:0:0:0:1]:25"),
+    ("qmqp", "628"),
     ("Localhost:24", "localhost:lmtp"),
 ]
 

@@ -54,6 +54,11 @@ REFUSED = [
     ({"smtp_tls_fingerprint_digest": "sha1", "smtp_tls_fingerprint_cert_match": [PIN]}, ["32 bytes", "sha1", "20"]),
     ({"smtpd_tls_cert_file": "/nowhere/cert.pem"}, ["smtpd_tls_cert_file", "there is no file /nowhere/cert.pem"]),
     ({"smtpd_tls_chain_files": ["/nowhere/a.pem", "/nowhere/b.pem"]}, ["there is no file /nowhere/a.pem"]),
+    # postconf prints such names with question marks.
+    (
+        {"smtp_tls_security_level\u200b": "encrypt"},
+        ["does not know this parameter", "Did you mean smtp_tls_security_level?"],
+    ),
     ({"mua_restrictions": "permit"}, ["mua_restrictions", "$mua_restrictions"]),
     ({"myhostname": "${broken"}, ["postconf can't read it", "truncated macro reference"]),
 ]
@@ -139,6 +144,42 @@ def test_postfix_is_asked_what_matters_and_once(directory, parameters, asked):
     found = [name for program in programs for name, line in questions.items() if re.fullmatch(line, program)]
     assert len(found) == len(programs)
     assert sorted(found) == sorted(asked.split(", ") if asked else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "declared"),
+    [
+        ("inet_interfaces = 192.0.2.77\n", {"inet_interfaces": "loopback-only"}),
+        ("inet_interfaces = nosuchhost.invalid\n", {"inet_interfaces": None}),
+        ("relayhost = ${foo\n", {"relayhost": "[hub.example.org]"}),
+        ("smtpd_banner = $smtpd_banner x\n", {"smtpd_banner": None}),
+        ("compatibility_level = x.y\n", {"compatibility_level": "3.6"}),
+    ],
+)
+def test_what_postfix_cannot_read_can_be_repaired(directory, text, declared):
+    with open(directory / "main.cf", "a", encoding="ascii") as file:
+        file.write(text)
+    assert not Instance(str(directory)).is_readable()
+    with pytest.raises(PostfixError):
+        main_cf(directory, biff=True)
+    outcome = main_cf(directory, **declared)
+    assert outcome.changed and outcome.plan.requires == "restart"
+    assert Instance(str(directory)).is_readable()
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "requires"),
+    [
+        ("ifs = loopback-only\ninet_interfaces = $ifs\n", {"ifs": "all"}, "restart"),
+        ("where = 127.0.0.1\ninet_interfaces = ${where}\n", {"where": "localhost"}, "restart"),
+        ("name = a\nsmtpd_banner = $myhostname $name\n", {"name": "b"}, "reload"),
+        ("ifs = loopback-only\nother = ${ifs}\ninet_interfaces = ${other}\n", {"ifs": "loopback-only"}, "none"),
+    ],
+)
+def test_what_a_change_requires_through_others(directory, text, declared, requires):
+    with open(directory / "main.cf", "a", encoding="ascii") as file:
+        file.write(text)
+    assert main_cf(directory, **declared).requires == requires
 
 
 def test_check_mode_predicts_what_the_real_run_does(directory):
