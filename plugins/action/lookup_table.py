@@ -40,6 +40,10 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         arguments = dict(self._task.args)
+        mistake = _key_that_is_no_text(arguments.get("entries"))
+        if mistake:
+            result.update(failed=True, msg=mistake)
+            return result
         source = arguments.get("src")
         here = (
             source
@@ -120,6 +124,15 @@ class ActionModule(ActionBase):
         if answer.get("failed") and "msg" in answer:
             answer["msg"] = str(answer["msg"]).replace(remote, arguments["src"])
         return answer
+
+
+def _key_that_is_no_text(entries: Any) -> str:
+    """What is wrong with a key that YAML has read as something else, so that nobody knows how it was typed; empty if none is."""
+    for key in entries if isinstance(entries, Mapping) else ():
+        if isinstance(key, (bool, float)):
+            kind = "a boolean" if isinstance(key, bool) else "a fraction"
+            return f"declaring the entry {key}: to YAML its key is {kind}, and is not kept as it was typed. Put the key in quotes"
+    return ""
 
 
 def _question(arguments: Mapping[str, Any], interpreter: str) -> str:

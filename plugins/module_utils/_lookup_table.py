@@ -93,13 +93,31 @@ def seal(path: str, map_type: str, utf8: bool) -> str:
     return f"{map_type}:{path}" + ("" if utf8 else " in bytes")
 
 
-def fold(key: bytes, map_type: str = "hash") -> bytes:
-    """The form of a key that Postfix compares."""
+def fold(key: bytes, map_type: str = "hash", utf8: bool = True) -> bytes:
+    """The form of a key that Postfix compares.
+
+    :param utf8: whether Postfix reads UTF-8 (smtputf8_enable); if not, it folds ASCII letters only.
+    """
     if map_type in ORDERED:
-        return _NEGATION.sub(lambda found: BLANKS.sub(b"", found.group()), key)
+        key = _NEGATION.sub(lambda found: BLANKS.sub(b"", found.group()), key)
+        return _network(key) if map_type == "cidr" else key
+    if not utf8 or key.isascii():
+        return key.lower()
     try:
         return key.decode("utf-8").casefold().encode("utf-8")
     except UnicodeDecodeError:
+        return key.lower()
+
+
+def _network(key: bytes) -> bytes:
+    """One spelling for each network."""
+    # Imported here, since few tables are of this type.
+    from ipaddress import ip_network
+
+    network = key.lstrip(b"!")
+    try:
+        return key[: len(key) - len(network)] + str(ip_network(network.decode("ascii"))).encode("ascii")
+    except ValueError:
         return key.lower()
 
 
@@ -240,5 +258,5 @@ def contents(text: bytes, map_type: str = "hash", utf8: bool = True) -> dict[byt
     result: dict[bytes, bytes] = {}
     for entry in entries(text, map_type, utf8):
         if not entry.problem:
-            result.setdefault(fold(entry.key, map_type), entry.value)
+            result.setdefault(fold(entry.key, map_type, utf8), entry.value)
     return result

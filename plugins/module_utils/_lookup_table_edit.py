@@ -28,6 +28,9 @@ from ansible_collections.mailops.postfix.plugins.module_utils._lookup_table impo
     plain_lines,
 )
 
+_LMDB_KEY = 511
+"""Bytes, what LMDB is built with everywhere (MDB_MAXKEYSIZE)."""
+
 
 def value_of(value: Any, key: str) -> bytes | None:
     """A value from YAML as it is written; None for ``null``.
@@ -65,7 +68,7 @@ def declaration(declared: Mapping[str, Any], map_type: str, utf8: bool = True) -
         if cause:
             remedy = "Double quotes in the key protect its blanks" if "blank in its key" in cause else ""
             raise DeclarationError("declaring the entry", repr(name), cause, remedy)
-        other = folded.setdefault(fold(key, map_type), name)
+        other = folded.setdefault(fold(key, map_type, utf8), name)
         if other != name:
             raise DeclarationError(
                 "declaring the entry", repr(name), f"it is the same key as {other!r} to Postfix", "Keep one of the two"
@@ -85,6 +88,8 @@ def _cannot_hold(key: bytes, value: bytes | None, map_type: str, utf8: bool) -> 
             return f"its {what} holds a NUL byte"
         if text.strip(WHITESPACE) != text:
             return f"its {what} starts or ends with white space, which Postfix cuts off"
+    if map_type == "lmdb" and len(key) > _LMDB_KEY:
+        return f"its key has {len(key)} bytes, and LMDB takes {_LMDB_KEY}"
     if key.startswith(b"#"):
         return "its key starts with #: Postfix takes the line for a comment"
     found = entries(_line(key, value or b"x"), map_type, utf8)
@@ -121,7 +126,7 @@ def edit(
     :param exclusive: remove all entries that are not declared. Comments stay.
     :raises GrammarError: if a line that stays is one that Postfix ignores, or repeats the key of another.
     """
-    wanted = {fold(key, map_type): (key, value) for key, value in declared.items()}
+    wanted = {fold(key, map_type, utf8): (key, value) for key, value in declared.items()}
     plain = None if exclusive or map_type in ORDERED else plain_lines(text, utf8)
     if plain is not None:
         return _edit_plain(text, plain, wanted)
@@ -129,7 +134,7 @@ def edit(
     lines = physical_lines(text)
     kept: dict[bytes, None] = {}
     for entry in present:
-        key = fold(entry.key, map_type)
+        key = fold(entry.key, map_type, utf8)
         owned = key in wanted and not entry.block and entry.depth == 0
         value = wanted[key][1] if owned else None
         if value is not None and key not in kept:
@@ -141,7 +146,9 @@ def edit(
         elif entry.problem:
             raise _ignored(path, entry)
     if not exclusive:
-        _refuse_duplicates([entry for entry in present if fold(entry.key, map_type) not in wanted], map_type, path)
+        _refuse_duplicates(
+            [entry for entry in present if fold(entry.key, map_type, utf8) not in wanted], map_type, utf8, path
+        )
     order = [key for key, (_name, value) in wanted.items() if value is not None]
     if exclusive and map_type in ORDERED and order[: len(kept)] != list(kept):
         kept = {}
@@ -209,15 +216,15 @@ def check(text: bytes, map_type: str = "hash", utf8: bool = True, path: str = "t
     for entry in present:
         if entry.problem:
             raise _ignored(path, entry)
-    _refuse_duplicates(present, map_type, path)
+    _refuse_duplicates(present, map_type, utf8, path)
 
 
-def _refuse_duplicates(present: list[Entry], map_type: str, path: str) -> None:
+def _refuse_duplicates(present: list[Entry], map_type: str, utf8: bool, path: str) -> None:
     if map_type in ORDERED:
         return
     first: dict[bytes, Entry] = {}
     for entry in present:
-        other = first.setdefault(fold(entry.key, map_type), entry)
+        other = first.setdefault(fold(entry.key, map_type, utf8), entry)
         if other is not entry and not entry.problem:
             raise GrammarError(
                 "reading",

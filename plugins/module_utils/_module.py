@@ -9,6 +9,8 @@ The only module_utils file that knows Ansible: options that all modules share, a
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -72,13 +74,33 @@ class _Module(AnsibleModule):  # type: ignore[misc]
 
 
 def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
-    """The values of tables that are declared to be for their owner alone."""
+    """The values of tables that are for their owner alone, or are declared to be.
+
+    What is shorter than four characters is hidden only where a string is declared to be secret: it stands in half of all words.
+    """
+    directory = options.get("config_directory") or "/etc/postfix"
     for table in [options, *(options.get("lookup_tables") or [])]:
         entries = table.get("entries")
+        values = [
+            *(entries.values() if isinstance(entries, dict) else []),
+            table.get("only_values"),
+            table.get("checksum"),
+        ]
         mode = _modes.octal(table.get("mode"))
-        if isinstance(entries, dict) and mode is not None and _modes.is_private(mode):
-            for value in entries.values():
-                yield from (part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str))
+        declared = mode is not None and _modes.is_private(mode)
+        if not any(values) or not (declared or _is_private(os.path.join(directory, str(table.get("path"))))):
+            continue
+        for value in values:
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, (str, int)) and (len(str(part)) > 3 or (declared and isinstance(part, str))):
+                    yield str(part)
+
+
+def _is_private(path: str) -> bool:
+    try:
+        return _modes.is_private(stat.S_IMODE(os.stat(path).st_mode))
+    except OSError:
+        return False
 
 
 def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:

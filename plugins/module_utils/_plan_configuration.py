@@ -83,10 +83,18 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         result["ca_bundle"] = part.result
         parts.append(part)
     parts += [_plan_file.file(instance, declared) for declared in options.get("files") or []]
-    for declared in options.get("lookup_tables") or []:
-        part = _plan_lookup_table.lookup_table(instance, declared, options.get("main_cf"))
+    declared_tables = options.get("lookup_tables") or []
+    # Of these parameters, what main.cf says now no longer counts.
+    replaced = {
+        **{table["parameter"]: "" for table in declared_tables if table.get("parameter")},
+        **(options.get("main_cf") or {}),
+    }
+    for declared in declared_tables:
+        part = _plan_lookup_table.lookup_table(instance, declared, replaced)
         if declared.get("parameter"):
-            maps.setdefault(declared["parameter"], []).append(part.result["map"])
+            maps.setdefault(declared["parameter"], [])
+            if declared.get("state") != "absent":
+                maps[declared["parameter"]].append(part.result["map"])
         result["lookup_tables"].append(part.result)
         texts.update(_texts_of(part))
         tables.append(part)

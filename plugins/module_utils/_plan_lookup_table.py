@@ -18,7 +18,7 @@ import shutil
 import stat
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import AbstractSet, Any, Callable, Mapping
+from typing import AbstractSet, Any, Callable, Iterator, Mapping
 
 from ansible_collections.mailops.postfix.plugins.module_utils import (
     _compiled_table,
@@ -62,6 +62,7 @@ LOOKUP_TABLE: Mapping[str, Any] = {
 
 _BLOCK = 1 << 20
 _OTHERS = 0o077
+_NO_TABLES = ("main.cf", "master.cf", "dynamicmaps.cf", "postfix-files")
 _PACKAGED = ("cdb", "lmdb", "pcre")
 
 Edit = Callable[[bytes, str, bool, str], bytes]
@@ -75,10 +76,19 @@ def lookup_table(instance: Instance, options: Mapping[str, Any], main_cf: Mappin
     """
     if options.get("parameter"):  # which will name the table as it is now
         main_cf = {**(main_cf or {}), options["parameter"]: ""}
-    path = instance.path(options["path"])
+    path = table_path(instance, options["path"])
     map_type = choose_type(instance, options.get("type") or "auto")
     if options.get("state") == "absent":
-        return _absent(instance, path, map_type, options.get("type") or "auto")
+        return _absent(instance, path, map_type, options.get("type") or "auto", main_cf or {})
+    if any(
+        use.parameter == "tls_server_sni_maps" for use in _uses(instance, path, main_cf or {}, b"tls_server_sni_maps")
+    ):
+        raise DeclarationError(
+            "declaring the table",
+            path,
+            "tls_server_sni_maps names it, and the files that it names must be compiled into it (postmap -F)",
+            "Declare certificates with sni: true instead (module certificate, or certificates of a role)",
+        )
     if options.get("exclusive") and options.get("entries") is None and options.get("src") is None:
         raise DeclarationError(
             "declaring the table",
@@ -93,6 +103,35 @@ def lookup_table(instance: Instance, options: Mapping[str, Any], main_cf: Mappin
     if options.get("src") is None:
         return edited_table(instance, path, map_type, options, _editor(options), main_cf)
     return _copied_table(instance, path, map_type, options, main_cf)
+
+
+def table_path(instance: Instance, declared: str) -> str:
+    """The absolute path of a table's text.
+
+    :raises DeclarationError: for what is not the name of a text.
+    """
+    kind, colon, rest = declared.partition(":")
+    if colon and kind in _lookup_table.TYPES:
+        raise DeclarationError(
+            "declaring the table", declared, "path is the file alone, without the type", f"Write path: {rest}"
+        )
+    path = os.path.normpath(instance.path(declared))
+    suffix = os.path.splitext(path)[1]
+    if os.path.realpath(path) in [os.path.realpath(instance.path(name)) for name in _NO_TABLES]:
+        raise DeclarationError(
+            "declaring the table", path, "it is a file of Postfix itself, no table", "Give the table another name"
+        )
+    if suffix in _lookup_table.COMPILED.values():
+        remedy = f"Name the text, {path[: -len(suffix)]}: the compiled file stands beside it"
+        raise DeclarationError("declaring the table", path, f"{suffix} is the name of a compiled file", remedy)
+    if re.search(r"[\s,]", declared):
+        raise DeclarationError(
+            "declaring the table",
+            path,
+            "there is a blank or a comma in its name, at which parameters are split",
+            "Choose another",
+        )
+    return path
 
 
 def _editor(options: Mapping[str, Any]) -> Edit:
@@ -167,14 +206,23 @@ def _digest_of(path: str, *_identity: int) -> str:
     return digest.hexdigest()
 
 
-def _absent(instance: Instance, path: str, map_type: str, declared_type: str) -> Plan:
+def _absent(instance: Instance, path: str, map_type: str, declared_type: str, main_cf: Mapping[str, Any]) -> Plan:
     suffixes = sorted(set(_lookup_table.COMPILED.values()))
     if declared_type in _lookup_table.COMPILED:
         suffixes = [_lookup_table.COMPILED[declared_type]]
     changes = [Change(path, None, instance.read(path), secret=_is_secret(_status(path), None))]
     compiled = [path + suffix for suffix in suffixes if _status(path + suffix) is not None]
     changes += [Change(target, None, b"", secret=True) for target in compiled]
-    return Plan(changes, {"map": f"{map_type}:{path}"}, _requires(map_type))
+    plan = Plan(changes, {"map": f"{map_type}:{path}"}, _requires(map_type))
+    use = next(_uses(instance, path, main_cf), None) if plan.changes_something() else None
+    if use:
+        raise DeclarationError(
+            "removing the table",
+            path,
+            f"{use.parameter} still names it, as {use.type}:{path}, and no mail gets past a table that is not there",
+            f"Take it out of {use.parameter} first, or in the same configuration",
+        )
+    return plan
 
 
 def edited_table(
@@ -224,7 +272,7 @@ def _plan(
         changes = [Change(path, text.after, text.before, attributes=attributes, secret=secret, seal=seal)]
     if map_type in _lookup_table.COMPILED:
         changes.append(_compiled(instance, path, map_type, text, attributes, utf8, secret))
-    changes += _left_over(instance, path, map_type, main_cf or {})
+    changes += _other_types(instance, path, map_type, text, attributes, secret, main_cf or {})
     return Plan(changes, {"map": f"{map_type}:{path}"}, _requires(map_type))
 
 
@@ -233,40 +281,75 @@ def _not_made(temporary: str) -> None:
     raise AssertionError(temporary)
 
 
-def _left_over(instance: Instance, path: str, map_type: str, main_cf: Mapping[str, Any]) -> list[Change]:
-    """The compiled files of the types that the table had before, unless Postfix still refers to one of them."""
+def _other_types(
+    instance: Instance,
+    path: str,
+    map_type: str,
+    text: _Text,
+    attributes: Attributes,
+    secret: bool,
+    main_cf: Mapping[str, Any],
+) -> list[Change]:
+    """The compiled files of the types that the table had before: Postfix reads on what it still refers to, all others go."""
     own = _lookup_table.COMPILED.get(map_type)
-    others = [name for name, suffix in _lookup_table.COMPILED.items() if suffix != own]
     suffixes = [
-        suffix
-        for suffix in sorted({_lookup_table.COMPILED[name] for name in others})
-        if _status(path + suffix) is not None
+        suffix for suffix in sorted({*_lookup_table.COMPILED.values()} - {own}) if _status(path + suffix) is not None
     ]
     if not suffixes:
         return []
-    values = {name: value for name, value in instance.explicit.items() if name not in main_cf}
-    texts = [*values.values(), *map(str, main_cf.values()), to_text(instance.master_cf)]
-    used = {
-        _lookup_table.COMPILED[name]
-        for name in others
-        if any(_refers(value, name, path, instance.parameters) for value in texts)
-    }
-    return [Change(path + suffix, None, b"", secret=True) for suffix in suffixes if suffix not in used]
+    types = [use.type for use in _uses(instance, path, main_cf)]
+    changes = []
+    for suffix in suffixes:
+        used = [name for name in types if name == _ANY or _lookup_table.COMPILED.get(name) == suffix]
+        if not used:
+            changes.append(Change(path + suffix, None, b"", secret=True))
+        elif text.after is not None and used[0] in instance.map_types:
+            compiled = _compiled(instance, path, used[0], text, attributes, _wants_utf8(instance), secret)
+            changes.append(replace(compiled, seal=""))
+    return changes
 
 
-def _refers(value: str, map_type: str, path: str, parameters: Mapping[str, str]) -> bool:
-    """Whether a value names a table of this type with the file name of this path; what can't be told counts as yes."""
-    for word in re.split(r"[\s,;'\[\]()=]+", value):
-        parts = word.split(":")
-        for kind, file in zip(parts, parts[1:]):
-            if os.path.basename(file.rstrip("}")) != os.path.basename(path):
-                continue
-            try:
-                if _macros.expand(kind.lstrip("{"), parameters) == map_type:
-                    return True
-            except _macros.Unexpandable:
-                return True
-    return False
+@dataclass(frozen=True)
+class _Use:
+    """One of Postfix's references to a table."""
+
+    parameter: str
+    type: str
+
+
+_ANY = "any type"
+
+
+def _uses(instance: Instance, path: str, main_cf: Mapping[str, Any], mentioned: bytes = b"") -> Iterator[_Use]:
+    """Where main.cf and master.cf name a table, by whatever spelling of its file; what can't be told counts.
+
+    :param main_cf: parameters that the same transaction sets.
+    :param mentioned: without this in a file there is nothing to look for.
+    """
+    if mentioned not in instance.main_cf + instance.master_cf:
+        return
+    settings = [(name, value) for name, value in instance.explicit.items() if name not in main_cf]
+    settings += [(name, str(value)) for name, value in main_cf.items()]
+    live = [line for line in instance.master_cf.split(b"\n") if not line.lstrip().startswith(b"#")]
+    settings.append((instance.path("master.cf"), to_text(b"\n".join(live))))
+    real = os.path.realpath(path)
+    for name, value in settings:
+        for word in re.split(r"[\s,;'\[\]()=]+", value):
+            parts = word.split(":")
+            for kind, file in zip(parts, parts[1:]):
+                file = file.rstrip("}")
+                try:
+                    same = os.path.realpath(instance.path(_macros.expand(file, instance.parameters))) == real
+                except _macros.Unexpandable:
+                    same = os.path.basename(file) == os.path.basename(path)
+                if not same:
+                    continue
+                try:
+                    found = _macros.expand(kind.lstrip("{"), instance.parameters)
+                except _macros.Unexpandable:
+                    found = _ANY
+                if found in (*_lookup_table.TYPES, _ANY):
+                    yield _Use(name, found)
 
 
 def _requires(map_type: str) -> str:
@@ -414,7 +497,7 @@ def _stale(instance: Instance, path: str, target: str, map_type: str, text: _Tex
         return "older than its text"
     if map_type in ("hash", "btree") and _compiled_table.berkeley_type(_head(target)) != map_type:
         return "of another type"
-    held = _held(instance, path, target, map_type)
+    held = _held(instance, path, target, map_type, utf8)
     if held is None:
         return "unreadable"
     return "" if held == _lookup_table.contents(text.after, map_type, utf8) else "other content"
@@ -428,12 +511,12 @@ def _head(path: str) -> bytes:
         raise HostError("reading", path, error.strerror or str(error)) from error
 
 
-def _held(instance: Instance, path: str, target: str, map_type: str) -> dict[bytes, bytes] | None:
+def _held(instance: Instance, path: str, target: str, map_type: str, utf8: bool) -> dict[bytes, bytes] | None:
     """What a compiled file holds; None if Postfix can't read it."""
     if map_type == "cdb":
-        return _compiled_table.cdb_contents(instance.read(target) or b"")
+        return _compiled_table.cdb_contents(instance.read(target) or b"", utf8)
     listed = instance.run("postmap", "-c", instance.config_directory, "-s", f"{map_type}:{path}", check=False)
-    return _compiled_table.dumped(listed.stdout) if listed.returncode == 0 else None
+    return _compiled_table.dumped(listed.stdout, utf8) if listed.returncode == 0 else None
 
 
 def _build(instance: Instance, path: str, map_type: str, text: bytes, temporary: str, secret: bool) -> None:
@@ -473,12 +556,14 @@ def _let_postfix_read(instance: Instance, origin: str, map_type: str, text: byte
     complaints = _complaints(done.stderr, "/dev/stdin")
     if complaints:
         found = re.search(r", line (\d+)", complaints[0])
+        number = int(found.group(1)) if found else 0
+        rule = next((e.key for e in _lookup_table.entries(text, map_type) if e.line.number == number), b"")
         cause = re.sub(r".*?/dev/stdin(?:, line \d+)?: ", "", complaints[0])
         raise GrammarError(
             "reading",
             f"{origin}:{found.group(1)}" if found else origin,
             "Postfix warns about this line" if secret else f"Postfix warns: {cause}",
-            "Correct or remove it",
+            f"Correct or remove the rule {to_text(rule)}" if rule and not secret else "Correct or remove it",
         )
 
 

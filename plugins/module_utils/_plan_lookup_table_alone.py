@@ -32,7 +32,7 @@ def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
     if not plan.changes_something():
         return plan
     severities = _problems.severities(options.get("checks") or {})
-    if not _plan_routes.concerns(instance, plan.result["map"]):
+    if not _plan_routes.concerns(instance, plan.result["map"].partition(":")[2]):
         return plan
     texts = {change.path: change.after or b"" for change in plan.changes if not callable(change.after)}
     # What was wrong before is made no worse by other entries.

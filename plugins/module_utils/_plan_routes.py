@@ -9,6 +9,7 @@ Keyed tables are read by their text; what only Postfix can answer (regexp, pcre,
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
@@ -39,7 +40,7 @@ class HostTables(Tables):
         """
         super().__init__()
         self._instance = instance
-        self._planned = planned or {}
+        self._planned = {os.path.realpath(path): text for path, text in (planned or {}).items()}
         self._listed: Dict[str, Optional[Mapping[str, str]]] = {}
         self._found: Dict[Tuple[str, str], Optional[str]] = {}
 
@@ -63,14 +64,20 @@ class HostTables(Tables):
             return {key.strip().lower(): value.strip() for key, _equals, value in pairs}
         if not _routes.is_keyed(name):
             return None
-        text = self._planned[path] if path in self._planned else self._instance.read(path)
+        text = self._planned_text(path)
+        if text is None:
+            text = self._instance.read(path)
         if text is None:
             return None
         return {to_text(key): to_text(value) for key, value in _lookup_table.contents(text, kind).items()}
 
+    def _planned_text(self, path: str) -> Optional[bytes]:
+        """The text that a file is to have, however the file is spelled."""
+        return self._planned.get(os.path.realpath(path)) if self._planned else None
+
     def _asked(self, name: str, key: str) -> Optional[str]:
         kind, _colon, path = name.partition(":")
-        text = self._planned.get(path) if kind in _FROM_TEXT else None
+        text = self._planned_text(path) if kind in _FROM_TEXT else None
         try:
             done = self._postmap(key, name if text is None else f"{kind}:/dev/stdin", text)
             if done.returncode == 0:
@@ -150,7 +157,7 @@ def judge(
     after = list(_checks_routes.problems(_with_policy_table(instance, future, planned, policy_table)))
     if not after:
         return []
-    before = list(_checks_routes.problems(resolver_of(instance)))
+    before = list(_checks_routes.problems(resolver_of(instance))) if instance.is_readable() else after
     errors, warnings = _problems.verdict(before, after, declared, severities, elsewhere=False)
     _problems.refuse(errors)
     return [str(problem) for problem in warnings]
@@ -161,9 +168,10 @@ def touched(keys: Iterable[str]) -> FrozenSet[Touch]:
     return frozenset((_checks_routes.POLICY, key) for key in keys)
 
 
-def concerns(instance: Instance, table: str) -> bool:
-    """Whether a table, as ``hash:/etc/postfix/transport``, decides over routes or their levels."""
-    return table in _checks_routes.tables(resolver_of(instance))
+def concerns(instance: Instance, path: str) -> bool:
+    """Whether the table with this text decides over routes or their levels, by whatever type and spelling Postfix knows it."""
+    paths = [name.partition(":")[2] for name in _checks_routes.tables(resolver_of(instance))]
+    return os.path.realpath(path) in map(os.path.realpath, paths)
 
 
 def _with_policy_table(

@@ -108,7 +108,7 @@ def planned(
     :param future: the instance with the services that the policies will live with; by default as it is.
     """
     parameters = instance.parameters if parameters is None else parameters
-    path = instance.path(options.get("path") or "tls_policy")
+    path = _plan_lookup_table.table_path(instance, options.get("path") or "tls_policy")
     map_type = _plan_lookup_table.choose_type(instance, options.get("type") or "auto")
     router = _Router(instance, future or instance, parameters, texts or {}, f"{map_type}:{path}")
     judge = _Judge(instance, parameters, future or instance)
@@ -207,7 +207,7 @@ def _edit_policies(
     present = _lookup_table.contents(text, map_type, utf8)
     declared: dict[str, str | None] = {}
     for nexthop, policy in wanted.items():
-        old = present.get(_lookup_table.fold(to_bytes(nexthop), map_type))
+        old = present.get(_lookup_table.fold(to_bytes(nexthop), map_type, utf8))
         declared[nexthop] = None if policy is None else _tls_policy_declaration.render(policy, version)
         if (
             policy is not None
@@ -233,10 +233,15 @@ def _policies(text: bytes, map_type: str, path: str, version: tuple[int, ...]) -
 
     :raises GrammarError: for an entry that Postfix would take for wrong, and mail would wait for.
     """
-    return [
-        _tls_policy.parse(to_text(entry.key), to_text(entry.value), f"{path}:{entry.line.number}", version)
-        for entry in _lookup_table.entries(text, map_type)
-    ]
+    result = []
+    for entry in _lookup_table.entries(text, map_type):
+        key = to_text(entry.key)
+        try:
+            result.append(_tls_policy.parse(key, to_text(entry.value), f"{path}:{entry.line.number}", version))
+        except GrammarError as error:
+            remedy = error.remedy or f"Mail to {key} waits for it. Declare its policy anew, or with state: absent"
+            raise GrammarError(error.action, error.subject, error.cause, remedy) from None
+    return result
 
 
 class _Judge:

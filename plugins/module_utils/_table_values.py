@@ -27,13 +27,13 @@ def superseded(
     :param only: the values that entries may have; None for any.
     :param unique: whether no other entry may have the value of a declared one.
     """
-    kept = {_lookup_table.fold(key, map_type) for key in declared}
+    kept = {_lookup_table.fold(key, map_type, utf8) for key in declared}
     taken = {value for value in declared.values() if value is not None} if unique else set()
     return [
         entry.key
         for entry in _lookup_table.entries(text, map_type, utf8)
         if not entry.problem
         and not entry.block
-        and _lookup_table.fold(entry.key, map_type) not in kept
+        and _lookup_table.fold(entry.key, map_type, utf8) not in kept
         and (entry.value in taken or (only is not None and entry.value not in only))
     ]

@@ -30,6 +30,8 @@ GRADES = ("export", "low", "medium", "high", "null")
 """Cipher grades that have a name."""
 
 _CIPHER = re.compile(r"[A-Za-z0-9_+@=.-]+")
+_TRANSPORTS = ("smtp", "lmtp", "relay", "smtps", "unix", "inet")
+_PORT = re.compile(r"[A-Za-z0-9_-]+")
 _TRANSPORT = re.compile(r"[A-Za-z0-9_-]+:\[")
 
 
@@ -165,6 +167,25 @@ def check_nexthop(nexthop: str) -> None:
         )
     if nexthop.endswith(":"):
         raise wrong(nexthop, "there is no port behind the colon")
+    if "@" in nexthop or "//" in nexthop:
+        raise wrong(
+            nexthop,
+            "it is an address, and Postfix looks up next hops",
+            "Write the domain alone, or the route's next hop",
+        )
+    if "*" in nexthop:
+        raise wrong(nexthop, "Postfix knows no *", f"Write .{nexthop.lstrip('*.')} for the domains below a domain")
+    host, colon, port = nexthop.rpartition(":") if not nexthop.endswith("]") else (nexthop, "", "")
+    if colon and host.lower() in _TRANSPORTS:
+        raise wrong(nexthop, "the name of the transport is no part of the next hop", f"Write {port}")
+    if colon and (not _PORT.fullmatch(port) or (port.isdigit() and not 0 < int(port) < 65536)):
+        raise wrong(nexthop, f"there is no port {port}", "Write a number from 1 to 65535, or a name of services(5)")
+    domain = host if colon else nexthop
+    labels = domain[domain.startswith(".") : -1 if domain.endswith(".") else None].split(".")
+    if not domain.startswith("[") and not all(labels):
+        raise wrong(
+            nexthop, "it is no domain", "Next hops are written [host]:port, [host], host:port, domain or .domain"
+        )
 
 
 def check_fingerprint(value: str, digest: str, nexthop: str = "") -> None:

@@ -290,6 +290,9 @@ def _attribute_changes(change: Change) -> Dict[str, Tuple[str, str]]:
     """Owner, group and mode of an existing file that differ from the wanted ones: ``{name: (old, new)}``."""
     if change.after is None:
         return {}
+    wanted = change.attributes
+    user = None if wanted.owner is None else _user(wanted.owner, change.path)
+    group = None if wanted.group is None else _group(wanted.group, change.path)
     try:
         now = os.stat(change.path)
     except FileNotFoundError:
@@ -297,12 +300,11 @@ def _attribute_changes(change: Change) -> Dict[str, Tuple[str, str]]:
     except OSError as error:
         raise HostError("reading", change.path, error.strerror or str(error)) from error
     result = {}
-    wanted = change.attributes
     if wanted.mode is not None and stat.S_IMODE(now.st_mode) != wanted.mode:
         result["mode"] = (f"{stat.S_IMODE(now.st_mode):04o}", f"{wanted.mode:04o}")
-    if wanted.owner is not None and now.st_uid != _user(wanted.owner, change.path):
+    if wanted.owner is not None and now.st_uid != user:
         result["owner"] = (str(now.st_uid), wanted.owner)
-    if wanted.group is not None and now.st_gid != _group(wanted.group, change.path):
+    if wanted.group is not None and now.st_gid != group:
         result["group"] = (str(now.st_gid), wanted.group)
     return result
 

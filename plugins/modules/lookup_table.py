@@ -40,21 +40,22 @@ extends_documentation_fragment:
 options:
   path:
     description:
-      - The text file. The compiled file stands beside it.
+      - The text file, without the type. The compiled file stands beside it. Where Postfix refers to the table by
+        another type than O(type), the compiled file of that type is made anew as well.
       - A relative path is taken from the configuration directory.
     type: path
     required: true
   entries:
     description:
       - Keys and their values. V(null) removes the entry; entries that are not listed stay, unless O(exclusive=true).
-      - Lists are joined by V(", "). Write values that YAML would take for booleans or fractions in quotes; they are
+      - Lists are joined by V(", "). Write keys and values that YAML would take for booleans or fractions in quotes; they are
         refused otherwise, since YAML does not keep them as they were typed.
       - Keys are compared as Postfix compares them, which for all types except V(cidr), V(regexp) and V(pcre) ignores
         case. Of several entries with one key in the text Postfix uses the first; where such a key is declared one
         entry is left.
       - A key with blanks is written in double quotes, which become part of it, see postmap(1).
       - For V(regexp) and V(pcre) the key is the whole expression with its delimiters and flags, for V(cidr) the
-        network. New rules are added at the end in the order in which they are declared; rules inside C(if) blocks are
+        network, in whichever spelling. New rules are added at the end in the order in which they are declared; rules inside C(if) blocks are
         left alone.
       - For more than some thousand entries use O(src). Ansible itself needs 25 seconds and 640 MiB on the controller
         to hand on 100,000 entries; a file with 1,000,000 that is as it shall be costs less than a C(ping) task.
@@ -127,6 +128,7 @@ options:
   state:
     description:
       - V(absent) removes the text and the compiled file, with O(type=auto) those of all types.
+        It is refused while main.cf or master.cf refers to the table.
     type: str
     choices: [present, absent]
     default: present

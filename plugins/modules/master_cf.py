@@ -14,8 +14,8 @@ author:
 description:
   - Edits services word by word. Columns, options, comments and line ends that are not declared stay byte for byte.
   - A service that is not there takes over its commented-out entry in place (the stock C(#submission inet ...) block, say);
-    of that block's commented options, only those that are declared become live, and of C(pipe) and C(spawn) the arguments too. What has words behind another command is prose.
-    Without such an entry it is appended.
+    of that block's commented options, only those that are declared become live, and of C(pipe) and C(spawn) the arguments too. A comment
+    with words behind any other command is prose. Without such an entry it is appended.
   - C(465), C(smtps) and C(submissions) are one service to Postfix, and so they are here.
   - Where the file holds a declared service several times the last entry counts, as in Postfix; it is edited and the others go.
   - An entry with a C(-o) that is no C(name=value), as in C(-o name = value) without braces, can be removed or disabled but not edited.

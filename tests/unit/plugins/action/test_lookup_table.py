@@ -89,6 +89,13 @@ def test_what_needs_no_file_of_the_controller(run, arguments):
     assert (result, seen.calls, seen.carried) == ({"changed": True}, [arguments], [])
 
 
+@pytest.mark.parametrize(("key", "kind"), [(10.1, "a fraction"), (True, "a boolean")])
+def test_keys_that_yaml_does_not_keep_are_refused(run, key, kind):
+    result, seen = run({"path": "t", "entries": {"a": "1", key: "x"}})
+    assert result["failed"] and kind in result["msg"] and "in quotes" in result["msg"]
+    assert seen.calls == []
+
+
 def test_the_file_stays_here_if_the_host_has_it(run):
     result, seen = run({"path": "t", "src": "table"}, {"changed": False, "map": "hash:t"})
     assert result == {"changed": False, "map": "hash:t"}

@@ -436,6 +436,67 @@ def test_compiled_tables_hold_what_the_text_says(postmap, tmp_path, map_type, te
     assert held == tables.contents(text)
 
 
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_a_damaged_cdb_file_holds_nothing(postmap, tmp_path, count):
+    """Whichever byte of its index, or of the keys, is another: Postfix would not find all keys."""
+    (tmp_path / "t").write_bytes(b"".join(b"key%d v\n" % n for n in range(count)))
+    assert postmap(f"cdb:{tmp_path}/t").returncode == 0
+    sound = (tmp_path / "t.cdb").read_bytes()
+    assert len(compiled.cdb_contents(sound)) == count
+    assert compiled.cdb_contents(sound[:-1]) is None
+    assert compiled.cdb_contents(sound + b"x") is None
+    assert compiled.cdb_contents(sound[:-300] + bytes(300)) is None
+    records = range(2048 + 8, 2048 + 8 + 4)  # the first key
+    for position in [*records, *(index for index in range(len(sound) - 16, len(sound)) if sound[index])]:
+        broken = bytearray(sound)
+        broken[position] ^= 0x55
+        assert compiled.cdb_contents(bytes(broken)) is None, position
+
+
+@pytest.mark.parametrize(
+    ("text", "declared", "expected"),
+    [
+        (b"2001:db8::/32 OLD\n", {"2001:DB8::/32": "NEW"}, b"2001:db8::/32 NEW\n"),
+        (b"2001:db8::/32 OLD\n", {"2001:0db8:0::/32": None}, b""),
+        (b"192.0.2.1 OLD\n", {"192.0.2.1/32": "NEW"}, b"192.0.2.1 NEW\n"),
+        (b"!192.0.2.0/24 OLD\n", {"192.0.2.0/24": "NEW"}, b"!192.0.2.0/24 OLD\n192.0.2.0/24 NEW\n"),
+    ],
+)
+def test_networks_have_many_spellings(text, declared, expected):
+    assert edited(text, declared, "cidr") == expected
+
+
+def test_one_network_is_not_declared_twice():
+    with pytest.raises(DeclarationError, match="the same key"):
+        editor.declaration({"192.0.2.1": "a", "192.0.2.1/32": "b"}, "cidr")
+
+
+def test_without_utf8_only_ascii_letters_fold(tmp_path):
+    text = "É.example up\né.example low\nA.example x\n".encode()
+    editor.check(text, utf8=False)
+    with pytest.raises(GrammarError, match="already on line 1"):
+        editor.check(text, utf8=True)
+    wanted = editor.declaration({"É.example": "new", "a.example": "y"}, "hash", utf8=False)
+    after = editor.edit(text, wanted, utf8=False)
+    assert after == "É.example new\né.example low\nA.example y\n".encode()
+    (tmp_path / "t").write_bytes(after)
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nsmtputf8_enable = no\n")
+    os.utime(tmp_path / "main.cf", (1, 1))
+    program = ["postmap", "-c", str(tmp_path)]
+    built = subprocess.run([*program, f"hash:{tmp_path}/t"], capture_output=True, check=True)
+    assert built.stderr == b""
+    for entry in tables.entries(after, utf8=False):
+        found = subprocess.run([*program, "-q", entry.key, f"hash:{tmp_path}/t"], capture_output=True, check=True)
+        assert found.stdout == entry.value + b"\n"
+
+
+def test_what_lmdb_takes():
+    editor.declaration({"k" * 511: "x"}, "lmdb")
+    editor.declaration({"k" * 600: "x"}, "hash")
+    with pytest.raises(DeclarationError, match="its key has 512 bytes, and LMDB takes 511"):
+        editor.declaration({"k" * 512: "x"}, "lmdb")
+
+
 @given(data=st.one_of(st.binary(max_size=100), st.binary(min_size=2048, max_size=2200)))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_may_stand_in_a_cdb_file(data):

@@ -303,7 +303,9 @@ def test_the_compiled_file_of_the_old_type_goes_unless_postfix_uses_it(directory
 
     done = directory.apply(build)
     assert directory.names() == ["t", "t.cdb"] + ["t.db"] * stays
-    assert [entry["before_header"][-5:] for entry in done.diff] == ["t.cdb"] + ["/t.db"] * (not stays)
+    # What Postfix takes for a btree is made one.
+    touched = not stays or "btree" in str(main_cf)
+    assert [entry["before_header"][-5:] for entry in done.diff] == ["t.cdb"] + ["/t.db"] * touched
     assert not directory.apply(build).changed
 
 

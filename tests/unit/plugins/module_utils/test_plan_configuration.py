@@ -136,6 +136,20 @@ def test_tables_of_one_parameter_stand_side_by_side(directory):
     assert Instance(str(directory)).explicit["relay_clientcerts"] == f"hash:{directory}/fleet"
 
 
+def test_a_table_goes_when_what_named_it_names_another(directory):
+    old = {"path": "old", "parameter": "transport_maps", "entries": {"a.test": "smtp:[a]"}, "type": "hash"}
+    configuration(directory, lookup_tables=[old])
+    gone = {"path": "old", "type": "hash", "state": "absent"}
+    with pytest.raises(PostfixError, match="transport_maps still names it"):
+        configuration(directory, lookup_tables=[gone])
+    configuration(directory, lookup_tables=[{**old, "path": "new"}, gone])
+    assert Instance(str(directory)).explicit["transport_maps"] == f"hash:{directory}/new"
+    assert not (directory / "old").exists() and not (directory / "old.db").exists()
+    configuration(directory, lookup_tables=[{**gone, "path": "new", "parameter": "transport_maps"}])
+    assert Instance(str(directory)).explicit["transport_maps"] == ""
+    assert not (directory / "new").exists()
+
+
 def test_files_are_part_of_it(directory):
     unit = {"path": "x.service", "content": "[Unit]\n", "mode": "0644", "state": "present"}
     with pytest.raises(PostfixError):

@@ -12,7 +12,12 @@ import subprocess
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table_edit, _plan_lookup_table
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import GrammarError, HostError, PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import (
+    DeclarationError,
+    GrammarError,
+    HostError,
+    PostfixError,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
 
 COMPILED = ["hash", "btree", "lmdb", "cdb"]
@@ -154,6 +159,57 @@ def test_nothing_is_left_behind_when_postmap_fails(directory, monkeypatch):
     with pytest.raises(HostError, match=f"compiling hash:{directory.path}/t"):
         directory.apply(_plan_lookup_table.lookup_table, path="t", entries={"b": "2"})
     assert directory.names() == ["t"] and directory.text("t") == "a 1\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("main.cf", "a file of Postfix itself"),
+        ("./master.cf", "a file of Postfix itself"),
+        ("t.db", "Name the text, .*/t:"),
+        ("hash:/etc/postfix/t", "Write path: /etc/postfix/t"),
+        ("a b", "a blank or a comma"),
+    ],
+)
+def test_names_that_are_no_text(directory, path, message):
+    directory.write("t", "a 1\n")
+    before = directory.names()
+    for options in ({"entries": {"b": "2"}}, {"state": "absent"}):
+        with pytest.raises(DeclarationError, match=message):
+            directory.apply(_plan_lookup_table.lookup_table, path=path, **options)
+    assert directory.names() == before
+
+
+@pytest.mark.parametrize("spelled", ["DIRECTORY/t", "${config_directory}/t", "DIRECTORY//./t"])
+def test_a_table_that_postfix_needs_is_not_removed(directory, spelled):
+    directory.table(entries={"a": "1"}, type="hash")
+    directory.main_cf(transport_maps=f"hash:{spelled.replace('DIRECTORY', str(directory.path))}")
+    with pytest.raises(
+        DeclarationError, match="transport_maps still names it, as hash:.*Take it out of transport_maps first"
+    ):
+        directory.table(state="absent")
+    assert directory.names() == ["t", "t.db"]
+    directory.main_cf(transport_maps="")
+    assert directory.table(state="absent").changed and directory.names() == []
+    # What is not there can't be missed any more than now.
+    directory.main_cf(transport_maps="hash:/nowhere/t")
+    assert not directory.table(state="absent").changed
+
+
+def test_what_postfix_reads_is_made_anew_whatever_type_is_chosen(directory):
+    directory.table(entries={"a": "1"}, type="cdb")
+    directory.main_cf(virtual_alias_maps=f"cdb:{directory.path}/t")
+    assert directory.table(entries={"a": "2"}, type="hash").changed
+    for kind in ("cdb", "hash"):
+        assert directory.query("a", f"{kind}:t") == "2"
+    assert not directory.table(entries={"a": "2"}, type="hash").changed
+
+
+def test_a_table_of_files_by_name_is_left_to_its_module(directory):
+    directory.main_cf(tls_server_sni_maps=f"hash:{directory.path}/t")
+    with pytest.raises(DeclarationError, match="tls_server_sni_maps names it.*sni: true"):
+        directory.table(entries={"x.example": "/k.pem, /c.pem"})
+    assert directory.names() == []
 
 
 def test_what_postmap_warns_about_is_an_error(directory, monkeypatch):

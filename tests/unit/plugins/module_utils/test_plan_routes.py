@@ -49,6 +49,24 @@ def configuration(directory, **options):
 REFUSED = r"the next hop \[a.test\]:25 of relayhost .*main.cf:3.*while the policy for \[a.test\]:587 demands encrypt.*\[weaker_next_hop\]"
 
 
+@pytest.mark.parametrize(
+    "options", [{"type": "hash"}, {"path": "./tls_policy"}, {"path": "link/tls_policy", "type": "hash"}]
+)
+@pytest.mark.parametrize("entries", [{"[a.test]:587": None, "[b.test]": "encrypt"}, {"[b.test]": "none"}])
+def test_a_policy_is_found_by_its_file(directory, options, entries):
+    """Whatever type it is compiled to and however the file is spelled: texthash reads the text."""
+    directory.write("tls_policy", "[a.test]:587 encrypt\n[b.test] encrypt\n")
+    directory.main_cf(
+        relayhost="[a.test]:587",
+        smtp_fallback_relay="[b.test]",
+        smtp_tls_policy_maps=f"texthash:{directory.path}/tls_policy",
+    )
+    (directory.path / "link").symlink_to(directory.path)
+    options = {"path": "tls_policy", "type": "texthash", "entries": entries, **options}
+    with pytest.raises(DeclarationError, match="weaker_next_hop"):
+        directory.apply(_plan_lookup_table_alone.lookup_table, check_mode=True, **options)
+
+
 def test_another_relayhost(directory):
     wanted = {"relayhost": "[a.test]:587, [a.test]:25"}
     with pytest.raises(DeclarationError, match=REFUSED):

@@ -129,6 +129,16 @@ def test_what_postfix_would_refuse_or_ignore(declared, version, message):
         ("example.org:587", None),
         ("[2001:db8::1]:587", None),
         ("/var/run/lmtp", None),
+        ("example.org.", None),
+        ("hub:submission", None),
+        ("*.example.org", "Write .example.org for the domains below"),
+        ("alice@example.org", "it is an address"),
+        ("http://hub", "it is an address"),
+        ("smtp:hub.example.org", "name of the transport is no part of the next hop. Write hub.example.org"),
+        ("hub:submission.example.org", "there is no port submission.example.org"),
+        ("[hub]:99999", "there is no port 99999"),
+        ("..example.org", "it is no domain"),
+        (".", "it is no domain"),
     ],
 )
 def test_next_hops(nexthop, message):

@@ -11,6 +11,7 @@ import os
 import stat
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.postfix.plugins.modules import lookup_table
 
@@ -55,6 +56,28 @@ def test_mode_and_backup(run, tmp_path):
 def test_a_secret_is_in_no_output(run, mode, hidden):
     result = run(entries={"[hub]:587": "alice:open-sesame", "list": ["open-barley"]}, mode=mode, _ansible_diff=True)
     assert ["open-sesame" in str(result), "open-barley" in str(result)] == [not hidden] * 2
+
+
+@pytest.mark.parametrize("mode", ["0600", None])
+def test_a_secret_is_not_logged(run, tmp_path, monkeypatch, mode):
+    """Declared to be one, or one already; numbers too, and what else says what is in it."""
+    (tmp_path / "t").write_text("a x\n")
+    (tmp_path / "t").chmod(0o600)
+    hidden = {}
+    monkeypatch.setattr(
+        AnsibleModule, "_log_invocation", lambda module: hidden.update(dict.fromkeys(module.no_log_values))
+    )
+    run(entries={"k": 73519264, "l": "open-sesame"}, only_values=["open-rice"], mode=mode)
+    assert set(hidden) == {"73519264", "open-sesame", "open-rice"}
+    hidden.clear()
+    run(src="/nowhere", checksum="ab" * 32, mode=mode)
+    assert set(hidden) == {"ab" * 32}
+
+
+def test_a_user_that_does_not_exist_is_found_in_check_mode(run):
+    for check_mode in (True, False):
+        result = run(entries={"a": "1"}, owner="nobody-of-this-name", _ansible_check_mode=check_mode)
+        assert result["failed"] and "there is no user 'nobody-of-this-name'" in result["msg"]
 
 
 def test_removal(run, tmp_path):
