@@ -92,7 +92,9 @@ def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
             continue
         for value in values:
             for part in value if isinstance(value, list) else [value]:
-                if isinstance(part, (str, int)) and (len(str(part)) > 3 or (declared and isinstance(part, str))):
+                if isinstance(part, bool) or not isinstance(part, (str, int)):
+                    continue
+                if len(str(part)) > 3 or (declared and isinstance(part, str)):
                     yield str(part)
 
 

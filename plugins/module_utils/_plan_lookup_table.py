@@ -303,8 +303,10 @@ def _other_types(
         used = [name for name in types if name == _ANY or _lookup_table.COMPILED.get(name) == suffix]
         if not used:
             changes.append(Change(path + suffix, None, b"", secret=True))
-        elif text.after is not None and used[0] in instance.map_types:
-            compiled = _compiled(instance, path, used[0], text, attributes, _wants_utf8(instance), secret)
+            continue
+        known = next((name for name in used if name in instance.map_types), "")
+        if known and text.after is not None:
+            compiled = _compiled(instance, path, known, text, attributes, _wants_utf8(instance), secret)
             changes.append(replace(compiled, seal=""))
     return changes
 

@@ -176,7 +176,7 @@ def check_nexthop(nexthop: str) -> None:
     if "*" in nexthop:
         raise wrong(nexthop, "Postfix knows no *", f"Write .{nexthop.lstrip('*.')} for the domains below a domain")
     host, colon, port = nexthop.rpartition(":") if not nexthop.endswith("]") else (nexthop, "", "")
-    if colon and host.lower() in _TRANSPORTS:
+    if colon and host.lower() in _TRANSPORTS and not port.isdigit():
         raise wrong(nexthop, "the name of the transport is no part of the next hop", f"Write {port}")
     if colon and (not _PORT.fullmatch(port) or (port.isdigit() and not 0 < int(port) < 65536)):
         raise wrong(nexthop, f"there is no port {port}", "Write a number from 1 to 65535, or a name of services(5)")

@@ -131,6 +131,8 @@ def test_what_postfix_would_refuse_or_ignore(declared, version, message):
         ("/var/run/lmtp", None),
         ("example.org.", None),
         ("hub:submission", None),
+        ("relay:587", None),
+        ("relay", None),
         ("*.example.org", "Write .example.org for the domains below"),
         ("alice@example.org", "it is an address"),
         ("http://hub", "it is an address"),

@@ -67,7 +67,7 @@ def test_a_secret_is_not_logged(run, tmp_path, monkeypatch, mode):
     monkeypatch.setattr(
         AnsibleModule, "_log_invocation", lambda module: hidden.update(dict.fromkeys(module.no_log_values))
     )
-    run(entries={"k": 73519264, "l": "open-sesame"}, only_values=["open-rice"], mode=mode)
+    run(entries={"k": 73519264, "l": "open-sesame", "m": True}, only_values=["open-rice"], mode=mode)
     assert set(hidden) == {"73519264", "open-sesame", "open-rice"}
     hidden.clear()
     run(src="/nowhere", checksum="ab" * 32, mode=mode)
