@@ -21,7 +21,9 @@ from typing import Any, Mapping
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _modes, _seal, _table_facts
+
+from ..module_utils._formats import file_modes, lookup_table
+from ..module_utils._host import large_table, stamp
 
 _BLOCK = 1 << 20
 _INTERPRETER = "ansible_python_interpreter"
@@ -93,7 +95,7 @@ class ActionModule(ActionBase):
         parameters = dict(line.split(" = ", 1) for line in lines if " = " in line)
         try:
             facts: dict[str, Any] = json.loads(last)
-            map_type = _lookup_table.choose(
+            map_type = lookup_table.choose(
                 arguments.get("type") or "auto",
                 parameters["default_database_type"],
                 frozenset(line for line in lines if " " not in line),
@@ -136,8 +138,8 @@ def _key_that_is_no_text(entries: Any) -> str:
 
 
 def _question(arguments: Mapping[str, Any], interpreter: str) -> str:
-    """The command that prints what Postfix says about types of tables, and then :func:`_table_facts.facts` as JSON."""
-    asked = {"path": arguments["path"], "suffixes": sorted(set(_lookup_table.COMPILED.values()))}
+    """The command that prints what Postfix says about types of tables, and then :func:`large_table.facts` as JSON."""
+    asked = {"path": arguments["path"], "suffixes": sorted(set(lookup_table.COMPILED.values()))}
     asked.update((name, str(arguments[name])) for name in ("owner", "group") if arguments.get(name) is not None)
     directory = arguments.get("config_directory")
     return "; ".join(
@@ -147,7 +149,7 @@ def _question(arguments: Mapping[str, Any], interpreter: str) -> str:
             "directory=" + (shlex.quote(str(directory)) if directory else "$(postconf -h config_directory)"),
             'postconf -c "$directory" -x default_database_type smtputf8_enable 2>/dev/null && '
             'postconf -c "$directory" -m 2>/dev/null && '
-            f"{interpreter} -c {shlex.quote(inspect.getsource(_table_facts))} "
+            f"{interpreter} -c {shlex.quote(inspect.getsource(large_table))} "
             f'"$directory" {shlex.quote(json.dumps(asked))}',
         ]
     )
@@ -157,20 +159,20 @@ def _agrees(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     """Whether a table is what the arguments declare: nothing to write, to remove, or to give to another owner."""
     if not facts or facts["under_way"] or facts["sha256"] != arguments["checksum"]:
         return False
-    suffix = _lookup_table.COMPILED.get(facts["type"])
+    suffix = lookup_table.COMPILED.get(facts["type"])
     if set(facts["compiled"]) != ({suffix} if suffix else set()):
         return False
     files = [SimpleNamespace(**file) for file in (facts["text"], *facts["compiled"].values())]
     modes = [stat.S_IMODE(file.st_mode) for file in files]
     if arguments.get("mode") is not None:
-        if modes != [_modes.octal(arguments["mode"])] * len(files):
+        if modes != [file_modes.octal(arguments["mode"])] * len(files):
             return False
     elif modes[-1] & 0o077 & ~modes[0]:
         return False  # the compiled file is more readable than its text
     for name, held in (("owner", [file.st_uid for file in files]), ("group", [file.st_gid for file in files])):
         if arguments.get(name) is not None and held != [facts[name]] * len(files):
             return False
-    return _seal.holds(_lookup_table.seal(facts["path"], facts["type"], facts["utf8"]), files)
+    return stamp.holds(lookup_table.seal(facts["path"], facts["type"], facts["utf8"]), files)
 
 
 def _checksum(path: str) -> str:

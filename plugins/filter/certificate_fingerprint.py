@@ -59,8 +59,9 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils import _certificate
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes
+
+from ..module_utils._formats.lines import to_bytes
+from ..module_utils._x509 import certificate
 
 try:
     from cryptography import x509
@@ -79,15 +80,13 @@ def certificate_fingerprint(text: Any, digest: Any = "sha256") -> str:
         ) from CRYPTOGRAPHY_ERROR
     if not isinstance(text, str):
         raise AnsibleFilterError(f"{name}: the PEM text of a certificate is needed, not a {type(text).__name__}")
-    if digest not in _certificate.DIGESTS:
-        raise AnsibleFilterError(
-            f"{name}: no digest is called {digest!r}. Use one of {', '.join(_certificate.DIGESTS)}"
-        )
+    if digest not in certificate.DIGESTS:
+        raise AnsibleFilterError(f"{name}: no digest is called {digest!r}. Use one of {', '.join(certificate.DIGESTS)}")
     try:
-        der = _certificate.certificates(to_bytes(text))[0]
+        der = certificate.certificates(to_bytes(text))[0]
         x509.load_der_x509_certificate(der)
-        return _certificate.fingerprint(der, digest)
-    except _certificate.PemError as error:
+        return certificate.fingerprint(der, digest)
+    except certificate.PemError as error:
         raise AnsibleFilterError(f"{name}: {error}") from error
     except ValueError as error:
         raise AnsibleFilterError(f"{name}: the certificate is damaged: {error}") from error

@@ -44,8 +44,9 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._main_cf import parse_parameters
+
+from ..module_utils._errors import PostfixError
+from ..module_utils._formats.main_cf import parse_parameters
 
 
 def from_main_cf(text: Any) -> dict[str, str]:

@@ -55,8 +55,9 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._master_cf import parse_services
+
+from ..module_utils._errors import PostfixError
+from ..module_utils._formats.master_cf import parse_services
 
 
 def from_master_cf(text: Any) -> list[dict[str, Any]]:

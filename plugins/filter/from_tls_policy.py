@@ -45,9 +45,10 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils import _lookup_table, _lookup_table_edit, _tls_policy
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes, to_text
+
+from ..module_utils._errors import PostfixError
+from ..module_utils._formats import lookup_table, lookup_table_edit, tls_policy
+from ..module_utils._formats.lines import to_bytes, to_text
 
 
 def from_tls_policy(table: Any) -> list[dict[str, Any]]:
@@ -55,17 +56,17 @@ def from_tls_policy(table: Any) -> list[dict[str, Any]]:
     try:
         if isinstance(table, str):
             text = to_bytes(table)
-            _lookup_table_edit.check(text)
+            lookup_table_edit.check(text)
             return [
-                _tls_policy.to_declaration(
-                    _tls_policy.parse(to_text(entry.key), to_text(entry.value), f"line {entry.line.number}")
+                tls_policy.to_declaration(
+                    tls_policy.parse(to_text(entry.key), to_text(entry.value), f"line {entry.line.number}")
                 )
-                for entry in _lookup_table.entries(text)
+                for entry in lookup_table.entries(text)
             ]
         if not isinstance(table, dict):
             raise AnsibleFilterError("mailops.postfix.from_tls_policy takes a dictionary or the text of a table")
         return [
-            _tls_policy.to_declaration(_tls_policy.parse(str(nexthop), str(value))) for nexthop, value in table.items()
+            tls_policy.to_declaration(tls_policy.parse(str(nexthop), str(value))) for nexthop, value in table.items()
         ]
     except PostfixError as error:
         raise AnsibleFilterError(f"mailops.postfix.from_tls_policy: {error}") from error

@@ -57,8 +57,9 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils import _certificate
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import to_bytes
+
+from ..module_utils._formats.lines import to_bytes
+from ..module_utils._x509 import certificate as certificate_x509
 
 try:
     from cryptography import x509
@@ -81,13 +82,13 @@ def public_key_fingerprint(text: Any, digest: Any = "sha256") -> str:
         raise AnsibleFilterError(
             f"{name}: the PEM text of a certificate or public key is needed, not a {type(text).__name__}"
         )
-    if digest not in _certificate.DIGESTS:
+    if digest not in certificate_x509.DIGESTS:
         raise AnsibleFilterError(
-            f"{name}: no digest is called {digest!r}. Use one of {', '.join(_certificate.DIGESTS)}"
+            f"{name}: no digest is called {digest!r}. Use one of {', '.join(certificate_x509.DIGESTS)}"
         )
     try:
-        return _certificate.fingerprint(_public_key(to_bytes(text)), digest)
-    except _certificate.PemError as error:
+        return certificate_x509.fingerprint(_public_key(to_bytes(text)), digest)
+    except certificate_x509.PemError as error:
         raise AnsibleFilterError(f"{name}: {error}") from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise AnsibleFilterError(
@@ -96,13 +97,13 @@ def public_key_fingerprint(text: Any, digest: Any = "sha256") -> str:
 
 
 def _public_key(text: bytes) -> bytes:
-    blocks = _certificate.blocks(text)
+    blocks = certificate_x509.blocks(text)
     if not any(block.is_certificate for block in blocks):
-        der = _certificate.public_key(text)
+        der = certificate_x509.public_key(text)
         if der is not None:
             load_der_public_key(der)
             return der
-    certificate = x509.load_der_x509_certificate(_certificate.certificates_of(blocks)[0])
+    certificate = x509.load_der_x509_certificate(certificate_x509.certificates_of(blocks)[0])
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 

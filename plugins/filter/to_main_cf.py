@@ -48,8 +48,9 @@ _value:
 from typing import Any, Callable, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._main_cf import format_parameters
+
+from ..module_utils._errors import PostfixError
+from ..module_utils._formats.main_cf import format_parameters
 
 
 def to_main_cf(parameters: Any) -> str:

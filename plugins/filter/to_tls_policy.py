@@ -63,15 +63,16 @@ _value:
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils import _tls_policy, _tls_policy_declaration
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
+
+from ..module_utils._errors import PostfixError
+from ..module_utils._formats import tls_policy, tls_policy_spec
 
 
 def to_tls_policy(policies: Any, version: Any = None, digest: str = "") -> dict[str, str]:
     """The entries of a policy table."""
     if not isinstance(policies, (list, tuple)) or not all(isinstance(policy, dict) for policy in policies):
         raise AnsibleFilterError("mailops.postfix.to_tls_policy takes a list of dictionaries")
-    installed = _tls_policy.ANY_VERSION
+    installed = tls_policy.ANY_VERSION
     if version is not None:
         try:
             installed = tuple(int(number) for number in str(version).split("."))
@@ -82,12 +83,12 @@ def to_tls_policy(policies: Any, version: Any = None, digest: str = "") -> dict[
     result: dict[str, str] = {}
     try:
         for declared in policies:
-            policy = _tls_policy_declaration.from_declaration(declared)
+            policy = tls_policy_spec.from_declaration(declared)
             # A missing match may stand in main.cf, which is not known here.
-            _tls_policy_declaration.check(policy, installed, digest or "", default_match="unknown")
+            tls_policy_spec.check(policy, installed, digest or "", default_match="unknown")
             if policy.nexthop.lower() in (key.lower() for key in result):
                 raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {policy.nexthop} is there twice")
-            result[policy.nexthop] = _tls_policy_declaration.render(policy, installed)
+            result[policy.nexthop] = tls_policy_spec.render(policy, installed)
     except PostfixError as error:
         raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {error}") from error
     return result

@@ -67,10 +67,11 @@ _value:
 from typing import Any, Callable, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.mailops.postfix.plugins.module_utils import _tlsa
+
+from ..module_utils._x509 import tlsa
 
 
-def to_tlsa(results: Any, hostnames: Any = None, port: Any = _tlsa.PORT) -> list[dict[str, str]]:
+def to_tlsa(results: Any, hostnames: Any = None, port: Any = tlsa.PORT) -> list[dict[str, str]]:
     """The TLSA records for one result of the module certificate, or for several."""
     name = "mailops.postfix.to_tlsa"
     if isinstance(hostnames, str) or (hostnames is not None and not all(isinstance(item, str) for item in hostnames)):
@@ -84,7 +85,7 @@ def to_tlsa(results: Any, hostnames: Any = None, port: Any = _tlsa.PORT) -> list
     records: list[dict[str, str]] = []
     for result in results:
         try:
-            found = _tlsa.records(result, hostnames, port)
+            found = tlsa.records(result, hostnames, port)
         except ValueError as error:
             raise AnsibleFilterError(f"{name}: {error}") from error
         records += [record for record in found if record not in records]

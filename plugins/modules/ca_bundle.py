@@ -132,11 +132,12 @@ backup_files:
   sample: [/etc/postfix/tls/ca-certificates.pem.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_ca_bundle
+from ..module_utils import _ansible
+from ..module_utils._plan import ca_bundle
 
 
 def main():
-    _module.run(build=_plan_ca_bundle.ca_bundle, **_plan_ca_bundle.CA_BUNDLE)
+    _ansible.run(build=ca_bundle.ca_bundle, **ca_bundle.CA_BUNDLE)
 
 
 if __name__ == "__main__":

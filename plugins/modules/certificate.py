@@ -392,11 +392,12 @@ backup_files:
   sample: [/etc/postfix/tls/mx1.example.org.pem.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_certificate
+from ..module_utils import _ansible
+from ..module_utils._plan import certificate
 
 
 def main():
-    _module.run(build=_plan_certificate.certificate, **_plan_certificate.CERTIFICATE)
+    _ansible.run(build=certificate.certificate, **certificate.CERTIFICATE)
 
 
 if __name__ == "__main__":

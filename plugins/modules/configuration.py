@@ -201,11 +201,12 @@ backup_files:
   sample: [/etc/postfix/main.cf.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_configuration
+from ..module_utils import _ansible
+from ..module_utils._plan import configuration
 
 
 def main():
-    _module.run(build=_plan_configuration.configuration, **_plan_configuration.CONFIGURATION)
+    _ansible.run(build=configuration.configuration, **configuration.CONFIGURATION)
 
 
 if __name__ == "__main__":

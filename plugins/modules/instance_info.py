@@ -228,18 +228,20 @@ routes:
       problem: ""
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _instance, _module, _plan_migrations, _plan_routes
+from ..module_utils import _ansible
+from ..module_utils._host import instance as instance_host
+from ..module_utils._plan import migrations, tables
 
 
 def main():
     def read(options):
-        if not _instance.is_installed():
+        if not instance_host.is_installed():
             return {"installed": False}
-        instance = _instance.Instance(options["config_directory"])
-        lost = _plan_migrations.lost_tables(instance)
-        return {**instance.report(), "lost_tables": lost, "routes": _plan_routes.report(instance, options["routes"])}
+        instance = instance_host.Instance(options["config_directory"])
+        lost = migrations.lost_tables(instance)
+        return {**instance.report(), "lost_tables": lost, "routes": tables.report(instance, options["routes"])}
 
-    _module.run_read_only(
+    _ansible.run_read_only(
         {
             "routes": {
                 "type": "list",

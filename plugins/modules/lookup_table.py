@@ -211,11 +211,12 @@ backup_files:
   sample: [/etc/postfix/transport.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_lookup_table_alone
+from ..module_utils import _ansible
+from ..module_utils._plan import lookup_table_standalone
 
 
 def main():
-    _module.run(build=_plan_lookup_table_alone.lookup_table, **_plan_lookup_table_alone.LOOKUP_TABLE)
+    _ansible.run(build=lookup_table_standalone.lookup_table, **lookup_table_standalone.LOOKUP_TABLE)
 
 
 if __name__ == "__main__":

@@ -81,11 +81,12 @@ backup_files:
   sample: [/etc/postfix/main.cf.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_cf
+from ..module_utils import _ansible
+from ..module_utils._plan import postfix_cf
 
 
 def main():
-    _module.run(build=_plan_cf.main_cf, **_plan_cf.MAIN_CF)
+    _ansible.run(build=postfix_cf.main_cf, **postfix_cf.MAIN_CF)
 
 
 if __name__ == "__main__":

@@ -127,11 +127,12 @@ backup_files:
   sample: [/etc/postfix/master.cf.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_master_cf
+from ..module_utils import _ansible
+from ..module_utils._plan import master_cf
 
 
 def main():
-    _module.run(build=_plan_master_cf.master_cf, **_plan_master_cf.MASTER_CF)
+    _ansible.run(build=master_cf.master_cf, **master_cf.MASTER_CF)
 
 
 if __name__ == "__main__":

@@ -162,11 +162,12 @@ restored:
   sample: [/etc/postfix/main.cf]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _proof
+from ..module_utils import _ansible
+from ..module_utils._verify import verify
 
 
 def main():
-    _module.run_proof(_proof.PROOF, _proof.prove)
+    _ansible.run_proof(verify.PROOF, verify.prove)
 
 
 if __name__ == "__main__":

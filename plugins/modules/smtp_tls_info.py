@@ -380,11 +380,12 @@ unmatched_names:
   sample: []
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _smtp_question, _smtp_session
+from ..module_utils import _ansible
+from ..module_utils._smtp import probe, probe_options
 
 
 def main():
-    _module.run_read_only(_smtp_question.OPTIONS, lambda options: _smtp_session.ask(_smtp_question.question(options)))
+    _ansible.run_read_only(probe_options.OPTIONS, lambda options: probe.ask(probe_options.question(options)))
 
 
 if __name__ == "__main__":

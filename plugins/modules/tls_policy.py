@@ -258,11 +258,12 @@ backup_files:
   sample: [/etc/postfix/tls_policy.4711.2026-11-23@12:00:00~]
 """
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _module, _plan_tls_policy
+from ..module_utils import _ansible
+from ..module_utils._plan import tls_policy
 
 
 def main():
-    _module.run(build=_plan_tls_policy.tls_policy, **_plan_tls_policy.MODULE)
+    _ansible.run(build=tls_policy.tls_policy, **tls_policy.MODULE)
 
 
 if __name__ == "__main__":

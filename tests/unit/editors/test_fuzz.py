@@ -10,14 +10,14 @@ import random
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import (
-    _main_cf,
-    _master_cf,
-    _master_cf_declaration,
-    _master_cf_edit,
-)
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import GrammarError
-from ansible_collections.mailops.postfix.plugins.module_utils._logical_lines import (
+from ansible_collections.mailops.postfix.plugins.module_utils._formats import (
+    main_cf,
+    master_cf,
+    master_cf_edit,
+    master_cf_spec,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._formats.lines import (
     is_skipped,
     logical_lines,
     physical_lines,
@@ -127,12 +127,12 @@ def test_main_cf(examples):
     read = 0
     for text in texts("main.cf", 50 * examples):
         try:
-            before = {entry.name: entry.value for entry in _main_cf.entries(text)}
+            before = {entry.name: entry.value for entry in main_cf.entries(text)}
         except GrammarError as error:
             assert str(error).startswith("reading main.cf:"), error
             continue
         read += 1
-        assert _main_cf.edit(text, {}) == text
+        assert main_cf.edit(text, {}) == text
         name = chance.choice([*before, "a", "new"])
         declared = {
             "a": chance.choice([None, "", "x", "x y"]),
@@ -142,13 +142,13 @@ def test_main_cf(examples):
             value and (set("\0\r\v\f") & set(value) or value.startswith(("\n", "#"))) for value in declared.values()
         ):
             continue
-        after = _main_cf.edit(text, declared)
-        expected = {key: _main_cf.folded(value) for key, value in {**before, **declared}.items() if value is not None}
-        entries = _main_cf.entries(after)
-        assert {entry.name: _main_cf.folded(entry.value) for entry in entries} == expected, (text, declared, after)
+        after = main_cf.edit(text, declared)
+        expected = {key: main_cf.folded(value) for key, value in {**before, **declared}.items() if value is not None}
+        entries = main_cf.entries(after)
+        assert {entry.name: main_cf.folded(entry.value) for entry in entries} == expected, (text, declared, after)
         assert all(sum(entry.name == name for entry in entries) <= 1 for name in declared), (text, declared, after)
         assert same(text, after), (text, declared, after)
-        assert _main_cf.edit(after, declared) == after, (text, declared, after)
+        assert main_cf.edit(after, declared) == after, (text, declared, after)
     assert read > 10 * examples, "hardly a text is a main.cf"
 
 
@@ -162,44 +162,44 @@ DECLARED = [
 ]
 
 
-def description(services: list[_master_cf.Service]) -> dict[str, str]:
+def description(services: list[master_cf.Service]) -> dict[str, str]:
     """What counts, by service; of duplicates the last."""
     return {
-        " ".join(_master_cf.endpoint(*service.key.rsplit("/", 1))) + service.column("private"): str(service)
+        " ".join(master_cf.endpoint(*service.key.rsplit("/", 1))) + service.column("private"): str(service)
         for service in services
     }
 
 
 @pytest.mark.parametrize("service", DECLARED, ids=[str(index) for index in range(len(DECLARED))])
 def test_master_cf(service, examples):
-    declaration = _master_cf_declaration.declared(service)
-    owned = " ".join(_master_cf.endpoint(declaration.name, declaration.type))
+    declaration = master_cf_spec.declared(service)
+    owned = " ".join(master_cf.endpoint(declaration.name, declaration.type))
     read = 0
     for text in texts("master.cf", 10 * examples):
         try:
-            services = _master_cf.services(text)
+            services = master_cf.services(text)
         except GrammarError as error:
             assert str(error).startswith("reading master.cf:"), error
             continue
-        assert _master_cf_edit.edit(text, []) == text
+        assert master_cf_edit.edit(text, []) == text
         try:
-            after = _master_cf_edit.edit(text, [declaration])
+            after = master_cf_edit.edit(text, [declaration])
         except GrammarError as error:
             assert str(error).startswith("editing master.cf:"), (text, error)
             continue
         read += 1
         try:
-            _master_cf.services(after)
+            master_cf.services(after)
         except GrammarError as error:
             pytest.fail(f"{text!r}\n{after!r}\n{error}")
-        before, now = description(services), description(_master_cf.services(after))
+        before, now = description(services), description(master_cf.services(after))
         others = {key: value for key, value in before.items() if not key.startswith(owned)}
         assert others == {key: value for key, value in now.items() if not key.startswith(owned)}, (text, after)
         try:
-            assert _master_cf_edit.edit(after, [declaration]) == after, (text, after)
+            assert master_cf_edit.edit(after, [declaration]) == after, (text, after)
         except GrammarError as error:
             pytest.fail(f"{text!r}\n{after!r}\n{error}")
-        found = _master_cf.find(after, declaration.name, declaration.type)
+        found = master_cf.find(after, declaration.name, declaration.type)
         if declaration.state != "present":
             assert found is None, (text, after)
             continue

@@ -9,13 +9,9 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mailops.postfix.plugins.module_utils import (
-    _dns,
-    _dns_session,
-    _outside,
-    _plan_hook,
-    _plan_timer,
-)
+from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
+from ansible_collections.mailops.postfix.plugins.module_utils._program import install, timer
 
 MAIN_CF = """\
 # As a distribution ships it.
@@ -42,12 +38,12 @@ local     unix  -       n       n       -       -       local
 def no_hooks(tmp_path_factory, monkeypatch):
     """What renewals call is installed at fixed places; tests have places of their own."""
     root = tmp_path_factory.mktemp("hooks")
-    monkeypatch.setattr(_plan_hook, "PROGRAM", str(root / "libexec/deploy-certificate"))
-    monkeypatch.setattr(_plan_hook, "DECLARATIONS", str(root / "declarations"))
-    monkeypatch.setattr(_plan_hook, "CA_HOOKS", (str(root / "update.d"),))
+    monkeypatch.setattr(install, "PROGRAM", str(root / "libexec/deploy-certificate"))
+    monkeypatch.setattr(install, "DECLARATIONS", str(root / "declarations"))
+    monkeypatch.setattr(install, "CA_HOOKS", (str(root / "update.d"),))
     for name in ("SYSTEMD_RUNS", "UNITS", "HOURLY"):
-        monkeypatch.setattr(_plan_timer, name, str(root / name.lower()))
-    monkeypatch.setattr(_plan_timer, "CRONTABS", (str(root / "cron.d"),))
+        monkeypatch.setattr(timer, name, str(root / name.lower()))
+    monkeypatch.setattr(timer, "CRONTABS", (str(root / "cron.d"),))
     (root / "cron.d").mkdir()
     return root
 
@@ -62,13 +58,13 @@ def nameservers(monkeypatch):
             server: answers.get((server, question.name), answers.get(question.name, VALIDATED)) for server in servers
         }
 
-    monkeypatch.setattr(_dns_session, "ask", ask)
+    monkeypatch.setattr(dns, "ask", ask)
     # Without a resolv.conf the C library asks this host.
-    monkeypatch.setattr(_outside, "RESOLV_CONF", "/nonexistent/resolv.conf")
+    monkeypatch.setattr(dependencies, "RESOLV_CONF", "/nonexistent/resolv.conf")
     return answers
 
 
-VALIDATED = _dns.Answer("NOERROR", validated=True, truncated=False)
+VALIDATED = dns_message.Answer("NOERROR", validated=True, truncated=False)
 
 
 @pytest.fixture

@@ -21,8 +21,10 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.mailops.postfix.plugins.action.lookup_table import ActionModule
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_lookup_table, _seal, _transaction
-from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host import stamp
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 
 TABLE = b"a 1\n"
 CHECKSUM = hashlib.sha256(TABLE).hexdigest()
@@ -146,10 +148,8 @@ def fixture_table(tmp_path):
 
     def install(**options):
         full = {"path": "t", "src": str(tmp_path / "table"), "remote_src": True, **options}
-        _transaction.apply(
-            lambda instance: _plan_lookup_table.lookup_table(instance, full), lambda: Instance(str(directory))
-        )
-        time.sleep(1.5 * _seal.WINDOW / _seal.SECOND)
+        apply.apply(lambda instance: lookup_table.lookup_table(instance, full), lambda: Instance(str(directory)))
+        time.sleep(1.5 * stamp.WINDOW / stamp.SECOND)
         return {"path": "t", "src": "table", "config_directory": str(directory), **options}
 
     return install

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailops.postfix.plugins.module_utils._effective import Configuration
+from ansible_collections.mailops.postfix.plugins.module_utils._model.configuration import Configuration
 
 
 def built(defaults, main_cf="", master_cf="smtp inet n - y - - smtpd\n", version=(3, 7, 11), made=(), **parameters):

@@ -11,8 +11,9 @@ import stat
 import subprocess
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _plan_lookup_table, _plan_tls_policy, _transaction
-from ansible_collections.mailops.postfix.plugins.module_utils._instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table, tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 
 
 @pytest.fixture(name="tables")
@@ -52,30 +53,30 @@ class _Directory:
         return sorted(path.name for path in self.path.iterdir() if path.name not in ("main.cf", "master.cf"))
 
     def apply(self, build, check_mode=False, **options):
-        return _transaction.apply(
+        return apply_transaction.apply(
             lambda instance: build(instance, options), lambda: Instance(str(self.path)), check_mode=check_mode
         )
 
     def table(self, path="t", check_mode=False, **options):
         """Plan and install a table; in check mode first, which must predict the same and write nothing."""
         before = {name: (self.path / name).read_bytes() for name in self.names()}
-        predicted = self.apply(_plan_lookup_table.lookup_table, True, path=path, **options)
+        predicted = self.apply(lookup_table.lookup_table, True, path=path, **options)
         assert {name: (self.path / name).read_bytes() for name in self.names()} == before
         if check_mode:
             return predicted
-        done = self.apply(_plan_lookup_table.lookup_table, path=path, **options)
+        done = self.apply(lookup_table.lookup_table, path=path, **options)
         assert (done.changed, done.diff, done.plan.requires) == (
             predicted.changed,
             predicted.diff,
             predicted.plan.requires,
         )
-        again = self.apply(_plan_lookup_table.lookup_table, path=path, **options)
+        again = self.apply(lookup_table.lookup_table, path=path, **options)
         assert not again.changed, again.diff
         return done
 
     def policy(self, *policies, **options):
-        done = self.apply(_plan_tls_policy.tls_policy, policies=list(policies), **options)
-        assert not self.apply(_plan_tls_policy.tls_policy, policies=list(policies), **options).changed
+        done = self.apply(tls_policy.tls_policy, policies=list(policies), **options)
+        assert not self.apply(tls_policy.tls_policy, policies=list(policies), **options).changed
         return done
 
     def query(self, key, name="hash:t"):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import did_you_mean
-from ansible_collections.mailops.postfix.plugins.module_utils._parameters import CATALOGUE
+from ansible_collections.mailops.postfix.plugins.module_utils._model.parameters import CATALOGUE
 
 
 @pytest.mark.parametrize(

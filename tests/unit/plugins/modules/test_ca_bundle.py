@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mailops.postfix.plugins.module_utils import _pem_files
+from ansible_collections.mailops.postfix.plugins.module_utils._host import openssl
 from ansible_collections.mailops.postfix.plugins.modules import ca_bundle
 
 SAMPLES = Path(__file__).parents[1] / "module_utils/openssl"
@@ -24,7 +24,7 @@ def fixture_run(tmp_path, capsys, monkeypatch):
     (tmp_path / "master.cf").write_text("smtp unix - - n - - smtp\n")
     shutil.copy(SAMPLES / "plain.pem", tmp_path / "system.pem")
     shutil.copy(SAMPLES / "ca.pem", tmp_path / "site.pem")
-    monkeypatch.setattr(_pem_files, "SYSTEM_BUNDLES", (str(tmp_path / "system.pem"),))
+    monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(tmp_path / "system.pem"),))
 
     def run(**options):
         with patch_module_args({"config_directory": str(tmp_path), **options}), pytest.raises(SystemExit):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.mailops.postfix.plugins.module_utils import _instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host import instance
 from ansible_collections.mailops.postfix.plugins.modules import instance_info
 
 
@@ -36,7 +36,7 @@ def test_old_and_misspelt_parameters(run_module, directory):
 
 
 def test_a_host_without_postfix(run_module, monkeypatch):
-    monkeypatch.setattr(_instance.shutil, "which", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(instance.shutil, "which", lambda *_arguments, **_options: None)
     result = run_module(instance_info)
     assert result == {"installed": False, "changed": False, "invocation": result["invocation"]}
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import yaml
-from ansible_collections.mailops.postfix.plugins.module_utils import _proof
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
 from ansible_collections.mailops.postfix.plugins.modules import proof
 
 
@@ -35,5 +35,5 @@ def test_a_check_run_foretells_the_reload(run_module):
 def test_its_options_are_documented():
     documented = yaml.safe_load(proof.DOCUMENTATION)["options"]
     assert {name: (option["type"], option.get("default")) for name, option in documented.items()} == {
-        name: (option["type"], option.get("default")) for name, option in _proof.PROOF.items()
+        name: (option["type"], option.get("default")) for name, option in verify.PROOF.items()
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.mailops.postfix.plugins.module_utils import _smtp_session
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp import probe
 from ansible_collections.mailops.postfix.plugins.modules import smtp_tls_info
 
 EHLO = b"250-mx.example.org\r\n250 SIZE 1000\r\n"
@@ -80,7 +80,7 @@ def test_every_key_is_documented(run_module, port):
 
 def test_every_place_of_failure_is_documented():
     """The names of the steps in the code, against the list in the documentation."""
-    source = Path(_smtp_session.__file__).read_text(encoding="utf-8")
+    source = Path(probe.__file__).read_text(encoding="utf-8")
     steps = {
         constant.value
         for node in ast.walk(ast.parse(source))

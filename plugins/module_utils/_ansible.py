@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The glue between plans and AnsibleModule. Private to mailops.postfix.
+
+The only module_utils file that knows Ansible: options that all modules share, and how a result, a diff and an error are reported.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+
+from ._errors import DeclarationError, PostfixError
+from ._formats import file_modes
+from ._host.instance import Instance, is_installed
+from ._plan.plan import Plan
+from ._transaction import lock
+from ._transaction.apply import apply
+
+
+def run(
+    argument_spec: Dict[str, Any],
+    build: Callable[[Instance, Mapping[str, Any]], Plan],
+    parts: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    **arguments: Any,
+) -> None:
+    """Run a module that writes.
+
+    :param argument_spec: its own options; ``config_directory``, ``backup`` and ``lock_timeout`` are added.
+    :param build: plans from a snapshot of the instance and the module's options.
+    :param parts: options that hold the options of other modules, with those modules' specifications: they are validated alike.
+    :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
+    """
+    common = {
+        "config_directory": {"type": "path"},
+        "backup": {"type": "bool", "default": False},
+        "lock_timeout": {"type": "int", "default": lock.LIMIT},
+    }
+    module = _Module({**argument_spec, **common}, supports_check_mode=True, **arguments)
+    options = dict(module.params)
+    if options.get("if_missing") == "report" and not is_installed():
+        module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none")
+    try:
+        for name, specification in (parts or {}).items():
+            options[name] = _validated(name, options[name], specification)
+        outcome = apply(
+            lambda instance: build(instance, options),
+            lambda: Instance(options["config_directory"]),
+            check_mode=module.check_mode,
+            backup=options["backup"],
+            provisional=options.get("provisional", False),
+            lock_timeout=options["lock_timeout"],
+        )
+    except PostfixError as error:
+        module.fail_json(msg=str(error))
+    for warning in outcome.plan.warnings:
+        module.warn(warning)
+    result = dict(outcome.plan.result, requires=outcome.requires)
+    if outcome.backup_files:
+        result["backup_files"] = outcome.backup_files
+    module.exit_json(changed=outcome.changed, diff=outcome.diff, **result)
+
+
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """Keeps the values of secret tables out of the log of the host and of what -vvv shows of the arguments."""
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update(_secret_values(self.params))
+        super()._log_invocation()
+
+
+def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
+    """The values of tables that are for their owner alone, or are declared to be.
+
+    What is shorter than four characters is hidden only where a string is declared to be secret: it stands in half of all words.
+    """
+    directory = options.get("config_directory") or "/etc/postfix"
+    for table in [options, *(options.get("lookup_tables") or [])]:
+        entries = table.get("entries")
+        values = [
+            *(entries.values() if isinstance(entries, dict) else []),
+            table.get("only_values"),
+            table.get("checksum"),
+        ]
+        mode = file_modes.octal(table.get("mode"))
+        declared = mode is not None and file_modes.is_private(mode)
+        if not any(values) or not (declared or _is_private(os.path.join(directory, str(table.get("path"))))):
+            continue
+        for value in values:
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, bool) or not isinstance(part, (str, int)):
+                    continue
+                if len(str(part)) > 3 or (declared and isinstance(part, str)):
+                    yield str(part)
+
+
+def _is_private(path: str) -> bool:
+    try:
+        return file_modes.is_private(stat.S_IMODE(os.stat(path).st_mode))
+    except OSError:
+        return False
+
+
+def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
+    """The options of another module, with its defaults filled in; a list of them item by item."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [_validated(f"{name}[{index}]", item, specification) for index, item in enumerate(value)]
+    result = ArgumentSpecValidator(**specification).validate(value)
+    if result.error_messages:
+        causes = [
+            f"there is no option {error.msg}" if isinstance(error, UnsupportedError) else error.msg
+            for error in result.errors
+        ]
+        raise DeclarationError("reading option", name, "; ".join(causes))
+    return result.validated_parameters
+
+
+def run_read_only(argument_spec: Dict[str, Any], read: Callable[[Mapping[str, Any]], Dict[str, Any]]) -> None:
+    """Run a module that reports and never changes anything.
+
+    :param argument_spec: its own options; ``config_directory`` is added.
+    :param read: the result from the module's options.
+    """
+    module = AnsibleModule({**argument_spec, "config_directory": {"type": "path"}}, supports_check_mode=True)
+    try:
+        result = read(module.params)
+    except PostfixError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+def run_proof(argument_spec: Dict[str, Any], prove: Callable[..., Dict[str, Any]]) -> None:
+    """Run the module that brings a configuration into service.
+
+    :param argument_spec: its own options; ``config_directory`` is added.
+    :param prove: gives the result, from a function that takes a snapshot, the module's options and whether it is check mode.
+    """
+    module = AnsibleModule({**argument_spec, "config_directory": {"type": "path"}}, supports_check_mode=True)
+    try:
+        result = prove(lambda: Instance(module.params["config_directory"]), module.params, module.check_mode)
+        failed = None
+    except PostfixError as error:
+        result, failed = dict(getattr(error, "result", {})), str(error)
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if failed is not None:
+        module.fail_json(msg=failed, **result)
+    module.exit_json(**result)

@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What makes the level dane no more than may, and dane-only a mistake for each mail. Private to mailops.postfix. Pure.
+
+Source: dane_init() in src/smtp/smtp_tls_policy.c, and RFC 7672. Whether the resolver validates is for others to find out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from .._formats.lookup_table import KEYED
+from .._formats.master_cf import Service
+from .._host import dns_message
+from .._model import mta_sts
+from .._model.configuration import Configuration, braced_words, shown, words
+from .._model.finding import Problem
+
+DEFAULT_PROBE = "ns:."
+"""What Postfix asks to see whether answers are validated: the name servers of the root (postconf(5), dnssec_probe)."""
+
+
+class Resolver(NamedTuple):
+    """What a client's resolver was asked, and what came back."""
+
+    resolv_conf: str
+    """The file that names its nameservers."""
+    question: dns_message.Question
+    answers: Mapping[str, Optional[dns_message.Answer]]
+    bogus: Mapping[str, Sequence[str]] = {}
+    """Names with wrong signatures that were resolved, each with the nameservers that did."""
+
+
+class Reliance(NamedTuple):
+    """A service that takes DANE for granted."""
+
+    service: Service
+    side: str
+    parameter: str
+    """What says so: its security level, or a table of policies that answers with dane levels."""
+    consequence: str
+    """What becomes of it where DANE does not work."""
+
+
+Entries = Callable[[str, str], Optional[Mapping[str, str]]]
+
+
+def _no_entries(map_type: str, path: str) -> Optional[Mapping[str, str]]:
+    return None
+
+
+def relying(configuration: Configuration, entries: Entries = _no_entries) -> Iterator[Reliance]:
+    """The services that rely on DANE.
+
+    :param entries: the entries of a table of policies, given its type and path; None if they can't be known.
+    """
+    for side in ("smtp", "lmtp"):
+        level, maps = f"{side}_tls_security_level", f"{side}_tls_policy_maps"
+        for service in configuration.of_command(side):
+            if configuration.level(service, side) == "dane":
+                yield Reliance(service, side, level, "it is no more than may")
+            elif configuration.level(service, side) == "dane-only":
+                yield Reliance(service, side, level, "it is an error for each mail")
+            elif mta_sts.answers_dane(configuration.value(maps, service) or ""):
+                yield Reliance(service, side, maps, "its dane-only is an error for each mail")
+            else:
+                yield from _by_policy(configuration, service, side, entries)
+
+
+def _by_policy(configuration: Configuration, service: Service, side: str, entries: Entries) -> Iterator[Reliance]:
+    maps = f"{side}_tls_policy_maps"
+    for word in braced_words(configuration.value(maps, service) or ""):
+        map_type, _colon, path = word.rpartition("proxy:")[2].partition(":")
+        found = entries(map_type, path) if map_type in KEYED else None
+        for key, value in (found or {}).items():
+            level = re.split(r"[\s,]", value, maxsplit=1)[0].lower()
+            if level in ("dane", "dane-only"):
+                consequence = "no more than may" if level == "dane" else "an error for each mail"
+                yield Reliance(service, side, maps, f"the policy for {key} in {path} is {consequence}")
+                break
+
+
+def problems(configuration: Configuration) -> Iterator[Problem]:
+    """Settings that keep Postfix from making DNSSEC lookups."""
+    for reliance in relying(configuration):
+        for name, defeats, cause, remedy in _defeating(reliance.side):
+            value = configuration.value(name, reliance.service)
+            if value is not None and defeats(words(value.lower())):
+                yield Problem(
+                    "dane_without_dnssec",
+                    _subject(configuration, reliance, name),
+                    f"{cause}: {reliance.consequence}",
+                    remedy,
+                    _where(configuration, reliance),
+                    configuration.touches(reliance.service, reliance.parameter, name),
+                )
+
+
+def _defeating(side: str) -> List[Tuple[str, Callable[[List[str]], bool], str, str]]:
+    support, lookup, options = f"{side}_dns_support_level", f"{side}_host_lookup", f"{side}_dns_resolver_options"
+    result: List[Tuple[str, Callable[[List[str]], bool], str, str]] = [
+        (
+            support,
+            lambda value: value != ["dnssec"],
+            "without DNSSEC lookups there is nothing to know a server by",
+            f"Write {support} = dnssec, on a host whose resolver validates",
+        ),
+        (
+            lookup,
+            lambda value: "dns" not in value,
+            "hosts are not looked up in the DNS",
+            f"Write {lookup} = dns",
+        ),
+        (
+            options,
+            lambda value: bool({"res_defnames", "res_dnsrch"} & set(value)),
+            "names may be completed, so that nobody knows whose records they are",
+            f"Remove {options}",
+        ),
+    ]
+    if side == "smtp":
+        name = "ignore_mx_lookup_error"
+        cause = "an attacker who suppresses the MX record leads mail elsewhere"
+        result.append((name, lambda value: value == ["yes"], cause, f"Remove {name}"))
+    return result
+
+
+def unvalidated(
+    configuration: Configuration, resolver: Callable[[str], Resolver], entries: Entries = _no_entries
+) -> Iterator[Problem]:
+    """Services that rely on DANE with a resolver that is not to be relied on.
+
+    :param resolver: what the resolver of a service, given as NAME/TYPE, answers.
+    """
+    for reliance in relying(configuration, entries):
+        if configuration.value(f"{reliance.side}_dns_support_level", reliance.service) != "dnssec":
+            continue  # which is another finding
+        seen = resolver(reliance.service.key)
+        subject, where = _subject(configuration, reliance), _where(configuration, reliance)
+        touches = configuration.touches(reliance.service, reliance.parameter, "dnssec_probe")
+        cause = distrust(seen)
+        if cause:
+            yield Problem("unvalidated_dns", subject, f"{cause}: {reliance.consequence}", REMEDY, where, touches)
+        remote = [nameserver for nameserver in seen.answers if not is_local(nameserver)]
+        if remote and not cause:
+            yield Problem(
+                "remote_resolver",
+                subject,
+                f"{' and '.join(remote)} ({seen.resolv_conf}) is another host: whoever is on the way can forge its answers",
+                "Run a validating resolver on this host",
+                where,
+                touches,
+            )
+
+
+REMEDY = (
+    "Run a resolver that validates DNSSEC, such as Unbound, name it in /etc/resolv.conf, and restart Postfix if it is chrooted, "
+    "since it has a copy of that file"
+)
+
+
+def distrust(seen: Resolver) -> str:
+    """Why answers can't be taken for validated; empty if they can. A nameserver that is silent is asked for nothing."""
+    answered = {nameserver: answer for nameserver, answer in seen.answers.items() if answer is not None}
+    if not answered:
+        return f"no nameserver in {seen.resolv_conf} answers ({', '.join(seen.answers)})"
+    for nameserver, answer in answered.items():
+        if answer.rcode != "NOERROR":
+            what = f"the nameserver {nameserver} in {seen.resolv_conf} answers {answer.rcode} to {seen.question}"
+            return f"{what} (dnssec_probe), which must be signed"
+        if not answer.validated:
+            return (
+                f"the nameserver {nameserver} in {seen.resolv_conf} does not validate DNSSEC: "
+                f"its answer to {seen.question} (dnssec_probe) is not marked as validated"
+            )
+    for name, nameservers in seen.bogus.items():
+        if nameservers:
+            return (
+                f"the nameserver {nameservers[0]} in {seen.resolv_conf} does not insist on DNSSEC: "
+                f"it resolves {name}, whose signatures are wrong"
+            )
+    return ""
+
+
+def is_local(nameserver: str) -> bool:
+    """Whether a nameserver is this host."""
+    try:
+        return ipaddress.ip_address(nameserver.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _subject(configuration: Configuration, reliance: Reliance, *more: str) -> str:
+    raw = configuration.raw(reliance.service)
+    names = (reliance.parameter, *more)
+    own = any(name in reliance.service.effective_options for name in names)
+    settings = " with ".join(shown(name, raw.get(name, "")) for name in names)
+    return f"{settings} in service {reliance.service.key}" if own else settings
+
+
+def _where(configuration: Configuration, reliance: Reliance) -> str:
+    return configuration.where(reliance.parameter, reliance.service) or configuration.place(reliance.service)

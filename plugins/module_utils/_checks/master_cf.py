@@ -1,0 +1,325 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Services that master(8) can't start, or stops on. Private to mailops.postfix. Pure, but for what it asks a Host.
+
+``postfix check`` and ``postfix reload`` pass all of this; what master(8) then finds fatal ends the whole mail system. Source:
+master(5), src/master/master_ent.c, src/master/{single,multi,event,trigger}_server.c.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterator, Mapping, Optional, Tuple
+
+from .._formats import master_cf
+from .._formats.master_cf import Service
+from .._host.system import Host
+from .._model import parameters
+from .._model.configuration import Configuration, shown, words
+from .._model.finding import Problem
+
+_ONE_PROCESS = ("pickup", "qmgr", "oqmgr", "tlsmgr", "verify", "scache", "anvil", "postscreen", "postlogd")
+_PRIVILEGED = ("local", "pipe", "spawn", "virtual")
+_NO_CHROOT = ("local", "pipe", "spawn", "postlogd")
+_KNOWN_PORTS = {"lmtp": 24, "smtp": 25, "smtps": 465, "submissions": 465, "submission": 587}
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+def problems(configuration: Configuration, host: Host) -> Iterator[Problem]:
+    """All findings but ports_in_use()."""
+    for service in configuration.services:
+        if service.column("type") == "inet":
+            yield from _listener(configuration, host, service)
+        yield from _columns(configuration, service)
+        yield from _program(configuration, host, service)
+        if service.mistake:
+            yield _of(
+                configuration,
+                service,
+                "option_syntax",
+                service.mistake,
+                "Write -o name=value without blanks, or -o { name = value }",
+                "command",
+            )
+    yield from _duplicates(configuration)
+    yield from _interfaces(configuration, host)
+    yield from _transports(configuration)
+    yield from _log_service(configuration)
+
+
+def _of(
+    configuration: Configuration,
+    service: Service,
+    check: str,
+    cause: str,
+    remedy: str,
+    *names: str,
+    severity: str = "error",
+) -> Problem:
+    touches = frozenset((service.key, name) for name in names or master_cf.COLUMNS)
+    return Problem(check, f"service {service.key}", cause, remedy, configuration.place(service), touches, severity)
+
+
+# Listeners
+
+
+def _listener(configuration: Configuration, host: Host, service: Service) -> Iterator[Problem]:
+    private = service.column("private")
+    if private != "n":
+        yield _of(
+            configuration,
+            service,
+            "wrong_listener",
+            f"column private is {private!r}, and master(8) stops on an inet service that is not public",
+            "Write private: false",
+            "private",
+        )
+    name, port = _split(service)
+    if _number(configuration, host, port) is None:
+        yield _of(
+            configuration,
+            service,
+            "wrong_listener",
+            f"there is no TCP port {port!r}, and master(8) stops on it",
+            "Write a number from 1 to 65535, or a name that services(5) has",
+        )
+    if name:
+        addresses = host.addresses(name)
+        if not addresses:
+            yield _of(
+                configuration,
+                service,
+                "unresolvable_host",
+                f"the host {name} can't be resolved, and master(8) stops on it at each start and reload",
+                "Write the address itself",
+            )
+        for address in addresses:
+            if not host.has_address(address):
+                yield _of(
+                    configuration,
+                    service,
+                    "missing_address",
+                    f"this host does not have the address {address}, and master(8) stops when it can't listen on it",
+                    "Write an address that 'ip address' shows",
+                )
+
+
+def _split(service: Service) -> Tuple[str, str]:
+    name, _colon, port = service.column("service").rpartition(":")
+    return re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", name, flags=re.IGNORECASE), port
+
+
+def _number(configuration: Configuration, host: Host, port: str) -> Optional[int]:
+    if re.fullmatch(r"[0-9]+", port):
+        return int(port) if 0 < int(port) < 65536 else None
+    if re.match(r"[0-9]", port) or not port:
+        return None
+    known: Mapping[str, int] = {}
+    if configuration.version >= (3, 6):
+        pairs = re.findall(r"([^\s,=]+)\s*=\s*([0-9]+)", configuration.value("known_tcp_ports") or "")
+        known = {name: int(number) for name, number in pairs} or _KNOWN_PORTS
+    return known.get(port) or host.port(port)
+
+
+def _interfaces(configuration: Configuration, host: Host) -> Iterator[Problem]:
+    names = words(configuration.value("inet_interfaces") or "")
+    protocols = words(configuration.value("inet_protocols") or "all")
+    for name in names:
+        if name in ("all", "loopback-only") or "inet_interfaces" not in configuration.entries:
+            continue
+        subject = shown("inet_interfaces", configuration.entries["inet_interfaces"].value)
+        where, touches = configuration.where("inet_interfaces"), configuration.touches(None, "inet_interfaces")
+        addresses = host.addresses(name.strip("[]"))
+        if not addresses:
+            yield Problem(
+                "unresolvable_host",
+                subject,
+                f"the host {name} can't be resolved, and no Postfix program starts without it",
+                "Write the address itself, all, or loopback-only",
+                where,
+                touches,
+            )
+        for address in addresses:
+            family = "ipv6" if ":" in address else "ipv4"
+            if not {"all", family} & set(protocols) or host.has_address(address):
+                continue
+            yield Problem(
+                "missing_address",
+                subject,
+                f"this host does not have the address {address}, and master(8) stops when it can't listen on it",
+                "Write an address that 'ip address' shows, all, or loopback-only",
+                where,
+                touches,
+            )
+
+
+def ports_in_use(configuration: Configuration, host: Host, previous: Configuration) -> Iterator[Problem]:
+    """Listeners that are new, on ports that another program holds: neither Postfix's own, nor what was there before."""
+    there = {master_cf.identity(service) for service in previous.services}
+    for service in configuration.services:
+        if service.column("type") != "inet" or master_cf.identity(service) in there:
+            continue
+        name, port = _split(service)
+        number = _number(configuration, host, port)
+        mine = _listens_on(configuration, host, name)
+        for other in host.listeners():
+            if other.port != number or not _meet(mine, other.address):
+                continue
+            if other.inode in host.master(configuration.value("queue_directory") or ""):
+                continue
+            holder = host.holder(other.inode)
+            if holder:
+                yield _of(
+                    configuration,
+                    service,
+                    "port_in_use",
+                    f"{holder} listens on port {number} already, and master(8) stops when it can't",
+                    "Stop that program first, or take another port",
+                )
+                break
+
+
+def _listens_on(configuration: Configuration, host: Host, name: str) -> Tuple[str, ...]:
+    if name:
+        return host.addresses(name)
+    interfaces = words(configuration.value("inet_interfaces") or "all")
+    if "all" in interfaces:
+        return _EVERYWHERE
+    result: Tuple[str, ...] = ()
+    for interface in interfaces:
+        loopback = interface == "loopback-only"
+        result += ("127.0.0.1", "::1") if loopback else host.addresses(interface.strip("[]"))
+    return result
+
+
+def _meet(mine: Tuple[str, ...], other: str) -> bool:
+    if other == "::":  # takes IPv4 too, as a rule
+        return True
+    version = ":" in other
+    return any(
+        other in (address, "0.0.0.0") or address in _EVERYWHERE for address in mine if (":" in address) == version
+    )
+
+
+# What a service needs to start
+
+
+def _columns(configuration: Configuration, service: Service) -> Iterator[Problem]:
+    program = service.column("command")
+    limit = service.column("process_limit")
+    effective = configuration.value("default_process_limit") if limit == "-" else limit
+    if program in _ONE_PROCESS and effective != "1":
+        yield _of(
+            configuration,
+            service,
+            "wrong_column",
+            f"{program}(8) stops unless its process limit is 1; it is {limit}",
+            "Write process_limit: 1",
+            "process_limit",
+        )
+    if program in _PRIVILEGED and service.column("unprivileged") != "n":
+        yield _of(
+            configuration,
+            service,
+            "wrong_column",
+            f"{program}(8) stops when it has no privileges",
+            "Write unprivileged: false",
+            "unprivileged",
+        )
+    if program in _NO_CHROOT and service.column("chroot") == "y":
+        yield _of(
+            configuration,
+            service,
+            "wrong_column",
+            f"{program}(8) can't do its work in a chroot",
+            "Write chroot: false",
+            "chroot",
+        )
+    if service.column("wakeup") in ("?", "-?"):
+        yield _of(
+            configuration,
+            service,
+            "wrong_listener",
+            "column wakeup has no number, and master(8) stops on it",
+            "Write seconds, or null for '-'",
+            "wakeup",
+        )
+
+
+def _program(configuration: Configuration, host: Host, service: Service) -> Iterator[Problem]:
+    program = service.column("command")
+    directory = configuration.value("daemon_directory") or ""
+    path = f"{directory}/{program}"  # as master(8) puts them together, whatever the command starts with
+    if host.status(directory) is not None and host.status(path) is None and path not in configuration.made:
+        yield _of(
+            configuration,
+            service,
+            "unknown_command",
+            f"there is no program {path}: master(8) tries again for ever, and nothing answers",
+            f"Write the name of a program in {directory}",
+            "command",
+        )
+    if program not in ("pipe", "spawn"):
+        return
+    for word in service.arguments:
+        name, equals, value = word.text.partition("=")
+        if name != "user" or not equals or "$" in value:
+            continue
+        user, _colon, group = value.partition(":")
+        for kind, account, there in (("user", user, host.has_user), ("group", group, host.has_group)):
+            if account and not there(account):
+                yield _of(
+                    configuration,
+                    service,
+                    "missing_account",
+                    f"this host has no {kind} {account}, and {program}(8) stops on that",
+                    f"Make the {kind} first, or name another in user=",
+                    "command",
+                )
+
+
+def _duplicates(configuration: Configuration) -> Iterator[Problem]:
+    seen: Dict[Tuple[str, str, bool], Service] = {}
+    for service in configuration.services:
+        same = (*master_cf.identity(service), master_cf.is_private(service.column("private")))
+        earlier = seen.get(same)
+        if earlier is not None:
+            yield _of(
+                configuration,
+                service,
+                "duplicate_service",
+                f"it is the same service as {earlier.key} in line {earlier.line.number}; Postfix uses the last of them",
+                f"Declare {earlier.key} with state: absent",
+            )
+        seen[same] = service
+
+
+def _transports(configuration: Configuration) -> Iterator[Problem]:
+    there = {service.column("service") for service in configuration.services if service.column("type") == "unix"}
+    for name, written, service in configuration.settings():
+        parameter = parameters.find(name)
+        if parameter is None or parameter.kind != "transport":
+            continue
+        transport = (configuration.expanded(written, service) or "").partition(":")[0]
+        if transport and transport not in there:
+            yield Problem(
+                "missing_service",
+                shown(name, written) + (f" in service {service.key}" if service else ""),
+                f"master.cf has no live service {transport}/unix, and mail waits for it",
+                f"Declare service: {transport}/unix, or name a transport that is there",
+                configuration.where(name, service),
+                frozenset([configuration.touch(name, service)]),
+            )
+
+
+def _log_service(configuration: Configuration) -> Iterator[Problem]:
+    if configuration.value("maillog_file") and not configuration.of_command("postlogd"):
+        yield Problem(
+            "missing_service",
+            shown("maillog_file", configuration.raw(None).get("maillog_file", "")),
+            "it works through postlogd(8), which is not among the live services of master.cf; Postfix does not start",
+            "Declare service: postlog/unix-dgram, command: postlogd, private: false, chroot: false, process_limit: 1",
+            configuration.where("maillog_file"),
+            configuration.touches(None, "maillog_file"),
+        )

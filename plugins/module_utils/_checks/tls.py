@@ -1,0 +1,269 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS and SASL put together: what the services would really do. Private to mailops.postfix. Pure.
+
+Each is judged per service, with its own overrides. Source: TLS_README, SASL_README, postconf(5).
+"""
+
+from __future__ import annotations
+
+from typing import FrozenSet, Iterator, Optional, Tuple
+
+from .._errors import DeclarationError
+from .._formats import master_cf, tls_levels, tls_protocols
+from .._formats.master_cf import Service
+from .._model import parameters
+from .._model.configuration import MAIN, Configuration, shown, words
+from .._model.finding import Problem, Touch
+
+_CERTIFICATES = ("tls_chain_files", "tls_cert_file", "tls_eccert_file", "tls_dcert_file")
+_VERIFYING = ("verify", "secure")
+
+
+def problems(configuration: Configuration) -> Iterator[Problem]:
+    """All findings."""
+    for service in configuration.of_command("smtpd"):
+        if service.column("type") in ("inet", "pass"):
+            yield from _certificate(configuration, service)
+            yield from _auth(configuration, service)
+            yield from _server_wrapper_mode(configuration, service)
+    for side in ("smtp", "lmtp"):
+        for service in configuration.of_command(side):
+            yield from _passwords(configuration, service, side)
+            yield from _trust(configuration, service, side)
+            yield from _client_wrapper_mode(configuration, service, side)
+            yield from _connection_reuse(configuration, service, side)
+
+
+def overridden(configuration: Configuration, declared: FrozenSet[Touch]) -> Iterator[Problem]:
+    """Options in master.cf that defeat a value that is declared for main.cf: weaker ones, and any on the main services."""
+    for service in configuration.services:
+        for name, written in service.effective_options.items():
+            if (MAIN, name) not in declared or (service.key, name) in declared or name not in configuration.entries:
+                continue
+            mine, its = configuration.value(name), configuration.value(name, service)
+            if mine is None or its is None or words(mine) == words(its):
+                continue
+            weaker = _is_weaker(name, its, mine)
+            if weaker or master_cf.identity(service) in (("25", "inet"), ("smtp", "unix")):
+                yield Problem(
+                    "overridden",
+                    shown(name, configuration.entries[name].value),
+                    f"service {service.key} overrides it with {shown(name, written)}"
+                    + (", which is weaker" if weaker else ""),
+                    f"Remove the option: master_cf with service: {service.key}, options: {{{name}: null}}",
+                    configuration.place(service),
+                    frozenset([(MAIN, name), (service.key, name)]),
+                    "error" if weaker else "warning",
+                )
+
+
+def _is_weaker(name: str, its: str, mine: str) -> bool:
+    if name.endswith("_tls_security_level"):
+        return tls_levels.STRENGTH.get(its or "none", 9) < tls_levels.STRENGTH.get(mine or "none", 0)
+    if name in ("smtpd_tls_auth_only", "smtpd_enforce_tls", "smtp_enforce_tls"):
+        return mine.lower() == "yes" and its.lower() != "yes"
+    parameter = parameters.find(name)
+    if parameter is not None and parameter.kind == "protocols":
+        try:
+            return not set(tls_protocols.parse_protocols(its).enabled) <= set(
+                tls_protocols.parse_protocols(mine).enabled
+            )
+        except DeclarationError:
+            return False
+    return False
+
+
+def _subject(configuration: Configuration, service: Service, *names: str) -> str:
+    """The settings that make a finding; the service too where an option of it is among them."""
+    raw = configuration.raw(service)
+    settings = " with ".join(shown(name, raw.get(name, "")) for name in names)
+    own = any(name in service.effective_options for name in names)
+    return f"{settings} in service {service.key}" if own else settings
+
+
+def _problem(
+    configuration: Configuration,
+    service: Service,
+    check: str,
+    names: Tuple[str, ...],
+    cause: str,
+    remedy: str,
+    also: Tuple[str, ...] = (),
+) -> Problem:
+    where: Optional[str] = next(
+        (place for place in (configuration.where(name, service) for name in names) if place), None
+    )
+    touches = configuration.touches(service, *names, *also)
+    subject = _subject(configuration, service, *names)
+    return Problem(check, subject, cause, remedy, where or configuration.place(service), touches)
+
+
+def _certificate(configuration: Configuration, service: Service) -> Iterator[Problem]:
+    level = configuration.level(service, "smtpd")
+    if level not in ("may", "encrypt"):
+        return
+    names = tuple(f"smtpd_{stem}" for stem in _CERTIFICATES) + ("tls_server_sni_maps",)
+    if any(configuration.value(name, service) != "" for name in names):
+        return
+    yield _problem(
+        configuration,
+        service,
+        "no_certificate",
+        ("smtpd_tls_security_level",),
+        "there is no server certificate, so that no client can start TLS",
+        "Set smtpd_tls_chain_files; the module certificate returns it",
+        names,
+    )
+
+
+def _auth(configuration: Configuration, service: Service) -> Iterator[Problem]:
+    if not configuration.is_on("smtpd_sasl_auth_enable", service):
+        return
+    level = configuration.level(service, "smtpd")
+    implicit = configuration.is_on("smtpd_tls_wrappermode", service)
+    names = ("smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_security_level")
+    if level == "?" or implicit or level == "encrypt":
+        return
+    only = configuration.is_on("smtpd_tls_auth_only", service)
+    if level == "none" and only:
+        yield _problem(
+            configuration,
+            service,
+            "auth_without_tls",
+            names,
+            "without TLS nobody is ever offered AUTH",
+            "Write smtpd_tls_security_level = encrypt on a submission service, or smtpd_sasl_auth_enable = no",
+        )
+        return
+    if only or "noplaintext" in words(configuration.value("smtpd_sasl_security_options", service) or ""):
+        return
+    yield _problem(
+        configuration,
+        service,
+        "auth_without_tls",
+        names,
+        "passwords may be sent before TLS, for everybody on the way to read",
+        "Write smtpd_tls_auth_only = yes",
+        ("smtpd_sasl_security_options",),
+    )
+
+
+def _server_wrapper_mode(configuration: Configuration, service: Service) -> Iterator[Problem]:
+    if service.column("type") != "inet":
+        return
+    implicit = configuration.is_on("smtpd_tls_wrappermode", service)
+    port = master_cf.identity(service)[0].rpartition(":")[2]
+    if implicit and port in ("25", "587"):
+        yield _problem(
+            configuration,
+            service,
+            "wrapper_mode",
+            ("smtpd_tls_wrappermode",),
+            f"clients of port {port} ({service.key}) speak SMTP and STARTTLS: none of them would get a word through",
+            "Set it as an option of submissions/inet (port 465) only",
+        )
+    elif not implicit and port == "465":
+        yield _problem(
+            configuration,
+            service,
+            "wrapper_mode",
+            ("smtpd_tls_wrappermode",),
+            f"clients of port 465 ({service.key}) start with TLS: they would wait for each other",
+            f"Write smtpd_tls_wrappermode: true among the options of {service.key}",
+        )
+
+
+def _passwords(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:
+    maps = f"{side}_sasl_password_maps"
+    options = f"{side}_sasl_security_options"
+    level = configuration.level(service, side)
+    if level not in ("none", "may") or not configuration.is_on(f"{side}_sasl_auth_enable", service):
+        return
+    if not configuration.value(maps, service) or configuration.value(f"{side}_tls_policy_maps", service) != "":
+        return
+    if "noplaintext" in words(configuration.value(options, service) or "noplaintext"):
+        return
+    yield _problem(
+        configuration,
+        service,
+        "password_without_tls",
+        (maps, f"{side}_tls_security_level"),
+        "a server that offers no STARTTLS, or somebody on the way who hides it, gets the password in clear",
+        f"Write {side}_tls_security_level = secure, or encrypt, or a policy for that server in {side}_tls_policy_maps",
+        (options, f"{side}_sasl_auth_enable", f"{side}_tls_policy_maps"),
+    )
+
+
+def _trust(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:
+    level = configuration.level(service, side)
+    name = f"{side}_tls_security_level"
+    sources = tuple(f"{side}_tls_{stem}" for stem in ("CAfile", "CApath", "trust_anchor_file"))
+    if level in _VERIFYING and all(configuration.value(source, service) == "" for source in sources):
+        yield _problem(
+            configuration,
+            service,
+            "no_trusted_ca",
+            (name,),
+            "there are no CAs to verify with, so that no server is ever trusted and all mail is deferred",
+            f"Set {side}_tls_CAfile; the module ca_bundle returns it",
+            sources,
+        )
+
+
+def _client_wrapper_mode(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:
+    name = f"{side}_tls_wrappermode"
+    implicit = configuration.is_on(name, service)
+    level = configuration.level(service, side)
+    if implicit and level in ("none", "may"):
+        yield _problem(
+            configuration,
+            service,
+            "wrapper_mode",
+            (name, f"{side}_tls_security_level"),
+            "implicit TLS needs at least level encrypt: all mail would be deferred",
+            f"Write {side}_tls_security_level = encrypt, or stricter",
+        )
+    if side != "smtp" or service.column("service") != "smtp":
+        return
+    if (configuration.value("default_transport") or "smtp").partition(":")[0] != "smtp":
+        return
+    for element in words(configuration.value("relayhost") or ""):
+        port = element.rpartition("]")[2].rpartition(":")[2]
+        if port in ("465", "smtps", "submissions") and not implicit:
+            yield _problem(
+                configuration,
+                service,
+                "wrapper_mode",
+                ("relayhost",),
+                "port 465 starts with TLS, and smtp(8) would wait for a greeting there",
+                f"Write {name} = yes and smtp_tls_security_level = encrypt or stricter, or use port 587",
+                (name,),
+            )
+        elif port in ("25", "smtp", "587", "submission") and implicit:
+            yield _problem(
+                configuration,
+                service,
+                "wrapper_mode",
+                ("relayhost", name),
+                f"port {port} starts without TLS",
+                "Use port 465, or remove " + name,
+            )
+
+
+def _connection_reuse(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:
+    name = f"{side}_tls_connection_reuse"
+    if not configuration.is_on(name, service):
+        return
+    for program in ("tlsproxy", "scache"):
+        if not configuration.of_command(program):
+            yield _problem(
+                configuration,
+                service,
+                "missing_service",
+                (name,),
+                f"it works through {program}(8), which is not among the live services of master.cf",
+                f"Declare service: {program}/unix, command: {program}, process_limit: {0 if program == 'tlsproxy' else 1}",
+                (f"{program}/unix",),
+            )

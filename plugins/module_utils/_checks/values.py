@@ -1,0 +1,267 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names and values one by one, and what is wrong with them. Private to mailops.postfix. Pure.
+
+Postfix's own ``postfix check`` passes nearly everything; what it would trip over later is refused here, before anything is written.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import FrozenSet, Iterable, Iterator, Mapping, Optional, Tuple
+
+from .._errors import DeclarationError, did_you_mean
+from .._formats import fingerprints, tls_protocols
+from .._formats.lines import to_bytes
+from .._model import parameters
+from .._model.configuration import Configuration, braced_words, shown, words
+from .._model.finding import Problem, Touch
+from .._model.parameters import Parameter
+
+
+def value_problems(
+    configuration: Configuration,
+    only: Optional[FrozenSet[Touch]] = None,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Problem]:
+    """Values that their parameters can't have, in main.cf and in the options of services.
+
+    :param only: settings to look at; None for all.
+    :param defaults: Postfix's own, which tell the kind of parameters that the catalogue does not list.
+    """
+    for name, written, service in configuration.settings():
+        if only is not None and configuration.touch(name, service) not in only:
+            continue
+        parameter = parameters.find(name) or parameters.by_default(name, defaults.get(name, ""))
+        value = configuration.expanded(written, service)
+        if parameter is None or value is None or ("$" in written and not value):
+            continue  # an undefined $name is a problem of its own
+        found = value_problem(
+            parameter, value, configuration.value(name.replace("_cert_match", "_digest"), service) or ""
+        )
+        if found:
+            check, cause, remedy = found
+            subject = shown(name, written) + (f" in service {service.key}" if service else "")
+            touches = frozenset([configuration.touch(name, service)])
+            yield Problem(check, subject, cause, remedy, configuration.where(name, service), touches)
+
+
+def value_problem(parameter: Parameter, value: str, digest: str) -> Optional[Tuple[str, str, str]]:
+    """The check that a value fails, the cause and the remedy; None if it can stand.
+
+    :param digest: the digest algorithm of fingerprints.
+    """
+    if parameter.kind == "protocols":
+        return _protocols_problem(parameter, value)
+    if parameter.kind == "fingerprints":
+        for fingerprint in words(value):
+            mistaken = fingerprints.mistake(fingerprint, digest)
+            if mistaken:
+                return ("wrong_value", *mistaken)
+        return None
+    if parameter.kind in ("nexthop list", "transport"):
+        return _destination_problem(parameter, value)
+    found = _CHECKS.get(parameter.kind, _anything)(parameter, value)
+    return ("wrong_value", *found) if found else None
+
+
+def _protocols_problem(parameter: Parameter, value: str) -> Optional[Tuple[str, str, str]]:
+    try:
+        protocols = tls_protocols.parse_protocols(value)
+    except DeclarationError as error:
+        return "wrong_protocols", error.cause, error.remedy
+    lost = protocols.lost_by_allow_list
+    if not lost:
+        return None
+    oldest = next(name for name in tls_protocols.PROTOCOLS if name in protocols.include)
+    older = tls_protocols.PROTOCOLS[: tls_protocols.PROTOCOLS.index(oldest)]
+    exclusions = ", ".join(f"!{name}" for name in older)
+    return (
+        "lost_protocols",
+        f"a name without a sign makes it a list of all that is allowed, so that {' and '.join(lost)} is off",
+        f"Write >={oldest}, or {exclusions} before Postfix 3.6" if older else "Leave the list empty",
+    )
+
+
+_DESTINATION = re.compile(r"(\[[^\[\]\s]+\]|[^\[\]:\s/@]+)(:(?P<port>[A-Za-z0-9_-]+))?")
+
+
+def _destination_problem(parameter: Parameter, value: str) -> Optional[Tuple[str, str, str]]:
+    """relayhost and transports; what stands in brackets is the host itself, without MX lookups."""
+    if parameter.kind == "transport":
+        name, colon, nexthop = value.partition(":")
+        if not name and (colon or not value):
+            return None
+        if not re.fullmatch(r"[A-Za-z0-9_.+-]+", name):
+            return (
+                "wrong_destination",
+                f"{name!r} is no transport",
+                "Write the name of a service of master.cf, or NAME:NEXTHOP",
+            )
+        # What stands behind it is the transport's own business: a socket, a host, an explanation.
+        return None
+    for element in words(value):
+        if re.match(r"(smtps?|lmtp|relay|submissions?):", element, re.IGNORECASE):
+            transport, rest = element.split(":", 1)
+            return (
+                "wrong_destination",
+                f"{transport}: is read as a host name, and what follows as its port",
+                f"Write {rest.strip('/') or '[host]:587'}; a transport goes into default_transport or transport_maps",
+            )
+        if element.startswith(("unix:", "inet:")):
+            continue
+        found = _DESTINATION.fullmatch(element)
+        if not found:
+            return "wrong_destination", f"{element!r} is no destination", "Write [host]:587, [host], or a domain"
+        port = found.group("port")
+        if port and port.isdigit() and not 0 < int(port) < 65536:
+            return "wrong_destination", f"there is no port {port}", "Write a port from 1 to 65535"
+    return None
+
+
+def unknown_names(
+    configuration: Configuration, unused: Iterable[Tuple[str, str]], known: Iterable[str]
+) -> Iterator[Problem]:
+    """What is set and used by nothing.
+
+    :param unused: pairs of ``main`` or ``master`` and the name, as postconf(1) says.
+    :param known: the names that the host's postconf(1) lists.
+    """
+    unused, known = frozenset(unused), list(known)
+    for name, _value, service in configuration.settings():
+        if ("master" if service else "main", _printed(name)) not in unused:
+            continue
+        place = f"service {service.key}" if service else "main.cf"
+        cause, remedy = unknown_name(name, known, configuration.version)
+        touches = frozenset([configuration.touch(name, service)])
+        yield Problem(
+            "unknown_parameter", f"{name} in {place}", cause, remedy, configuration.where(name, service), touches
+        )
+
+
+def _printed(name: str) -> str:
+    """A name as postconf(1) prints it: a question mark for each byte that is not printable ASCII."""
+    return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in to_bytes(name))
+
+
+def unknown_name(name: str, known: Iterable[str], version: Tuple[int, ...]) -> Tuple[str, str]:
+    """Why this Postfix does not use a name, and what to do: the name that was probably meant, if there is one.
+
+    :param known: the names that the host's postconf(1) lists.
+    """
+    here = ".".join(map(str, version))
+    parameter = parameters.find(name)
+    known = list(known)
+    if parameter is not None and not parameter.known_in(version):
+        cause = f"Postfix {here} does not have this parameter"
+        if parameter.since and version < parameter.since:
+            remedy = f"It came with Postfix {'.'.join(map(str, parameter.since))}"
+        else:
+            remedy = f"Use {parameter.instead}" if parameter.instead else "Remove it"
+        return cause, remedy
+    other = parameters.other_side(name)
+    if other is not None:
+        mine, its = ("client", "server") if other.startswith("smtpd_") else ("server", "client")
+        return (
+            f"the {mine} side of Postfix has no such parameter",
+            f"The {its} side has {other}: write that if it is what you mean",
+        )
+    remedy = did_you_mean(name, known, cutoff=0.8)
+    return (
+        f"Postfix {here} does not know this parameter",
+        f"{remedy}A parameter of your own must be referred to as ${name} in what is declared with it, or before it",
+    )
+
+
+def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> Iterator[Problem]:
+    """What refers to a name that nothing defines."""
+    for name in sorted(set(undefined)):
+        refers = re.compile(rf"\$[({{]?{re.escape(name)}\b")
+        for setting, value, service in configuration.settings():
+            if refers.search(value):
+                yield Problem(
+                    "undefined_parameter",
+                    shown(setting, value) + (f" in service {service.key}" if service else ""),
+                    f"nothing defines ${name}: Postfix takes it for empty",
+                    f"Set {name} in main.cf",
+                    configuration.where(setting, service),
+                    frozenset([configuration.touch(setting, service)]),
+                )
+
+
+# One function per kind: the cause and the remedy if the value is wrong
+
+
+_Reason = Optional[Tuple[str, str]]
+
+
+def _anything(parameter: Parameter, value: str) -> _Reason:
+    return None
+
+
+def _boolean(parameter: Parameter, value: str) -> _Reason:
+    if value.lower() in ("yes", "no"):
+        return None
+    return "it is a boolean, and Postfix stops on any value but yes and no", "Write true or false"
+
+
+def _integer(parameter: Parameter, value: str) -> _Reason:
+    return None if re.fullmatch(r"-?\d+", value) else ("it is a number", "Write digits")
+
+
+def _version(parameter: Parameter, value: str) -> _Reason:
+    return None if re.fullmatch(r"\d+(\.\d+){0,2}", value) else ("it is a version", "Write it as 3.6, in quotes")
+
+
+def _time(parameter: Parameter, value: str) -> _Reason:
+    if re.fullmatch(r"\d+[smhdw]?", value, re.IGNORECASE):
+        return None
+    return "it is a time", "Write a number with a unit of s, m, h, d or w, such as 30s"
+
+
+def _enum(parameter: Parameter, value: str) -> _Reason:
+    if value in parameter.values or (not value and parameter.optional):
+        return None
+    other = parameters.other_side(parameter.name)
+    counterpart = parameters.find(other) if other else None
+    hint = did_you_mean(value, parameter.values)
+    if counterpart is not None and value in counterpart.values:
+        hint = f"{other} has it; "
+    return "no such value", f"{hint}{parameter.name} takes {', '.join(parameter.values)}"
+
+
+def _list(parameter: Parameter, value: str) -> _Reason:
+    wrong = [word for word in words(value) if parameter.values and word not in parameter.values]
+    return (f"no such value {wrong[0]!r}", f"Its values are {', '.join(parameter.values)}") if wrong else None
+
+
+def _tables(parameter: Parameter, value: str) -> _Reason:
+    for word in braced_words(value):
+        if ":" not in word:
+            return (
+                f"{word!r} has no type, and the daemons stop on that",
+                f"Write TYPE:{word}, with a type of postconf -m",
+            )
+    return None
+
+
+def _digest(parameter: Parameter, value: str) -> _Reason:
+    if value.lower() in fingerprints.DIGEST_BYTES:
+        return None
+    return "no such digest algorithm", f"Write one of {', '.join(fingerprints.DIGEST_BYTES)}"
+
+
+_CHECKS = {
+    "boolean": _boolean,
+    "integer": _integer,
+    "version": _version,
+    "time": _time,
+    "enum": _enum,
+    "cipher_grade": _enum,
+    "list": _list,
+    "digest": _digest,
+    "table list": _tables,
+}

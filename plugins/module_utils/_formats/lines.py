@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Physical and logical lines as Postfix's readlline() sees them. Private to mailops.postfix. Pure.
+
+main.cf, master.cf and the text of lookup tables share this layer (postconf(5), master(5), postmap(1); src/util/readlline.c):
+
+* only LF ends a physical line, and white space is ASCII blank, tab, LF, VT, FF, CR and nothing else;
+* a physical line that is blank, or whose first byte that is not white space is ``#``, is skipped wherever it stands;
+* a logical line starts with text at the beginning of a line and goes on while the next kept line starts with white space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._errors import DeclarationError
+
+WHITESPACE = b" \t\n\v\f\r"
+WHITESPACE_BYTES = frozenset(bytes([byte]) for byte in WHITESPACE)
+
+
+@dataclass(frozen=True)
+class LogicalLine:
+    """One logical line: where it stands and what it says."""
+
+    number: int
+    """Number of its first physical line, counted from 1."""
+    text: bytes
+    """Its kept physical lines put together, without their LFs."""
+    start: int
+    """Index of its first physical line, counted from 0."""
+    end: int
+    """Index behind its last kept physical line."""
+
+    @property
+    def indented(self) -> bool:
+        """Whether it starts with white space: Postfix skips such a line with a warning (only the first can)."""
+        return self.text[:1] in WHITESPACE_BYTES
+
+
+def to_bytes(text: str) -> bytes:
+    """A value as it is written to a file; the inverse of :func:`to_text`.
+
+    :raises DeclarationError: for a surrogate that stands for no byte.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        shown = ascii(text[max(0, error.start - 20) : error.end + 20])
+        raise DeclarationError(
+            "writing", shown, "it holds a lone surrogate, which is no character", "Remove it"
+        ) from None
+
+
+def to_text(text: bytes) -> str:
+    """Bytes of a file as a string; bytes that are not UTF-8 become lone surrogates and survive the way back."""
+    return text.decode("utf-8", "surrogateescape")
+
+
+def physical_lines(text: bytes) -> list[bytes]:
+    """The physical lines, each with its LF (the last may lack it); joined they are the text again."""
+    lines = text.split(b"\n")
+    last = lines.pop()
+    return [line + b"\n" for line in lines] + ([last] if last else [])
+
+
+def line_end(text: bytes) -> bytes:
+    """What new lines of a file end with, to be like its first one; the CR is white space to Postfix."""
+    return b"\r\n" if text.partition(b"\n")[0].endswith(b"\r") else b"\n"
+
+
+def is_skipped(line: bytes) -> bool:
+    """Whether the line is blank or a comment, so that Postfix never sees it."""
+    stripped = line.lstrip(WHITESPACE)
+    return not stripped or stripped.startswith(b"#")
+
+
+def logical_lines(text: bytes) -> list[LogicalLine]:
+    """The logical lines of a file, in order."""
+    result: list[LogicalLine] = []
+    start = end = 0
+    kept: list[bytes] = []
+    for index, line in enumerate(physical_lines(text)):
+        if is_skipped(line):
+            continue
+        if kept and line[:1] not in WHITESPACE_BYTES:
+            result.append(LogicalLine(start + 1, b"".join(kept), start, end))
+            kept = []
+        if not kept:
+            start = index
+        kept.append(line[:-1] if line.endswith(b"\n") else line)
+        end = index + 1
+    if kept:
+        result.append(LogicalLine(start + 1, b"".join(kept), start, end))
+    return result

@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Entries of smtp_tls_policy_maps: from text to a typed policy, by Postfix version. Private to mailops.postfix. Pure.
+
+Nothing in Postfix reads these entries before a mail is sent, and a malformed one defers all mail to its next hop
+(src/smtp/smtp_tls_policy.c): what is wrong has to be found here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping
+
+from .._errors import DeclarationError, GrammarError
+from .fingerprints import HEX_PAIRS
+from .tls_levels import LEVELS
+
+ANY_VERSION = (99,)
+"""Stands for a Postfix that knows everything."""
+
+SINCE = {
+    "level fingerprint": (2, 5),
+    "level dane": (2, 11),
+    "level dane-only": (2, 11),
+    "tafile": (2, 11),
+    "servername": (3, 4),
+    "connection_reuse": (3, 4),
+    "enable_rpk": (3, 9),
+    "plugin": (3, 10),
+}
+"""The first Postfix that knows a level or an attribute; what is not listed is older than TLS policies."""
+
+BRACES_SINCE = (3, 10)
+"""The first Postfix that reads ``{ name = value }``, and with it values that hold blanks or commas."""
+
+PINNED = ("fingerprint",)
+_NAMED = ("verify", "secure")
+ATTRIBUTES = ("match", "protocols", "ciphers", "exclude", "tafile", "servername", "connection_reuse", "enable_rpk")
+_REPEATABLE = ("match", "tafile")
+BOOLEANS = ("connection_reuse", "enable_rpk")
+_OF_PLUGINS = ("policy_type", "policy_domain", "policy_ttl", "policy_string", "mx_host_pattern", "policy_failure")
+"""What MTA-STS plugins add to their answers (3.10)."""
+
+_SPACES = " \t\r\n,"
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOSTNAME = re.compile(rf"(?=.{{1,255}}\Z){_LABEL}(?:\.{_LABEL})*")
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What TLS to the one next hop must be like."""
+
+    nexthop: str
+    level: str
+    match: tuple[str, ...] = ()
+    """Fingerprints at level fingerprint, names at the levels verify and secure."""
+    protocols: str = ""
+    ciphers: str = ""
+    exclude: tuple[str, ...] = ()
+    tafile: tuple[str, ...] = ()
+    servername: str = ""
+    connection_reuse: bool | None = None
+    enable_rpk: bool | None = None
+    plugin: tuple[tuple[str, str], ...] = field(default=())
+    """Attributes of MTA-STS plugins: read and kept, never declared."""
+
+
+def to_declaration(policy: Policy) -> dict[str, Any]:
+    """A policy as a user would declare it; what is not set is left out."""
+    result: dict[str, Any] = {"nexthop": policy.nexthop, "level": policy.level}
+    for name in ATTRIBUTES:
+        value = getattr(policy, name)
+        if value not in ((), "", None):
+            result[name] = list(value) if isinstance(value, tuple) else value
+    result.update(policy.plugin)
+    return result
+
+
+def wrong(nexthop: str, cause: str, remedy: str = "") -> DeclarationError:
+    """The error that a policy is refused with."""
+    return DeclarationError("declaring the TLS policy", nexthop, cause, remedy)
+
+
+def check_use(policy: Policy, version: tuple[int, ...] = ANY_VERSION, default_match: str = "") -> None:
+    """Refuse what the level, or this Postfix, does not know: Postfix takes such an entry for wrong, and mail waits.
+
+    :raises DeclarationError: saying what.
+    """
+    _check_level(policy, default_match)
+    _check_versions(policy, version)
+
+
+def dane_obstacle(value: Callable[[str], str], side: str = "smtp") -> str:
+    """Why Postfix would take level dane for may, and dane-only for wrong; empty if the configuration is not in its way.
+
+    :param value: the value of a parameter.
+    :param side: ``smtp`` or ``lmtp``.
+    """
+    if value(f"{side}_dns_support_level").strip() != "dnssec":
+        return f"without {side}_dns_support_level = dnssec"
+    if "dns" not in re.split(f"[{_SPACES}]+", value(f"{side}_host_lookup")):
+        return f"without dns in {side}_host_lookup"
+    if side == "smtp" and value("ignore_mx_lookup_error").strip().lower() == "yes":
+        return "with ignore_mx_lookup_error = yes"
+    return ""
+
+
+def _check_level(policy: Policy, default_match: str) -> None:
+    level = policy.level
+    if level == "none":
+        for name in ATTRIBUTES:
+            if getattr(policy, name) not in ((), "", None):
+                raise wrong(
+                    policy.nexthop, f"{name} means nothing at level none", "Leave it out or choose another level"
+                )
+    if policy.match and level not in PINNED + _NAMED:
+        raise wrong(
+            policy.nexthop,
+            f"Postfix has no use for match at level {level} and takes the whole entry for wrong",
+            "Leave match out, or choose fingerprint, verify or secure",
+        )
+    if policy.tafile and level not in _NAMED:
+        raise wrong(
+            policy.nexthop,
+            f"Postfix has no use for tafile at level {level} and takes the whole entry for wrong",
+            "Leave tafile out, or choose verify or secure",
+        )
+    if level == "fingerprint" and not policy.match and not default_match.strip():
+        raise wrong(
+            policy.nexthop,
+            "level fingerprint without a fingerprint defers all mail",
+            "Give the fingerprints with match, or set smtp_tls_fingerprint_cert_match",
+        )
+
+
+def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
+    if policy.plugin and "policy_type" not in dict(policy.plugin):
+        raise wrong(policy.nexthop, f"{policy.plugin[0][0]} without policy_type", "Postfix takes the entry for wrong")
+    used = [f"level {policy.level}", *(name for name in ATTRIBUTES if getattr(policy, name) not in ((), "", None))]
+    for what in used + (["plugin"] if policy.plugin else []):
+        since = SINCE.get(what)
+        if since and version < since:
+            what = policy.plugin[0][0] if what == "plugin" else what
+            raise wrong(
+                policy.nexthop,
+                f"{what} needs Postfix {_dotted(since)}, this is {_dotted(version)}, which takes the entry for wrong",
+                "Leave it out on this host",
+            )
+    for name in ("tafile",):
+        for value in getattr(policy, name):
+            if re.search(r"[{}\s]", value.replace(" ", "")):
+                raise wrong(
+                    policy.nexthop,
+                    f"{name}: a policy can't hold {value!r}",
+                    "Use a path without braces, tabs and line ends",
+                )
+            if re.search(r"[ ,]", value) and version < BRACES_SINCE:
+                raise wrong(
+                    policy.nexthop,
+                    f"{name}: {value!r} holds a blank or a comma, which needs Postfix {_dotted(BRACES_SINCE)}, "
+                    f"this is {_dotted(version)}",
+                    "Use a path without them",
+                )
+
+
+def is_hostname(text: str) -> bool:
+    """Whether Postfix takes it for a host name."""
+    return bool(_HOSTNAME.fullmatch(text)) and not _IPV4.fullmatch(text)
+
+
+def fingerprint(value: str) -> str:
+    """A fingerprint in Postfix's own notation, which versions before 3.6 compare as text."""
+    digits = value.replace(":", "").upper()
+    return ":".join(digits[index : index + 2] for index in range(0, len(digits), 2))
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(number) for number in version)
+
+
+def parse(nexthop: str, value: str, where: str = "", version: tuple[int, ...] = ANY_VERSION) -> Policy:
+    """The policy that an entry holds.
+
+    :param where: ``file:line`` for the message.
+    :param version: of the Postfix that will read it.
+    :raises GrammarError: if Postfix would take the entry for wrong.
+    """
+    subject = where or f"the policy of {nexthop}"
+    words = _words(value, subject, version)
+    if not words:
+        raise GrammarError("reading", subject, "the entry has no level")
+    level = words[0].lower()
+    if level not in LEVELS:
+        raise GrammarError("reading", subject, f"there is no level {words[0]!r}", f"The levels are {', '.join(LEVELS)}")
+    single: dict[str, str | bool] = {}
+    repeated: dict[str, list[str]] = {"match": [], "tafile": []}
+    plugin = []
+    for word in words[1:]:
+        name, equals, text = word.partition("=")
+        name, text = name.strip(_SPACES).lower(), text.strip(_SPACES)
+        if not equals:
+            raise GrammarError(
+                "reading",
+                subject,
+                f"{word!r} is no attribute",
+                "Attributes are written name=value, without blanks and without comments",
+            )
+        if not text and name not in ("exclude", "protocols"):
+            raise GrammarError("reading", subject, f"the attribute {name} has no value")
+        if name in _REPEATABLE:
+            repeated[name] += _separated(name, level, text)
+        elif name in BOOLEANS:
+            if text.lower() not in ("yes", "no"):
+                raise GrammarError("reading", subject, f"{name} is {text!r}", "It is yes or no")
+            single[name] = text.lower() == "yes"
+        elif name in _OF_PLUGINS:
+            plugin.append((name, text))
+        elif name not in ATTRIBUTES:
+            raise GrammarError(
+                "reading", subject, f"there is no attribute {name!r}", f"The attributes are {', '.join(ATTRIBUTES)}"
+            )
+        elif name in single:
+            raise GrammarError("reading", subject, f"the attribute {name} is there twice", "Postfix allows it once")
+        else:
+            single[name] = text
+    if repeated["match"] and level not in PINNED + _NAMED:
+        raise GrammarError(
+            "reading", subject, f"Postfix has no use for match at level {level} and takes the whole entry for wrong"
+        )
+    if repeated["tafile"] and level not in _NAMED:
+        raise GrammarError(
+            "reading", subject, f"Postfix has no use for tafile at level {level} and takes the whole entry for wrong"
+        )
+    return Policy(
+        nexthop=nexthop,
+        level=level,
+        match=tuple(repeated["match"]),
+        protocols=", ".join(element for element in re.split("[ ,:]+", str(single.get("protocols", ""))) if element),
+        ciphers=str(single.get("ciphers", "")).lower(),
+        exclude=tuple(cipher for cipher in re.split("[ ,:]+", str(single.get("exclude", ""))) if cipher),
+        tafile=tuple(repeated["tafile"]),
+        servername=str(single.get("servername", "")),
+        connection_reuse=_flag(single, "connection_reuse"),
+        enable_rpk=_flag(single, "enable_rpk"),
+        plugin=tuple(plugin),
+    )
+
+
+def _flag(single: Mapping[str, str | bool], name: str) -> bool | None:
+    value = single.get(name)
+    return value if isinstance(value, bool) else None
+
+
+def _separated(name: str, level: str, text: str) -> list[str]:
+    if name == "tafile":
+        return [text]
+    if level in PINNED:
+        return [fingerprint(part) if HEX_PAIRS.fullmatch(part) else part for part in text.split("|") if part]
+    return [part for part in text.split(":") if part]
+
+
+def _words(value: str, subject: str, version: tuple[int, ...]) -> list[str]:
+    """The words of an entry: blanks and commas separate, braces hold together."""
+    words = []
+    rest = value.strip(_SPACES)
+    while rest:
+        if rest.startswith("{") and version < BRACES_SINCE:
+            raise GrammarError(
+                "reading",
+                subject,
+                f"braces need Postfix {_dotted(BRACES_SINCE)}, this is {_dotted(version)}",
+                "Write name=value",
+            )
+        if rest.startswith("{"):
+            end = rest.find("}")
+            if end < 0:
+                raise GrammarError("reading", subject, "a brace is not closed")
+            words.append(rest[1:end].strip(_SPACES))
+            rest = rest[end + 1 :]
+            if rest and rest[0] not in _SPACES:
+                raise GrammarError("reading", subject, "there is text right behind a closing brace")
+        else:
+            word = re.split(f"[{_SPACES}]", rest, maxsplit=1)[0]
+            words.append(word)
+            rest = rest[len(word) :]
+        rest = rest.lstrip(_SPACES)
+    return words

@@ -1,0 +1,446 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One Postfix on disk, to be read. Private to mailops.postfix.
+
+The only place that runs programs: Postfix's own commands and openssl, by list, with a C locale and a time limit.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
+
+from .._errors import HostError
+from .._formats import main_cf as main_cf_format
+from .._formats import master_cf as master_cf_format
+from .._formats.lines import to_text
+
+TIME_LIMIT = 120
+"""Seconds after which a program is given up."""
+
+QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
+
+_UNUSED = re.compile(r"/(main|master)\.cf: unused parameter: ([^=\s]+)=")
+
+_LOG_PREFIX = re.compile(r"^.*?\[\d+\]: ")
+
+_CHECKED: Dict[Tuple[str, bytes, bytes, bool], Tuple[str, FrozenSet[str]]] = {}
+
+# Facts about the postconf process, not about Postfix.
+_OF_POSTCONF_ITSELF = ("process_id", "process_name")
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a program did."""
+
+    argv: Tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def complaint(self) -> str:
+        """Its error output in one line."""
+        lines = (line.strip() for line in to_text(self.stderr).split("\n"))
+        return " / ".join(line for line in lines if line) or f"exit status {self.returncode}"
+
+
+Runner = Callable[[Sequence[str], Optional[bytes]], Completed]
+
+
+def run_program(argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
+    """Run a program.
+
+    :raises HostError: if it is not installed or does not end in time; its exit status is the caller's to judge.
+    """
+    environment = {"PATH": f"{os.environ.get('PATH', '')}:{_PATH}", "LC_ALL": "C", "LANG": "C"}
+    program = shutil.which(argv[0], path=environment["PATH"])
+    if program is None:
+        raise HostError("running", argv[0], "the program is not installed", "Install the package that brings it")
+    try:
+        done = subprocess.run(
+            [program, *argv[1:]],
+            env=environment,
+            input=stdin if stdin is not None else b"",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=TIME_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise HostError("running", " ".join(argv), f"it did not end within {TIME_LIMIT} seconds") from error
+    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+class _Answer(threading.Thread):
+    """What waits for a program, beside all else, until somebody wants its answer."""
+
+    def __init__(self, ask: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._ask = ask
+        self._done: Any = None
+        self._error: Optional[BaseException] = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._done = self._ask()
+        except BaseException as error:  # it is raised where the answer is wanted
+            self._error = error
+
+    def get(self) -> Any:
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._done
+
+
+def is_installed() -> bool:
+    """Whether Postfix's commands are on this host."""
+    return shutil.which("postconf", path=f"{os.environ.get('PATH', '')}:{_PATH}") is not None
+
+
+class Instance:
+    """A snapshot of one Postfix: nothing is read before it is asked for, and whatever was asked once keeps its
+    answer. A new one is made for each plan."""
+
+    def __init__(self, config_directory: Optional[str] = None, run: Runner = run_program) -> None:
+        """
+        :param config_directory: the configuration directory; None for the one that postconf(1) names.
+        :param run: how programs are run.
+        :raises HostError: if Postfix is not installed, or the directory holds no main.cf.
+        """
+        self._run = run
+        self._asked: Set[Tuple[str, ...]] = set()
+        self._begun: Dict[Tuple[Any, ...], _Answer] = {}
+        if config_directory is None:
+            answer = self.run("postconf", "-h", "config_directory")
+            config_directory = to_text(answer.stdout).strip()
+        self.config_directory = os.path.abspath(config_directory)
+        self._questions: Mapping[str, Tuple[str, ...]] = {
+            "parameters": ("postconf", "-c", self.config_directory),
+            "map_types": ("postconf", "-c", self.config_directory, "-m"),
+            "defaults": ("postconf", "-d"),
+        }
+        if not os.path.isfile(self.path("main.cf")):
+            raise HostError(
+                "reading",
+                self.path("main.cf"),
+                "there is no such file",
+                "Name an existing Postfix configuration in config_directory",
+            )
+
+    def path(self, name: str) -> str:
+        """A file in the configuration directory; absolute names stay."""
+        return os.path.join(self.config_directory, name)
+
+    def run(self, *argv: str, stdin: Optional[bytes] = None, check: bool = True) -> Completed:
+        """Run a program.
+
+        :param check: raise HostError with its error output when its exit status is not 0.
+        """
+        self._asked.add(argv)
+        begun = self._begun.pop(argv, None)
+        done = self._run(argv, stdin) if begun is None else begun.get()
+        if check and done.returncode != 0:
+            raise HostError("running", " ".join(argv), done.complaint)
+        return done
+
+    def begin(self, *names: str) -> None:
+        """Start what ``parameters``, ``map_types`` or ``defaults`` will ask, so that it runs beside what else there is to do."""
+        for name in names:
+            argv = self._questions[name]
+            if argv not in self._asked and argv not in self._begun:
+                self._begun[argv] = _Answer(partial(self._run, argv, None))
+
+    def end(self) -> None:
+        """Wait for what has been started and was not wanted."""
+        while self._begun:
+            self._begun.popitem()[1].join()
+
+    def read(self, path: str) -> Optional[bytes]:
+        """The content of a file, through symbolic links, or None if there is none."""
+        try:
+            with open(self.path(path), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise HostError("reading", self.path(path), error.strerror or str(error)) from error
+
+    def entries(self, map_type: str, path: str) -> Optional[Dict[str, str]]:
+        """The entries of a keyed table by its text, keys folded; None if the text is not on this host."""
+        # Here and below, modules are imported where they are used if not every run needs them.
+        from .._formats import lookup_table
+
+        text = self.read(path)
+        if text is None:
+            return None
+        return {to_text(key): to_text(value) for key, value in lookup_table.contents(text, map_type).items()}
+
+    @cached_property
+    def main_cf(self) -> bytes:
+        """The bytes of main.cf."""
+        return self.read("main.cf") or b""
+
+    @cached_property
+    def master_cf(self) -> bytes:
+        """The bytes of master.cf; empty if there is none."""
+        return self.read("master.cf") or b""
+
+    @cached_property
+    def explicit(self) -> Dict[str, str]:
+        """The settings of main.cf as they stand there."""
+        return {entry.name: entry.value for entry in main_cf_format.entries(self.main_cf, self.path("main.cf"))}
+
+    @cached_property
+    def _postconf(self) -> Completed:
+        """What postconf(1) says of main.cf and master.cf: all parameters, and complaints, which are those of ``postconf -n``."""
+        return self.run(*self._questions["parameters"], check=False)
+
+    @cached_property
+    def defaults(self) -> Mapping[str, str]:
+        """Postfix's own values of all parameters."""
+        return parse_postconf(to_text(self.run(*self._questions["defaults"], check=False).stdout))
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """All parameters that this Postfix knows, with their effective values as postconf(1) prints them."""
+        answer = self._postconf
+        if answer.returncode != 0:
+            raise HostError("running", " ".join(answer.argv), answer.complaint)
+        values = parse_postconf(to_text(answer.stdout))
+        return {name: value for name, value in values.items() if name not in _OF_POSTCONF_ITSELF}
+
+    @cached_property
+    def version(self) -> Tuple[int, ...]:
+        """The version of Postfix, for example ``(3, 7, 11)``."""
+        text = (self.parameters if self.is_readable() else self.defaults).get("mail_version", "")
+        numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+        if not numbers:
+            raise HostError("reading", "mail_version", f"postconf answers {text!r}")
+        return tuple(int(number) for number in numbers.groups() if number is not None)
+
+    @cached_property
+    def map_types(self) -> FrozenSet[str]:
+        """The lookup table types of this Postfix (postconf -m)."""
+        return frozenset(to_text(self.run(*self._questions["map_types"]).stdout).split())
+
+    def chrooted(self, service: str = "smtp/unix") -> bool:
+        """Whether master(8) runs a service in a chroot: its column, and for ``-`` the compatibility level (master(5))."""
+        name, _slash, kind = service.rpartition("/")
+        entry = master_cf_format.find(self.master_cf, name, kind, self.path("master.cf"))
+        if entry is None:
+            return False
+        column = entry.column("chroot")
+        if column != "-":
+            return column == "y"
+        level = re.match(r"\d+", self.parameters.get("compatibility_level", "0"))
+        return self.version < (3, 0) or not level or int(level.group()) < 1
+
+    @cached_property
+    def complaints(self) -> str:
+        """What postconf(1) warns about when it reads main.cf and master.cf; HostError if it can't read them."""
+        answer = self._postconf
+        if answer.returncode != 0:
+            raise HostError("checking", self.config_directory, f"postconf can't read it: {answer.complaint}")
+        return to_text(answer.stderr)
+
+    def must_be_readable(self) -> None:
+        """Raise HostError if postconf(1) can't read main.cf and master.cf."""
+        _complaints = self.complaints
+
+    def is_readable(self) -> bool:
+        """Whether postconf(1) can read main.cf and master.cf."""
+        return self._postconf.returncode == 0
+
+    @cached_property
+    def unused(self) -> FrozenSet[Tuple[str, str]]:
+        """Settings that this Postfix does not use: pairs of ``main`` or ``master`` and the name."""
+        return frozenset(_UNUSED.findall(self.complaints))
+
+    def running(self) -> bool:
+        """Whether master(8) runs: it holds a lock on its pid file. (``postfix status`` asks the same, and logs it every time.)"""
+        queue_directory = self.parameters.get("queue_directory", "")
+        try:
+            with open(os.path.join(queue_directory, "pid", "master.pid"), "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def queue(self) -> Dict[str, int]:
+        """Number of messages in each queue; of one that may not be read, -1."""
+        result = {}
+        for name in QUEUES:
+            path = os.path.join(self.parameters.get("queue_directory", ""), name)
+            readable = os.access(path, os.R_OK | os.X_OK)
+            result[name] = sum(len(files) for _path, _directories, files in os.walk(path)) if readable else -1
+        return result
+
+    def report(self) -> Dict[str, Any]:
+        """The result of the module instance_info."""
+        from .._model import parameters as parameters_model
+
+        entries = master_cf_format.services(self.master_cf, self.path("master.cf"))
+        deprecated = {}
+        for name in self.explicit:
+            parameter = parameters_model.find(name)
+            old = parameter and (parameter.deprecated or parameter.removed)
+            if parameter and old:
+                deprecated[name] = {"since": ".".join(map(str, old)), "instead": parameter.instead}
+        return {
+            "installed": True,
+            "running": self.running(),
+            "version": ".".join(map(str, self.version)),
+            "config_directory": self.config_directory,
+            "directories": {
+                name: value
+                for name, value in self.parameters.items()
+                if name.endswith("_directory") and value.startswith("/")
+            },
+            "explicit_parameters": {name: main_cf_format.folded(value) for name, value in self.explicit.items()},
+            "parameters": dict(self.parameters),
+            "services": [
+                dict(master_cf_format.describe(entry), chrooted=self.chrooted(entry.key)) for entry in entries
+            ],
+            "map_types": sorted(self.map_types),
+            "default_database_type": self.parameters.get("default_database_type", ""),
+            "queue": self.queue(),
+            "deprecated_parameters": deprecated,
+            "unused_parameters": sorted(name for _file, name in self.unused),
+        }
+
+    @contextmanager
+    def staged(self, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
+        """This instance as it would be with other texts, in a directory of its own that only root can read.
+
+        All else in the configuration directory stands there as symbolic links.
+        """
+        with _scratch() as directory:
+            self._stage(directory, main_cf, master_cf)
+            staged = Instance(directory, self._run)
+            try:
+                yield staged
+            finally:
+                staged.end()
+
+    def _stage(self, directory: str, main_cf: bytes, master_cf: bytes) -> None:
+        for name in os.listdir(self.config_directory):
+            if name not in ("main.cf", "master.cf", "main.cf.tmp", "master.cf.tmp"):
+                Path(directory, name).symlink_to(self.path(name))
+        for name, text in (("main.cf", main_cf), ("master.cf", master_cf)):
+            path = os.path.join(directory, name)
+            with open(path, "wb") as file:
+                file.write(text)
+            # Postfix waits until a file is two seconds old; this one is never half-written.
+            settled = os.stat(path).st_mtime - 3
+            os.utime(path, (settled, settled))
+
+    def postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool = True) -> Tuple[str, FrozenSet[str]]:
+        """What ``postfix check`` says of other texts: why it fails, or nothing, and what it complains of.
+
+        On its own it makes missing directories, moves misplaced queue files, walks the whole queue and writes to the mail log.
+        So the staged copy has an empty queue, a data directory and a log of its own; whether the real directories are there is
+        for our own checks to see. Only root may run it: others get no answer.
+
+        :param whole: whether to run it at all, which takes as long as all else together, or to see only what every program of
+            Postfix refuses at its start.
+        """
+        if os.geteuid() != 0:
+            return "", frozenset()
+        key = (self.config_directory, main_cf, master_cf, whole)
+        if key not in _CHECKED:  # a plan may be made twice, before and under the lock
+            begun = self._begun.pop(key, None)
+            _CHECKED[key] = self._postfix_check(main_cf, master_cf, whole) if begun is None else begun.get()
+        return _CHECKED[key]
+
+    def begin_postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool = True) -> None:
+        """Start what :meth:`postfix_check` will say, as :meth:`begin` does."""
+        key = (self.config_directory, main_cf, master_cf, whole)
+        if os.geteuid() == 0 and key not in _CHECKED:
+            self._begun[key] = _Answer(partial(self._postfix_check, main_cf, master_cf, whole))
+
+    def _postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool) -> Tuple[str, FrozenSet[str]]:
+        with _scratch() as directory:
+            return self._postfix_check_in(directory, main_cf, master_cf, whole)
+
+    def _postfix_check_in(
+        self, directory: str, main_cf: bytes, master_cf: bytes, whole: bool
+    ) -> Tuple[str, FrozenSet[str]]:
+        there = {name: os.path.join(directory, name) for name in ("etc", "queue", "data", "log")}
+        for name in ("etc", "queue", "data"):
+            Path(there[name]).mkdir(mode=0o755)
+        scratch = {
+            "queue_directory": there["queue"],
+            "data_directory": there["data"],
+            "maillog_file": there["log"],
+            "maillog_file_prefixes": directory,
+        }
+        if not any(service.column("command") == "postlogd" for service in master_cf_format.services(master_cf)):
+            master_cf = master_cf.rstrip(b"\n") + b"\npostlog unix-dgram n - n - 1 postlogd\n"
+        self._stage(there["etc"], main_cf_format.edit(main_cf, scratch), master_cf)
+        # What every program refuses at its start, postfix(1) would say to syslog alone; postmap(1) says it here.
+        done = self.run("postmap", "-c", there["etc"], "-q", "x", "static:x", check=False)
+        if done.returncode == 0 and whole:
+            done = self.run("postfix", "-c", there["etc"], "check", check=False)
+        said = [_LOG_PREFIX.sub("", line) for line in self._lines(there["log"])]
+        said += to_text(done.stderr).split("\n")
+        said = [line.replace(there["etc"], self.config_directory) for line in said if line.strip()]
+        fatal = [line for line in said if "fatal: " in line]
+        failure = ""
+        if done.returncode != 0:
+            words = (fatal or said or [done.complaint])[-1]
+            failure = words.partition("fatal: ")[2] or words
+        # What it says of our own directories, and what postconf(1) has said already, is of no interest.
+        complaints = [
+            line.partition("warning: ")[2]
+            for line in said
+            if "warning: " in line and directory not in line and self.config_directory not in line
+        ]
+        return failure, frozenset(complaints)
+
+    def _lines(self, path: str) -> Sequence[str]:
+        return to_text(self.read(path) or b"").split("\n")
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A directory that only root can read, for a copy of the configuration.
+
+    :raises HostError: if there is no room for it.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="postfix-staged-") as directory:
+            yield directory
+    except OSError as error:
+        where = error.filename or tempfile.gettempdir()
+        remedy = "Make room there, or name another directory in the environment variable TMPDIR"
+        raise HostError("staging the configuration at", str(where), error.strerror or str(error), remedy) from error
+
+
+def parse_postconf(text: str) -> Dict[str, str]:
+    """``name = value`` lines of postconf(1)."""
+    result = {}
+    for line in text.split("\n"):
+        name, equals, value = line.partition(" =")
+        if equals:
+            result[name] = value.strip()
+    return result

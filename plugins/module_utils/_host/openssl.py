@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads PEM files by openssl. Private to mailops.postfix.
+
+A private key is handled by openssl alone: it is never read into this process, and only its public half is compared.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from datetime import datetime, timezone
+from typing import NoReturn, Sequence
+
+from .._errors import DeclarationError, HostError
+from .._plan.plan import Attributes
+from .._x509 import certificate
+from .._x509.certificate import Block, Certificate, PemError
+from .instance import Instance
+
+SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Red Hat
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Red Hat, where the one above is gone
+    "/var/lib/ca-certificates/ca-bundle.pem",  # SUSE
+    "/etc/ssl/ca-bundle.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
+    "/etc/ssl/cert.pem",  # Alpine, FreeBSD
+)
+"""Where systems keep all their CAs in one file; the first that is there is taken."""
+
+# What must never happen is that openssl asks a terminal for a pass phrase; 1.1.1 does so when it is given an empty one.
+NO_PASSPHRASE = ("-passin", "pass:none")
+
+
+def system_bundle(instance: Instance) -> str | None:
+    return next((path for path in SYSTEM_BUNDLES if os.path.isfile(path)), None)
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def refuse(path: str, cause: str, remedy: str) -> NoReturn:
+    raise DeclarationError("checking", path, cause, remedy)
+
+
+def status(path: str) -> os.stat_result | None:
+    """The file behind symbolic links, or None."""
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise HostError("reading", path, error.strerror or str(error), "Run as root (become: true)") from error
+
+
+def outline(instance: Instance, path: str) -> list[Block] | None:
+    """The PEM blocks of a file, without the content of its private keys; None if there is no file."""
+    found = status(path)
+    if found is None:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        refuse(path, "it is not a file", "Name a PEM file")
+    return certificate.blocks(instance.run("sed", "-n", *certificate.OUTLINE_SCRIPT, path).stdout)
+
+
+def read_certificates(text: bytes, path: str) -> list[bytes]:
+    return certificates_of(certificate.blocks(text), path)
+
+
+def certificates_of(blocks: Sequence[Block], path: str) -> list[bytes]:
+    try:
+        return certificate.certificates_of(blocks)
+    except PemError as error:
+        refuse(path, error.cause, error.remedy)
+
+
+def examine(instance: Instance, der: bytes, path: str = "") -> Certificate:
+    done = instance.run("openssl", "x509", *certificate.X509_ARGUMENTS, stdin=certificate.to_pem(der), check=False)
+    if done.returncode != 0:
+        raise HostError(
+            "reading",
+            path or "a certificate",
+            f"openssl cannot read it: {done.complaint}",
+            "Put an undamaged file there",
+        )
+    return certificate.read_certificate(der, done.stdout)
+
+
+def read_chain(instance: Instance, path: str, remedy: str) -> list[Certificate]:
+    blocks = outline(instance, path)
+    if blocks is None:
+        refuse(path, "there is no such file", remedy)
+    return [examine(instance, der, path) for der in certificates_of(blocks, path)]
+
+
+def read_key(instance: Instance, path: str, remedy: str) -> bytes:
+    """The public half of a private key that Postfix can load."""
+    blocks = outline(instance, path)
+    if blocks is None:
+        refuse(path, "there is no such file", remedy)
+    keys = [block for block in blocks if block.is_private_key]
+    if not keys:
+        held = ", ".join(dict.fromkeys(block.label for block in blocks)) or "no PEM block at all"
+        refuse(
+            path, f"it holds no private key in PEM form but {held}", "Name the file with -----BEGIN PRIVATE KEY-----"
+        )
+    if keys[0].is_encrypted:
+        refuse(
+            path,
+            "the private key is encrypted, and Postfix has no way to ask for its pass phrase",
+            f"Decrypt it: openssl pkey -in {path} -out NEWFILE",
+        )
+    key = public_half(instance, path)
+    if key is None:
+        refuse(path, "openssl cannot read the private key: it is damaged, or cut off", "Put the undamaged file there")
+    return key
+
+
+def public_half(instance: Instance, path: str) -> bytes | None:
+    done = instance.run("openssl", "pkey", "-in", path, *NO_PASSPHRASE, "-pubout", check=False)
+    return certificate.public_key(done.stdout) if done.returncode == 0 else None
+
+
+def attributes(mode: int) -> Attributes:
+    """The file is root's; or ours, where an instance is managed by someone else."""
+    return Attributes(owner="root" if os.geteuid() == 0 else None, mode=mode)
+
+
+def relative(instance: Instance, path: str) -> str:
+    """A path as the declaration may have it: without the configuration directory where it is in there."""
+    inside = instance.config_directory + os.sep
+    return path[len(inside) :] if path.startswith(inside) else path
+
+
+def protected(path: str) -> str:
+    """The path of a file with a private key, whose directory is not for others to write to."""
+    parent = os.path.dirname(path)
+    found = status(parent)
+    if found is not None and (found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022):
+        refuse(
+            path,
+            f"others than root can write to {parent} (mode {stat.S_IMODE(found.st_mode):04o}, user {found.st_uid})",
+            f"chown root {parent} && chmod go-w {parent}",
+        )
+    return path
+
+
+def as_parameter(path: str) -> str:
+    if re.search(r"[\s,$]", path):
+        refuse(path, "Postfix cannot have white space, ',' or '$' in this path", "Use another path")
+    return path

@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A configuration as the daemons see it: each service with main.cf and its own overrides. Private to mailops.postfix. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Protocol, Tuple
+
+from .._formats import macros
+from .._formats import main_cf as main_cf_format
+from .._formats import master_cf as master_cf_format
+from .finding import Touch
+
+MAIN = "main"
+
+_SEPARATORS = re.compile(r"[ \t\r\n,]+")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Both files, with what postconf(1) says of them."""
+
+    parameters: Mapping[str, str]
+    """Effective values as postconf(1) prints them, defaults included."""
+    main_cf: bytes
+    master_cf: bytes
+    main_path: str
+    master_path: str
+    version: Tuple[int, ...]
+    map_types: FrozenSet[str]
+    made: FrozenSet[str] = field(default=frozenset())
+    """Files that the same transaction makes."""
+
+    @cached_property
+    def entries(self) -> Mapping[str, main_cf_format.Entry]:
+        """The settings of main.cf; of duplicates the last."""
+        return {entry.name: entry for entry in main_cf_format.entries(self.main_cf, self.main_path)}
+
+    @cached_property
+    def all_services(self) -> List[master_cf_format.Service]:
+        """The entries of master.cf, also those that master_service_disable switches off."""
+        return master_cf_format.services(self.master_cf, self.master_path)
+
+    @cached_property
+    def services(self) -> List[master_cf_format.Service]:
+        """The live entries of master.cf."""
+        disabled = words(self.value("master_service_disable") or "")
+        return [service for service in self.all_services if not _is_disabled(service, disabled)]
+
+    @cached_property
+    def _raw(self) -> Mapping[str, str]:
+        return {**{name: entry.value for name, entry in self.entries.items()}, **self.parameters}
+
+    def raw(self, service: Optional[master_cf_format.Service]) -> Mapping[str, str]:
+        """What names stand for in a service."""
+        options = service.effective_options if service else None
+        return {**self._raw, **options} if options else self._raw
+
+    def value(self, name: str, service: Optional[master_cf_format.Service] = None) -> Optional[str]:
+        """The value that a service works with; None if it can't be told."""
+        options = service.effective_options if service else {}
+        return self.expanded(options[name] if name in options else self._raw.get(name, ""), service)
+
+    def expanded(self, value: str, service: Optional[master_cf_format.Service] = None) -> Optional[str]:
+        """A value with its macros replaced; None if that can't be told."""
+        if "$" not in value:
+            return value.strip()
+        try:
+            return macros.expand(value, self.raw(service)).strip()
+        except macros.Unexpandable:
+            return None
+
+    def is_on(self, name: str, service: Optional[master_cf_format.Service] = None) -> bool:
+        """Whether a boolean is yes."""
+        return (self.value(name, service) or "").lower() == "yes"
+
+    def touch(self, name: str, service: Optional[master_cf_format.Service] = None) -> Touch:
+        """Where the value of a parameter comes from."""
+        if service is not None and name in service.effective_options:
+            return service.key, name
+        return MAIN, name
+
+    def touches(self, service: Optional[master_cf_format.Service], *names: str) -> FrozenSet[Touch]:
+        """Where these parameters come from in a service."""
+        return frozenset(self.touch(name, service) for name in names)
+
+    def where(self, name: str, service: Optional[master_cf_format.Service] = None) -> str:
+        """File and line of a parameter; empty for a default."""
+        if service is not None and name in service.effective_options:
+            return self.place(service)
+        entry = self.entries.get(name)
+        return f"{self.main_path}:{entry.number}" if entry else ""
+
+    def place(self, service: master_cf_format.Service) -> str:
+        """File and line of a service."""
+        return f"{self.master_path}:{service.line.number}"
+
+    def settings(self) -> Iterator[Tuple[str, str, Optional[master_cf_format.Service]]]:
+        """Everything that the files say: name, value as written, and the service whose option it is."""
+        for name, entry in self.entries.items():
+            yield name, entry.value, None
+        for service in self.services:
+            for name, value in service.effective_options.items():
+                yield name, value, service
+
+    def of_command(self, command: str) -> List[master_cf_format.Service]:
+        """The live services that a program runs."""
+        return [service for service in self.services if service.column("command") == command]
+
+    def level(self, service: Optional[master_cf_format.Service], side: str) -> str:
+        """The TLS security level of a service, with the older switches that count where it is empty."""
+        level = self.value(f"{side}_tls_security_level", service)
+        if level is None:
+            return "?"
+        if not level and self.is_on(f"{side}_enforce_tls", service):
+            return "verify" if self.is_on(f"{side}_tls_enforce_peername", service) else "encrypt"
+        if not level and self.is_on(f"{side}_use_tls", service):
+            return "may"
+        return level or "none"
+
+
+class Snapshot(Protocol):
+    """What is read of an instance, as it is or staged."""
+
+    config_directory: str
+
+    @property
+    def version(self) -> Tuple[int, ...]: ...
+
+    @property
+    def parameters(self) -> Mapping[str, str]: ...
+
+    @property
+    def main_cf(self) -> bytes: ...
+
+    @property
+    def master_cf(self) -> bytes: ...
+
+    def path(self, name: str) -> str: ...
+
+
+def configuration_of(
+    instance: Snapshot,
+    of: Optional[Snapshot] = None,
+    parameters: Optional[Mapping[str, str]] = None,
+    map_types: FrozenSet[str] = frozenset(),
+    made: FrozenSet[str] = frozenset(),
+) -> Configuration:
+    """A configuration under the paths of its instance.
+
+    :param of: the staged instance that has its texts, if they are not those of the instance.
+    :param parameters: effective values, if they are not those that postconf(1) tells of these texts.
+    """
+    of = of or instance
+    if parameters is None:
+        parameters = {**of.parameters, "config_directory": instance.config_directory}
+    return Configuration(
+        parameters,
+        of.main_cf,
+        of.master_cf,
+        instance.path("main.cf"),
+        instance.path("master.cf"),
+        instance.version,
+        map_types,
+        made,
+    )
+
+
+def shown(name: str, value: str) -> str:
+    """A setting in a message, cut where it is long."""
+    text = main_cf_format.folded(value)
+    return f"{name} = {text if len(text) <= 120 else text[:117] + '...'}"
+
+
+def words(value: str) -> List[str]:
+    """A list as most of Postfix's parameters have it."""
+    return [word for word in _SEPARATORS.split(value) if word]
+
+
+def braced_words(value: str) -> List[str]:
+    """A list in which braces keep what they enclose together; they are left on."""
+    result: List[str] = []
+    word, depth = "", 0
+    for character in value:
+        if depth == 0 and character in " \t\r\n,":
+            if word:
+                result.append(word)
+            word = ""
+            continue
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        depth = max(depth, 0)
+        word += character
+    return [*result, word] if word else result
+
+
+def _is_disabled(service: master_cf_format.Service, disabled: List[str]) -> bool:
+    kind = service.column("type")
+    names: Dict[str, None] = dict.fromkeys([kind, service.key, f"{service.column('service')}.{kind}"])
+    return any(word in names for word in disabled)

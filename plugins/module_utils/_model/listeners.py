@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where smtpd(8) listens, what each port is declared to be, and what is wrong with its answers.
+
+Private to mailops.postfix. Pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+from .._formats import macros, master_cf
+
+_LIST = re.compile(r"[\s,]+")
+# A table or a server that is not there, a restriction that does not exist; a milter that is not there.
+_MISCONFIGURED = re.compile(r"451 4\.3\.[05] |451 4\.7\.1 Service unavailable - try again later")
+_COMMANDS = ("smtpd", "postscreen")
+
+CERTIFICATE_PARAMETERS = (
+    "smtpd_tls_chain_files",
+    "smtpd_tls_cert_file",
+    "smtpd_tls_dcert_file",
+    "smtpd_tls_eccert_file",
+)
+"""Files whose first certificate may be the one that is served; the first of these parameters rules out the others."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One inet service of master.cf that speaks SMTP, and what its configuration promises."""
+
+    service: str
+    """``NAME/TYPE`` as in master.cf: ``submission/inet``."""
+    host: str
+    """The address that it is bound to; empty for those of inet_interfaces."""
+    port: str
+    """A name or a number."""
+    implicit_tls: bool
+    tls: bool
+    """Whether it offers or starts TLS."""
+    mandatory: bool
+    """Whether mail is refused before TLS."""
+    auth: bool
+    """Whether it offers AUTH to those who may use it."""
+    auth_before_tls: bool
+    certificates: tuple[str, ...]
+    """Files that hold the certificates that it serves."""
+
+    @property
+    def name(self) -> str:
+        """For messages: ``submission/inet (port 587)``."""
+        return (
+            self.service if self.port in self.service.split("/")[0].split(":") else f"{self.service}, port {self.port}"
+        )
+
+
+def listeners(services: Sequence[master_cf.Service], parameters: Mapping[str, str]) -> list[Listener]:
+    """The listeners of an instance.
+
+    :param services: the entries of master.cf.
+    :param parameters: main.cf's values as postconf prints them.
+    """
+    found = []
+    for service in services:
+        if service.column("type") != "inet" or service.column("command") not in _COMMANDS:
+            continue
+        values = {**parameters, **service.effective_options}
+        host, _colon, port = service.column("service").rpartition(":")
+        level = expanded("smtpd_tls_security_level", values)
+        if not level:
+            level = "encrypt" if _is("smtpd_enforce_tls", values) else "may" if _is("smtpd_use_tls", values) else "none"
+        wrapper = _is("smtpd_tls_wrappermode", values)
+        auth = _is("smtpd_sasl_auth_enable", values)
+        found.append(
+            Listener(
+                service=service.key,
+                host=re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", host, flags=re.IGNORECASE),
+                port=port,
+                implicit_tls=wrapper,
+                tls=wrapper or level != "none",
+                mandatory=level == "encrypt" and not wrapper,
+                auth=auth,
+                auth_before_tls=auth and not wrapper and level != "encrypt" and not _is("smtpd_tls_auth_only", values),
+                certificates=_certificates(values),
+            )
+        )
+    return found
+
+
+def _certificates(values: Mapping[str, str]) -> tuple[str, ...]:
+    chains = expanded("smtpd_tls_chain_files", values)
+    if chains:
+        return tuple(word for word in _LIST.split(chains) if word)
+    files = (expanded(name, values) for name in CERTIFICATE_PARAMETERS[1:])
+    return tuple(path for path in files if path and path != "none")
+
+
+def expanded(name: str, values: Mapping[str, str]) -> str:
+    """A parameter as a daemon uses it; empty if that can't be told."""
+    try:
+        return macros.expand(values.get(name, ""), values).strip()
+    except macros.Unexpandable:
+        return ""
+
+
+def _is(name: str, values: Mapping[str, str]) -> bool:
+    return expanded(name, values).lower() == "yes"
+
+
+def in_networks(address: str, networks: str) -> bool:
+    """Whether mynetworks holds an address; also if that can't be told, since it may hold tables and names."""
+    try:
+        here = ipaddress.ip_address(address)
+    except ValueError:
+        return True
+    for word in _LIST.split(networks.strip()):
+        negated = word.startswith("!")
+        text = re.sub(r"[\[\]]", "", word.lstrip("!"))
+        if not text:
+            continue
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            return True
+        if here.version == network.version and here in network:
+            return not negated
+    return False
+
+
+def problems(listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str], trusted: bool) -> list[str]:
+    """What is not as declared.
+
+    :param facts: the answers of the port, as smtp_tls_info returns them.
+    :param certificates: SHA-256 fingerprints of the certificates that it shall serve.
+    :param trusted: whether who asked is in mynetworks, and may relay.
+    """
+    before, after = facts["before_tls"], facts["after_tls"]
+    offers_none = listener.tls and not listener.implicit_tls and before is not None and not before["starttls"]
+    if offers_none:
+        return ["it offers no STARTTLS: smtpd(8) could not use its certificate or its settings"]
+    if facts["problem"] and facts["failed_at"] not in ("relay", "protocols"):
+        return [f"{facts['failed_at']}: {facts['problem']}"]
+    found = []
+    if before is not None and before["starttls"] and not listener.tls:
+        found.append("it offers STARTTLS, which smtpd_tls_security_level = none rules out")
+    if listener.mandatory and before is not None and (before["mail"] or {}).get("accepted"):
+        found.append("it takes mail before TLS, which smtpd_tls_security_level = encrypt rules out")
+    found += _about_auth(listener, before, after)
+    found += wrong_certificates(listener, facts, certificates)
+    relay = facts["relay"] or {}
+    if relay.get("relays") and not trusted:
+        found.append(f"it relays mail for strangers: {relay['reply']}")
+    if _MISCONFIGURED.match(relay.get("reply", "")):
+        found.append(f"it can take no mail at all: {relay['reply']}")
+    return found
+
+
+def _about_auth(listener: Listener, before: Any, after: Any) -> list[str]:
+    found = []
+    early = before["auth"] if before is not None else []
+    late = after["auth"] if after is not None else early
+    if early and not listener.auth_before_tls and listener.tls:
+        found.append(f"it offers AUTH ({', '.join(early)}) before TLS")
+    if late and not listener.auth:
+        found.append(f"it offers AUTH ({', '.join(late)}), which smtpd_sasl_auth_enable = no rules out")
+    if listener.auth and not late:
+        found.append("it offers no AUTH, although smtpd_sasl_auth_enable is yes: is the SASL server there?")
+    return found
+
+
+def wrong_certificates(listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str]) -> list[str]:
+    """What is served that shall not be. Arguments: those of :func:`problems`."""
+    served = [certificate["fingerprint"]["sha256"] for certificate in facts["chain"][:1]]
+    if not served or not certificates or served[0] in certificates:
+        return []
+    files = " or ".join(listener.certificates)
+    return [f"it serves another certificate ({served[0]}) than {files} ({' or '.join(certificates)})"]

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Services that look up a domain's MTA-STS policy (RFC 8461) for smtp_tls_policy_maps. Private to mailops.postfix. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from .._errors import DeclarationError
+from .configuration import Configuration, braced_words, shown
+from .finding import Problem
+
+PROBE = "mta-sts-probe.invalid"
+"""A domain that has no policy and no address, for whoever wants to know whether a service answers (RFC 6761)."""
+
+_WITH_ATTRIBUTES = (3, 10)
+"""The Postfix that takes the attributes with which a service tells of the policy it follows."""
+
+_MAP = re.compile(r"(?:proxy:)?(?:socketmap:(?:inet:[^:\s]+:[^:\s]+|unix:[^:\s]+):[^:\s]+|tcp:[^:\s]+:[^:\s]+)")
+_UNIX = re.compile(r"socketmap:unix:(?P<path>[^:\s]+):")
+_SERVICES = re.compile(r"(?:proxy:)?(?:socketmap|tcp):")
+
+
+class Daemon(NamedTuple):
+    """One that is known: where it listens unless told otherwise."""
+
+    map: str
+    map_with_attributes: str
+    dane_first: bool
+    """Whether it looks for TLSA records, and lets MTA-STS speak only where there are none."""
+
+    @property
+    def forms(self) -> Tuple[str, str]:
+        """Its tables."""
+        return self.map, self.map_with_attributes
+
+
+DAEMONS: Mapping[str, Daemon] = {
+    "postfix-mta-sts-resolver": Daemon(
+        "socketmap:inet:127.0.0.1:8461:postfix", "socketmap:inet:127.0.0.1:8461:postfix", dane_first=False
+    ),
+    "postfix-tlspol": Daemon(
+        "socketmap:inet:127.0.0.1:8642:QUERY", "socketmap:inet:127.0.0.1:8642:QUERYwithTLSRPT", dane_first=True
+    ),
+}
+"""By the names of their packages."""
+
+
+def policy_map(service: str, version: Tuple[int, ...]) -> str:
+    """The table that a service stands for: of a daemon that is known by name, the form that this Postfix takes.
+
+    :raises DeclarationError: if it is neither such a name nor a table.
+    """
+    daemon = DAEMONS.get(service)
+    if daemon is not None:
+        return daemon.map_with_attributes if version >= _WITH_ATTRIBUTES else daemon.map
+    if not _MAP.fullmatch(service):
+        raise DeclarationError(
+            "reading option",
+            f"mta_sts: {service}",
+            "this is neither a service of MTA-STS policies that is known nor a table that is asked over a socket",
+            f"Write {' or '.join(DAEMONS)}, or a table such as {DAEMONS['postfix-mta-sts-resolver'].map}",
+        )
+    return service
+
+
+def joined(maps: str, service: str) -> str:
+    """The value of smtp_tls_policy_maps: what it has, then the service, since the first table that knows a domain counts.
+
+    :param maps: the tables that come first; the service moves to the end, in whatever form it stands among them.
+    """
+    forms = [service, *(form for daemon in DAEMONS.values() if service in daemon.forms for form in daemon.forms)]
+    return ", ".join([*(word for word in braced_words(maps) if word not in forms), service])
+
+
+def answers_dane(maps: str) -> bool:
+    """Whether a service among these tables answers with dane levels."""
+    forms = [form for daemon in DAEMONS.values() if daemon.dane_first for form in daemon.forms]
+    return any(word.rpartition("proxy:")[2] in forms for word in braced_words(maps))
+
+
+def services(configuration: Configuration) -> Iterator[Tuple[str, str, Optional[str]]]:
+    """The tables of TLS policies that are asked over a socket: name of the parameter, table, and the service that has them."""
+    for side in ("smtp", "lmtp"):
+        name = f"{side}_tls_policy_maps"
+        seen: List[str] = []
+        for service in configuration.of_command(side):
+            for word in braced_words(configuration.value(name, service) or ""):
+                if _SERVICES.match(word) and word not in seen:
+                    seen.append(word)
+                    yield name, word, service.key
+
+
+def unix_path(table: str) -> str:
+    """The socket of a table that is asked over one in the file system; empty for others, and for what proxymap(8) asks."""
+    found = _UNIX.match(table)
+    return found["path"] if found else ""
+
+
+def problems(configuration: Configuration, failure: Callable[[str, str], str]) -> Iterator[Problem]:
+    """Services that do not answer, so that all mail would wait, and those that speak in DANE's place.
+
+    :param failure: why a table does not answer to a service of master.cf; empty if it does.
+    """
+    of_key = {service.key or "": service for service in configuration.services}
+    for name, table, key in services(configuration):
+        service = of_key[key or ""]
+        subject = shown(name, configuration.raw(service).get(name, ""))
+        where = configuration.where(name, service)
+        touches = configuration.touches(service, name)
+        cause = failure(table, key or "")
+        if cause:
+            yield Problem(
+                "dead_policy_service",
+                subject,
+                f"{table} does not answer ({cause}): without it all mail is deferred",
+                "Start that service first",
+                where,
+                touches,
+            )
+        level = configuration.level(service, name.partition("_")[0])
+        instead = [form for daemon in DAEMONS.values() if not daemon.dane_first for form in daemon.forms]
+        if level in ("dane", "dane-only") and table.rpartition("proxy:")[2] in instead:
+            yield Problem(
+                "mta_sts_before_dane",
+                subject,
+                f"{table} answers before DANE is looked for, so that for domains that have both MTA-STS counts and DANE does not "
+                "(RFC 8461, section 2, forbids it)",
+                "Use postfix-tlspol, which looks for DANE first, or declare level dane for those domains in a table before it",
+                where,
+                touches | configuration.touches(service, f"{name.partition('_')[0]}_tls_security_level"),
+            )

@@ -1,0 +1,426 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which next hops mail takes, as Postfix's resolver and its SMTP client have them. Private to mailops.postfix. Pure.
+
+The key of a TLS policy is the next hop, byte for byte, never the recipient's domain as such. Where it comes from, strongest
+first (transport(5), postconf(5), src/trivial-rewrite/resolve.c and transport.c): the transport table; a transport with a next
+hop of its own in relay_transport, sender_dependent_default_transport_maps or default_transport; sender_dependent_relayhost_maps;
+relayhost; the recipient's domain. smtp(8) tries each element of it, and then its fallback relays (src/smtp/smtp_connect.c).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from .._formats.lookup_table import KEYED
+from .._formats.master_cf import Service
+from .configuration import Configuration, braced_words
+
+LISTS_SINCE = (3, 5)
+"""The first Postfix that takes several next hops, one after the other; before, a list is one name that nobody has."""
+
+ELSEWHERE = "mail.invalid"
+"""A domain that no configuration knows: its mail goes where all mail goes."""
+
+# Types whose tables see whole addresses only, not their domains (DICT_FLAG_PATTERN in src/util/dict_*.c).
+_PATTERNS = ("regexp", "pcre", "cidr", "tcp", "randmap", "fail")
+_COMBINED = ("pipemap", "unionmap")
+_SEPARATORS = re.compile(r"[ \t\r\n,]+")
+_STOCK = {"smtp": "smtp", "relay": "smtp", "lmtp": "lmtp"}
+_SENDERS = ("sender_dependent_default_transport_maps", "sender_dependent_relayhost_maps")
+
+
+class Unknown(Exception):
+    """The route can't be told; the text says why."""
+
+
+class Tables:
+    """Answers of lookup tables. This one knows keyed tables by their entries, and nothing else; keys are folded."""
+
+    def __init__(self, texts: Optional[Mapping[str, Mapping[str, str]]] = None) -> None:
+        self._texts = texts or {}
+
+    def find(self, name: str, key: str) -> Optional[str]:
+        """What a table, named as in main.cf and without ``proxy:``, answers for a key.
+
+        :raises Unknown: if it can't be asked.
+        """
+        entries = self.entries(name)
+        if entries is None:
+            raise Unknown(f"{name} can't be read here")
+        return entries.get(key.lower())
+
+    def entries(self, name: str) -> Optional[Mapping[str, str]]:
+        """All entries; None if they can't be listed."""
+        return self._texts.get(name)
+
+
+@dataclass(frozen=True)
+class Route:
+    """What the resolver says of one recipient."""
+
+    transport: str
+    nexthop: str
+    """As the resolver hands it to the transport: a list, perhaps."""
+    source: str
+    """What says so, for people: ``relayhost``, ``the entry example.com of hash:/etc/postfix/transport``."""
+    shared: bool
+    """Whether mail for other domains takes it too."""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One next hop of a route."""
+
+    transport: str
+    nexthop: str
+    """The key that Postfix looks up in smtp_tls_policy_maps."""
+    source: str
+    shared: bool
+    protocol: str = "smtp"
+    """``smtp`` or ``lmtp``, whose parameters count; empty where the transport speaks neither, or is not in master.cf."""
+    fallback: bool = False
+    """Whether it is tried when all others fail (smtp_fallback_relay)."""
+
+
+class Resolver:
+    """One configuration, with its tables."""
+
+    def __init__(self, configuration: Configuration, tables: Tables) -> None:
+        self.configuration = configuration
+        self.tables = tables
+        self._rewrite = self._service_of("rewrite/unix")
+
+    def routes(self, recipient: str, sender: Optional[str] = None) -> Tuple[Route, ...]:
+        """The routes that mail may take.
+
+        :param recipient: an address, or a domain for all its addresses, as far as the tables' texts name them.
+        :param sender: an address, empty for the null sender; None for all senders, as far as the tables' texts name them.
+        :raises Unknown: if they can't be told.
+        """
+        local, at, domain = recipient.rpartition("@")
+        domain = domain.rstrip(".").lower()
+        recipients = [f"{local}@{domain}"] if at else self._addresses(domain)
+        found = [route for address in recipients for route in self._routes(address, domain, sender)]
+        return tuple(dict.fromkeys(found))
+
+    def hops(self, route: Route) -> Tuple[Hop, ...]:
+        """The next hops of a route, in the order in which smtp(8) tries them."""
+        service = self.service(route.transport)
+        # A directory without services is no instance yet; it will have those that Postfix ships.
+        stock = "" if self.configuration.all_services else _STOCK.get(route.transport, "")
+        protocol = service.column("command") if service else stock
+        if protocol not in ("smtp", "lmtp"):
+            return (Hop(route.transport, route.nexthop, route.source, route.shared, ""),)
+        first = Hop(route.transport, route.nexthop, route.source, route.shared, protocol)
+        if protocol == "lmtp" and route.nexthop.startswith("unix:"):
+            return (replace(first, nexthop=route.nexthop[5:]),)
+        nexthop = route.nexthop[5:] if protocol == "lmtp" and route.nexthop.startswith("inet:") else route.nexthop
+        lists = self.configuration.version >= LISTS_SINCE
+        hops = [replace(first, nexthop=element) for element in (elements(nexthop) if lists else [nexthop.strip()])]
+        name = f"{protocol}_fallback_relay"
+        own = service is not None and name in service.effective_options
+        last = replace(first, source=f"{name} of {route.transport}" if own else name, shared=True, fallback=True)
+        hops += [replace(last, nexthop=element) for element in elements(self._value(name, service))]
+        return tuple(hops)
+
+    def service(self, transport: str) -> Optional[Service]:
+        """The entry of master.cf that a transport names."""
+        return self._service_of(f"{transport}/unix")
+
+    def map_names(self, name: str, service: Optional[Service] = None) -> List[str]:
+        """The tables that a ``*_maps`` parameter lists, without ``proxy:``."""
+        return [bare(word) for word in braced_words(self._value(name, service or self._rewrite))]
+
+    def find(self, names: Sequence[str], key: str, partial: bool = False) -> Optional[Tuple[str, str]]:
+        """The first answer for a key, and the table that gave it.
+
+        :param partial: whether the key is part of an address, about which tables of patterns are not asked.
+        :raises Unknown: if a table can't be asked; those after it are not asked then, as in Postfix.
+        """
+        for name in names:
+            if partial and _is_pattern(name):
+                continue
+            value = self.tables.find(name, key)
+            if value is not None:
+                return value, name
+        return None
+
+    def representatives(self, domains: Sequence[str] = ()) -> List[str]:
+        """Recipients that together take every route of the configuration, as far as the tables' texts name them.
+
+        :param domains: domains that are to be among them.
+        """
+        result = [*domains, ELSEWHERE, *self._words_of("relay_domains")]
+        for name in self._names_or_none("transport_maps"):
+            first: Dict[str, str] = {}
+            for key, value in (self.tables.entries(name) or {}).items():
+                if key != "*":
+                    first.setdefault(value, f"any{key}" if key.startswith(".") else key)
+            result += first.values()
+        return [recipient for recipient in dict.fromkeys(result) if re.fullmatch(r"(\S+@)?[^\s@/:!]+", recipient)]
+
+    def nexthops(self) -> List[str]:
+        """All next hops of the configuration that speak SMTP or LMTP, as far as the tables' texts name them."""
+        result: Dict[str, None] = {}
+        for recipient in self.representatives():
+            try:
+                for route in self.routes(recipient):
+                    result.update(dict.fromkeys(hop.nexthop for hop in self.hops(route) if hop.protocol))
+            except Unknown:
+                continue
+        return list(result)
+
+    def samples(self, nexthops: Sequence[str], sender: str) -> Dict[str, str]:
+        """For each next hop a recipient whose mail from a sender takes it first; those for which none is known are left out."""
+        named = [name for name in map(host, nexthops) if re.search("[g-z]", name)]
+        result: Dict[str, str] = {}
+        for recipient in self.representatives(named):
+            address = recipient if "@" in recipient else f"postmaster@{recipient}"
+            try:
+                hops = [self.hops(route)[0] for route in self.routes(address, sender)]
+            except (Unknown, IndexError):
+                continue
+            first = hops[0].nexthop.lower() if hops and hops[0].protocol else ""
+            result.update(
+                (nexthop, address) for nexthop in nexthops if nexthop.lower() == first and nexthop not in result
+            )
+        return result
+
+    def elsewhere(self, domain: str, source: str) -> frozenset[str]:
+        """Next hops that carry mail for other domains as well, as far as the tables' texts name them.
+
+        :param source: what gives the domain's own route.
+        """
+        result: List[str] = []
+        for name in ("relayhost", "smtp_fallback_relay"):
+            result += self._words_of(name)
+        for name in ("default_transport", "relay_transport"):
+            result += elements(self._value_or_none(name).partition(":")[2])
+        for parameter in ("transport_maps", *_SENDERS):
+            for name in self._names_or_none(parameter):
+                for key, value in (self.tables.entries(name) or {}).items():
+                    if source != _entry(key, name) and key != domain and not key.endswith(f"@{domain}"):
+                        result += elements(value if parameter == _SENDERS[1] else value.partition(":")[2])
+        return frozenset(result)
+
+    # Where the mail of one address goes
+
+    def _routes(self, address: str, domain: str, sender: Optional[str]) -> Iterator[Route]:
+        if self._listed(domain, "virtual_alias_domains") and not self._listed(domain, "mydestination"):
+            yield Route("error", "5.1.1 User unknown in virtual alias table", "virtual_alias_domains", True)
+            return
+        moved = self._find_address("relocated_maps", address)
+        if moved is not None:
+            yield Route("error", f"5.1.6 User has moved to {moved[0]}", _entry(moved[2], moved[1]), True)
+            return
+        found = self._in_transport_maps(address, domain)
+        value, source, shared = found or ("", "", False)
+        transport, _colon, nexthop = (part.strip() for part in value.partition(":"))
+        if transport:
+            unsaid = "Address is undeliverable" if transport == "error" else domain
+            yield Route(transport, nexthop or unsaid, source, shared and bool(nexthop))
+            return
+        for route in self._without_transport_maps(domain, sender):
+            yield replace(route, nexthop=nexthop, source=source, shared=shared) if nexthop else route
+
+    def _in_transport_maps(self, address: str, domain: str) -> Optional[Tuple[str, str, bool]]:
+        """An entry's value, what it is for people, and whether other domains use it too."""
+        names = self.map_names("transport_maps")
+        if not names:
+            return None
+        stripped = self._without_extension(address)
+        parent_style = "transport_maps" in elements(self._value("parent_domain_matches_subdomains", self._rewrite))
+        keys = [(address, False)] + ([(stripped, True)] if stripped else []) + [(domain, True)]
+        keys += [(key, True) for key in _parents(domain, parent_style)] + [("*", False)]
+        for key, partial in keys:
+            found = self.find(names, key, partial)
+            if found:
+                value, name = found
+                own = (key == domain or "@" in key) and not _is_pattern(name) and not name.startswith("static:")
+                return value, _entry(key, name), not own
+        return None
+
+    def _without_transport_maps(self, domain: str, sender: Optional[str]) -> Iterator[Route]:
+        for name, transport in (("mydestination", "local_transport"), ("virtual_mailbox_domains", "virtual_transport")):
+            if self._listed(domain, name):
+                service, _colon, nexthop = self._value(transport, self._rewrite).partition(":")
+                yield Route(service, nexthop or domain, name, True)
+                return
+        relayed = self._listed(domain, "relay_domains", hosts=True)
+        for address in [sender] if sender is not None else self._sender_addresses(relayed):
+            transport, source = self._value("default_transport", self._rewrite), "default_transport"
+            if relayed:
+                transport, source = self._value("relay_transport", self._rewrite), "relay_transport"
+            else:
+                transport, source = self._by_sender(_SENDERS[0], address) or (transport, source)
+            service, _colon, nexthop = transport.partition(":")
+            if not service:
+                raise Unknown(f"{source} names no transport")
+            if nexthop.strip():
+                yield Route(service, nexthop.strip(), source, True)
+                continue
+            relayhost = self._by_sender(_SENDERS[1], address) or (self._value("relayhost", self._rewrite), "relayhost")
+            if relayhost[0]:
+                yield Route(service, relayhost[0], relayhost[1], True)
+            else:
+                yield Route(service, domain, "the domain itself", False)
+
+    def _by_sender(self, parameter: str, sender: str) -> Optional[Tuple[str, str]]:
+        """What a table says of a sender, and what it is for people; DUNNO is nothing."""
+        null = {
+            _SENDERS[0]: "empty_address_default_transport_maps_lookup_key",
+            _SENDERS[1]: "empty_address_relayhost_maps_lookup_key",
+        }
+        found = self._find_address(parameter, sender or self._value(null[parameter], self._rewrite))
+        if found is None or found[0].strip().upper() in ("", "DUNNO"):
+            return None
+        return found[0].strip(), _entry(found[2], found[1])
+
+    def _find_address(self, parameter: str, address: str) -> Optional[Tuple[str, str, str]]:
+        """An address in tables of addresses (src/global/mail_addr_find.c): the value, the table, the key."""
+        names = self.map_names(parameter)
+        if not names:
+            return None
+        local, at, domain = address.rpartition("@")
+        stripped = self._without_extension(address)
+        keys = [(address, False)] + ([(stripped, True)] if stripped else [])
+        if at and (domain.lower() == self._value("myorigin").lower() or self._listed(domain.lower(), "mydestination")):
+            keys += [(local, True)] + ([(stripped.rpartition("@")[0], True)] if stripped else [])
+        keys += [(f"@{domain}", True)] if at else []
+        for key, partial in keys:
+            found = self.find(names, key, partial)
+            if found:
+                return (*found, key)
+        return None
+
+    def _without_extension(self, address: str) -> str:
+        """The address without its extension; empty if it has none."""
+        local, _at, domain = address.rpartition("@")
+        delimiters = re.escape(self._value("recipient_delimiter", self._rewrite))
+        found = re.match(rf"[^@][^{delimiters}]*(?=[{delimiters}])", local) if delimiters else None
+        return f"{found.group()}@{domain}" if found else ""
+
+    # Who there is
+
+    def _addresses(self, domain: str) -> List[str]:
+        """Addresses of a domain: those that the transport tables name, and one of all others."""
+        named: Dict[str, None] = {}
+        for name in self.map_names("transport_maps"):
+            named.update(dict.fromkeys(key for key in self.tables.entries(name) or {} if key.endswith(f"@{domain}")))
+        other = next(
+            name for name in ("postmaster", *map(str, range(1 + len(named)))) if f"{name}@{domain}" not in named
+        )
+        return [f"{other}@{domain}", *named]
+
+    def _sender_addresses(self, relayed: bool) -> List[str]:
+        """Senders that the tables name, and one of all others.
+
+        :raises Unknown: if a table can't be listed.
+        """
+        named: List[str] = []
+        for parameter in _SENDERS[1:] if relayed else _SENDERS:
+            for name in self.map_names(parameter):
+                entries = self.tables.entries(name)
+                if entries is None:
+                    raise Unknown(f"it depends on the sender, and {name} ({parameter}) can't be listed")
+                named += entries
+        if not named:
+            return [f"postmaster@{ELSEWHERE}"]
+        origin = self._value("myorigin")
+        nobody = {self._value(f"empty_address_{kind}_maps_lookup_key") for kind in ("default_transport", "relayhost")}
+        senders = [
+            ""
+            if key in nobody
+            else f"postmaster{key}"
+            if key.startswith("@")
+            else key
+            if "@" in key
+            else f"{key}@{origin}"
+            for key in dict.fromkeys(named)
+        ]
+        return [f"postmaster@{ELSEWHERE}", *senders]
+
+    # Values
+
+    def _listed(self, domain: str, name: str, hosts: bool = False) -> bool:
+        """Whether a list of domains has a domain (src/util/match_ops.c).
+
+        :param hosts: whether it is one of hosts, in which parent domains count.
+        """
+        parents = hosts and name in elements(self._value("parent_domain_matches_subdomains", self._rewrite))
+        for word in braced_words(self._value(name, self._rewrite)):
+            pattern = word.lstrip("!")
+            if ":" in pattern and not pattern.startswith("["):
+                keys = [domain, *(_parents(domain, parents) if hosts else [])]
+                holds = any(self.find([bare(pattern)], key) for key in keys)
+            elif pattern.startswith("/"):
+                raise Unknown(f"{name} has the file {pattern}, which is not read here")
+            else:
+                pattern = pattern.lower()
+                under = pattern if pattern.startswith(".") else f".{pattern}" if parents else ""
+                holds = pattern == domain or bool(hosts and under and domain.endswith(under))
+            if holds:
+                return (len(word) - len(word.lstrip("!"))) % 2 == 0
+        return False
+
+    def _service_of(self, key: str) -> Optional[Service]:
+        # Of two entries for one service master(8) uses the last.
+        return next((service for service in reversed(self.configuration.services) if service.key == key), None)
+
+    def _value(self, name: str, service: Optional[Service] = None) -> str:
+        value = self.configuration.value(name, service)
+        if value is None:
+            raise Unknown(f"{name} = {self.configuration.raw(service).get(name, '')} can't be told")
+        return value
+
+    def _value_or_none(self, name: str) -> str:
+        return self.configuration.value(name, self._rewrite) or ""
+
+    def _words_of(self, name: str) -> List[str]:
+        return elements(self._value_or_none(name))
+
+    def _names_or_none(self, parameter: str) -> List[str]:
+        return [bare(word) for word in braced_words(self._value_or_none(parameter))]
+
+
+def bare(name: str) -> str:
+    """The name of a table without ``proxy:``."""
+    return name[6:] if name.startswith("proxy:") else name
+
+
+def host(nexthop: str) -> str:
+    """The host or domain that a next hop names, whatever its form."""
+    found = re.match(r"\[([^\]]*)\]|([^:]*)", nexthop.lower())
+    return (found.group(1) or found.group(2) or "") if found else ""
+
+
+def is_keyed(name: str) -> bool:
+    """Whether a table has the grammar of postmap(1)."""
+    return name.partition(":")[0] in KEYED
+
+
+def _is_pattern(name: str) -> bool:
+    kind, _colon, rest = name.partition(":")
+    if kind in _COMBINED:
+        return any(_is_pattern(bare(word)) for word in braced_words(rest.strip().strip("{}")))
+    return kind in _PATTERNS
+
+
+def _entry(key: str, name: str) -> str:
+    return f"the entry {key} of {name}" if not _is_pattern(name) else f"the answer of {name} for {key}"
+
+
+def elements(value: str) -> List[str]:
+    """The next hops of a list."""
+    return [element for element in _SEPARATORS.split(value) if element]
+
+
+def _parents(domain: str, without_dot: bool) -> List[str]:
+    """What is looked up after a domain."""
+    labels = domain.split(".")
+    return [("" if without_dot else ".") + ".".join(labels[index:]) for index in range(1, len(labels))]

@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a declaration to a plan: a whole configuration. Private to mailops.postfix."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Mapping
+
+from .._host.instance import Instance
+from .._model import migrations
+from . import ca_bundle, certificate, file, lookup_table, master_cf, postfix_cf, tls_policy
+from .plan import Plan, strongest
+
+_TABLE_OF_PARAMETER: Mapping[str, Any] = {
+    **lookup_table.LOOKUP_TABLE,
+    "argument_spec": {**lookup_table.LOOKUP_TABLE["argument_spec"], "parameter": {"type": "str"}},
+}
+
+CONFIGURATION: Mapping[str, Any] = {
+    "argument_spec": {
+        "main_cf": {"type": "dict", "default": {}},
+        "master_cf": {"type": "list", "elements": "dict", "default": []},
+        "lookup_tables": {"type": "list", "elements": "dict", "default": []},
+        "tls_policy": {"type": "dict"},
+        "mta_sts": {"type": "str"},
+        "certificates": {"type": "list", "elements": "dict", "default": []},
+        "ca_bundle": {"type": "dict"},
+        "files": {"type": "list", "elements": "dict", "default": []},
+        "validate": {"type": "bool", "default": True},
+        "checks": postfix_cf.SEVERITIES,
+        "migrate": {"type": "bool", "default": False},
+        "provisional": {"type": "bool", "default": False},
+        "if_missing": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+    },
+    "parts": {
+        "master_cf": master_cf.SERVICE,
+        "lookup_tables": _TABLE_OF_PARAMETER,
+        "tls_policy": tls_policy.TLS_POLICY,
+        "certificates": certificate.CERTIFICATE,
+        "ca_bundle": ca_bundle.CA_BUNDLE,
+        "files": file.FILE,
+    },
+}
+
+
+def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
+    """A whole instance. Options and result: those of the module configuration.
+
+    Files are installed before what refers to them: certificates, CA bundle, tables, then master.cf and main.cf.
+    """
+    has_tables = bool(options.get("lookup_tables")) or options.get("tls_policy") is not None
+    may_lack_types = bool(options.get("migrate")) and migrations.may_be_lost(instance.main_cf, instance.master_cf)
+    # While openssl reads the certificates
+    instance.begin("parameters", *(["map_types"] if has_tables or may_lack_types else []))
+    parts: List[Plan] = []
+    parameters: Dict[str, Any] = {}
+    maps: Dict[str, List[str]] = {}
+    texts: Dict[str, bytes] = {}
+    policy_keys: List[str] = []
+    tables: List[Plan] = []
+    result: Dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
+    entries = options.get("master_cf") or []
+    for part in certificate.certificates(instance, options.get("certificates") or []):
+        _join_certificate(parameters, part.result["parameters"])
+        result["certificates"].append(part.result)
+        parts.append(part)
+    services = master_cf.services(instance, entries)
+    if options.get("ca_bundle") is not None:
+        with postfix_cf.staged(instance, instance.main_cf, services.master_cf) as future:
+            part = ca_bundle.ca_bundle(instance, options["ca_bundle"], future)
+        parameters.update(part.result["parameters"])
+        result["ca_bundle"] = part.result
+        parts.append(part)
+    parts += [file.file(instance, declared) for declared in options.get("files") or []]
+    declared_tables = options.get("lookup_tables") or []
+    # Of these parameters, what main.cf says now no longer counts.
+    replaced = {
+        **{table["parameter"]: "" for table in declared_tables if table.get("parameter")},
+        **(options.get("main_cf") or {}),
+    }
+    for declared in declared_tables:
+        part = lookup_table.lookup_table(instance, declared, replaced)
+        if declared.get("parameter"):
+            maps.setdefault(declared["parameter"], [])
+            if declared.get("state") != "absent":
+                maps[declared["parameter"]].append(part.result["map"])
+        result["lookup_tables"].append(part.result)
+        texts.update(_texts_of(part))
+        tables.append(part)
+        parts.append(part)
+    parameters.update((name, ", ".join(named)) for name, named in maps.items())
+    parameters.update(options.get("main_cf") or {})
+    if options.get("migrate"):
+        parameters.update(migrations.migrations(instance.explicit, parameters))
+    if options.get("migrate") and lookup_table.lost_types(instance):
+        # Imported here, since nearly every host has the types that it names.
+        from . import migrations as migrations_plan
+
+        compiled = {change.path for part in tables for change in part.changes}
+        settled = {**parameters, **({} if options.get("tls_policy") is None else {"smtp_tls_policy_maps": ""})}
+        retyped = migrations_plan.retyped(instance, settled, entries, compiled)
+        parameters.update(retyped.parameters)
+        services = master_cf.services(instance, [*retyped.services, *entries])
+        parts += [*retyped.tables, Plan(warnings=retyped.warnings)]
+    if options.get("tls_policy") is not None:
+        with postfix_cf.staged(instance, postfix_cf.edited_main_cf(instance, parameters), services.master_cf) as future:
+            part, policy_keys = tls_policy.planned(
+                instance,
+                options["tls_policy"],
+                future.parameters,
+                texts,
+                future,
+                {"smtp_tls_policy_maps": "", **parameters},
+            )
+        parameters.setdefault("smtp_tls_policy_maps", part.result["map"])
+        result["tls_policy"] = part.result
+        tables.append(part)
+        parts.append(part)
+    if options.get("mta_sts"):
+        _join_mta_sts(instance, options["mta_sts"], parameters, options.get("main_cf") or {})
+    files = [change.path for part in parts for change in part.changes if change.after is not None]
+    made = frozenset([*files, *map(os.path.dirname, files)])
+    beside = postfix_cf.Tables(
+        {path: text for part in tables for path, text in _texts_of(part).items()},
+        any(part.changes_something() for part in tables),
+        (result["tls_policy"] or {}).get("map", ""),
+        policy_keys,
+    )
+    parts.append(
+        postfix_cf.plan(
+            instance, parameters, services, made, options["validate"], options.get("checks"), beside, alone=False
+        )
+    )
+    result.update(parts[-1].result, installed=True, running=instance.running())
+    # Several parts may install the same deploy hook.
+    changes = list({change.path: change for part in parts for change in part.changes}.values())
+    return Plan(
+        changes=[change for change in changes if change.after is not None]
+        + [change for change in changes if change.after is None],
+        result=result,
+        requires=strongest(*(part.requires for part in parts if part.changes_something())),
+        warnings=list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
+        afterwards=list(dict.fromkeys(command for part in parts for command in part.afterwards)),
+    )
+
+
+def _texts_of(part: Plan) -> Dict[str, bytes]:
+    return {change.path: change.after for change in part.changes if isinstance(change.after, bytes)}
+
+
+def _join_mta_sts(instance: Instance, service: str, parameters: Dict[str, Any], main_cf: Mapping[str, Any]) -> None:
+    """The service of MTA-STS policies comes after the tables that are declared, or that are there."""
+    # Imported here, since most instances have none.
+    from .._model import mta_sts
+
+    name = "smtp_tls_policy_maps"
+    table = mta_sts.policy_map(service, instance.version)
+    if name not in main_cf:
+        first = parameters.get(name, instance.explicit.get(name, ""))
+        parameters[name] = mta_sts.joined(first, table)
+
+
+def _join_certificate(parameters: Dict[str, Any], of_certificate: Mapping[str, Any]) -> None:
+    """Several certificates (RSA and ECDSA, say) share one chain_files list."""
+    for name, value in of_certificate.items():
+        if name in parameters and name.endswith("_chain_files"):
+            value = f"{parameters[name]}, {value}"
+        parameters[name] = value

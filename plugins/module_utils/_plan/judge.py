@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The judgement on a planned configuration. Private to mailops.postfix.
+
+All checks look at the configuration before and after; what follows from a finding is for finding to say. This file, and what it
+imports, is loaded only when something changes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, FrozenSet, Iterator, List, Mapping, Optional
+
+from .._checks import access, tls
+from .._checks import files as files_checks
+from .._checks import master_cf as master_cf_checks
+from .._checks import values as values_checks
+from .._errors import DeclarationError, HostError
+from .._host.instance import Instance
+from .._host.system import Host
+from .._model import finding
+from .._model.configuration import Configuration, configuration_of, shown, words
+from .._model.finding import Problem, Touch
+
+if TYPE_CHECKING:
+    from .dependencies import Outside
+
+_UNDEFINED = re.compile(r"undefined parameter: (\S+)")
+
+# Without one of these in a file no service relies on a resolver that validates, nor on a service of TLS policies.
+_RELIES = re.compile(b"dane|tls_policy_maps")
+
+
+def judge(
+    instance: Instance,
+    future: Instance,
+    declared: FrozenSet[Touch],
+    made: FrozenSet[str],
+    severities: Mapping[str, str],
+    elsewhere: bool,
+) -> List[str]:
+    """Refuse what is wrong with a change; return what to warn of.
+
+    :param future: the staged instance.
+    :param declared: what the user declares.
+    :param made: files that the same transaction makes.
+    :param severities: the user's choice.
+    :param elsewhere: whether the rest of the configuration may come from other tasks.
+    :raises DeclarationError: with everything that is wrong.
+    """
+    # A single module need not do what configuration does for all at once: it is as slow as all else together.
+    instance.begin_postfix_check(future.main_cf, future.master_cf, whole=not elsewhere)
+    host = Host()
+    defaults = future.defaults
+    types = _map_types(future)
+    after = configuration_of(instance, future, map_types=types, made=made)
+    # What Postfix can't read now is about to be mended: how it was is not known, and counts as no better.
+    readable = instance.is_readable()
+    before = configuration_of(instance, map_types=types) if readable else after
+    outside = None
+    if _RELIES.search(future.main_cf + future.master_cf):
+        # Here and below, what few changes need is imported where it is needed.
+        from . import dependencies
+
+        outside = dependencies.Outside(future)
+    found = _all(after, host, future, defaults, outside)
+    found += master_cf_checks.ports_in_use(after, host, before)
+    found += tls.overridden(after, declared)
+    found += _key_problems(instance, before, after, declared)
+    known = _all(before, host, instance, defaults, outside) if found and readable else found
+    errors, warnings = finding.verdict(known, found, declared, severities, elsewhere)
+    finding.refuse(errors)
+    said = list(_said(instance, future.main_cf, future.master_cf, whole=not elsewhere))
+    said_before = _said(instance, instance.main_cf, instance.master_cf, whole=not elsewhere) if said else ()
+    errors, more = finding.verdict(said_before, said, declared, severities, elsewhere)
+    finding.refuse(errors)
+    return [str(problem) for problem in (*warnings, *more)]
+
+
+def judge_outside(instance: Instance, declared: FrozenSet[Touch], severities: Mapping[str, str]) -> List[str]:
+    """The same for a configuration that stays as it is: what it relies on outside Postfix may have changed.
+
+    :raises DeclarationError: with everything that is wrong.
+    """
+    from . import dependencies
+
+    found = dependencies.Outside(instance).problems(configuration_of(instance))
+    mine = [problem for problem in found if problem.touches & declared]
+    errors, warnings = finding.verdict((), mine, declared, severities, elsewhere=False)
+    finding.refuse(errors)
+    return [str(problem) for problem in warnings]
+
+
+def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
+    """Refuse what Postfix can't even read, whatever is validated; say it better than it does where we can.
+
+    :raises DeclarationError: if our checks find what it is.
+    :raises HostError: with Postfix's words.
+    """
+    try:
+        future.must_be_readable()
+    except HostError as error:
+        _explain(instance, future, declared)
+        cause = error.cause.replace(future.config_directory, instance.config_directory)
+        raise HostError(error.action, instance.config_directory, cause, error.remedy) from error
+
+
+def _explain(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
+    # What postconf(1) does not read, it does not tell the values of.
+    parameters = instance.parameters if instance.is_readable() else future.defaults
+    configuration = configuration_of(instance, future, {**parameters, **future.explicit})
+    found = [*values_checks.value_problems(configuration), *master_cf_checks.problems(configuration, Host())]
+    finding.refuse([problem for problem in found if problem.touches & declared])
+
+
+def _map_types(future: Instance) -> FrozenSet[str]:
+    """None if postconf -m refuses to start with this configuration, as postfix check will say."""
+    try:
+        return future.map_types
+    except HostError:
+        return frozenset()
+
+
+def _all(
+    configuration: Configuration, host: Host, of: Instance, defaults: Mapping[str, str], outside: Optional[Outside]
+) -> List[Problem]:
+    found = [
+        *values_checks.unknown_names(configuration, of.unused, defaults),
+        *values_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints)),
+        *values_checks.value_problems(configuration, None, defaults),
+        *access.problems(configuration),
+        *tls.problems(configuration),
+        *master_cf_checks.problems(configuration, host),
+        *files_checks.problems(configuration, host),
+    ]
+    if outside is not None:
+        from .._checks import dane
+
+        found += [*dane.problems(configuration), *outside.problems(configuration)]
+    return found
+
+
+def _said(instance: Instance, main_cf: bytes, master_cf: bytes, whole: bool) -> Iterator[Problem]:
+    failure, complaints = instance.postfix_check(main_cf, master_cf, whole)
+    where = instance.config_directory
+    if failure:
+        yield Problem("postfix_check", where, f"postfix check refuses it: {failure}", "Postfix would not start with it")
+    for complaint in sorted(complaints):
+        yield Problem("postfix_complaint", where, f"postfix check says: {complaint}", "Correct that first")
+
+
+# Keys and certificates: openssl looks at the key
+
+
+_PAIRS = (("tls_cert_file", "tls_key_file"), ("tls_eccert_file", "tls_eckey_file"))
+
+
+def _key_problems(
+    instance: Instance, before: Configuration, after: Configuration, declared: FrozenSet[Touch]
+) -> List[Problem]:
+    result: List[Problem] = []
+    for service in (None, *after.services):
+        for prefix in ("smtpd", "smtp", "lmtp"):
+            chain = f"{prefix}_tls_chain_files"
+            pairs = [(f"{prefix}_{one}", f"{prefix}_{other}") for one, other in _PAIRS]
+            for names in [(chain,), *pairs] if not after.value(chain, service) else [(chain,)]:
+                if service is not None and not any(name in service.effective_options for name in names):
+                    continue
+                values = [after.value(name, service) for name in names]
+                if not any(values):
+                    continue
+                touches = after.touches(service, *names)
+                same = values == [before.value(name, service) for name in names]
+                if same and not touches & declared:
+                    continue
+                raw = after.raw(service)
+                subject = " with ".join(shown(name, raw.get(name, "")) for name in names if raw.get(name))
+                for check, cause, remedy in _pair_reasons(instance, after, [value or "" for value in values]):
+                    result.append(Problem(check, subject, cause, remedy, after.where(names[0], service), touches))
+    return result
+
+
+def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -> Iterator[files_checks.Reason]:
+    from .._host import openssl
+
+    chain = len(values) == 1
+    files = words(values[0]) if chain else [values[0], values[1] or values[0]]
+    if any(path in after.made or not os.path.isfile(path) for path in files):
+        return  # made by this very transaction and checked by its plan, or missing, which is another finding
+    try:
+        if not chain:
+            certificate, key = files
+            leaf = openssl.read_chain(instance, certificate, "")[0]
+            if leaf.public_key != openssl.read_key(instance, key, ""):
+                yield (
+                    "key_mismatch",
+                    f"the private key in {key} does not belong to {certificate}",
+                    "Name the two of one pair",
+                )
+            return
+        yield from _chain_reasons(instance, files)
+    except DeclarationError as error:
+        yield "wrong_file", f"{error.subject}: {error.cause}", error.remedy
+    except HostError as error:
+        yield "wrong_file", f"{error.subject}: {error.cause}", error.remedy
+
+
+def _chain_reasons(instance: Instance, files: List[str]) -> Iterator[files_checks.Reason]:
+    """Each key must stand before the certificate it belongs to, in one file or over several."""
+    from .._host import openssl
+
+    key = keyfile = ""
+    public = b""
+    for path in files:
+        for block in openssl.outline(instance, path) or []:
+            if block.is_private_key:
+                key, keyfile = block.label, path
+                public = openssl.read_key(instance, path, "")
+            elif block.is_certificate and key:
+                leaf = openssl.read_chain(instance, path, "")[0]
+                if leaf.public_key != public:
+                    yield (
+                        "key_mismatch",
+                        f"the private key in {keyfile} does not belong to the first certificate in {path}",
+                        "Name the key first, then the chain that was issued for it",
+                    )
+                key = ""
+            elif block.is_certificate and not keyfile:
+                yield (
+                    "wrong_file",
+                    f"{path} starts with a certificate, and Postfix wants the key first",
+                    "Put the key first",
+                )
+                return
+    if not keyfile:
+        yield "wrong_file", f"{' and '.join(files)} holds no private key", "Name the key first, then its chain"
+    elif key:
+        yield "wrong_file", f"the private key in {keyfile} has no certificate behind it", "Name its chain behind it"

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Pins as users have them, in PEM form or as fingerprints, to what a TLS policy matches. Private to mailops.postfix."""
+
+from __future__ import annotations
+
+from typing import Any, List, Mapping, Sequence, Tuple
+
+from .._errors import DeclarationError
+from .._formats import tls_policy
+from .._formats.fingerprints import mistake
+from .._formats.lines import to_bytes
+from .._host import openssl
+from .._host.instance import Instance
+from .._x509 import certificate
+
+PIN: Mapping[str, Any] = {
+    "options": {
+        "pem": {"type": "str"},
+        "fingerprint": {"type": "str"},
+        "of": {"type": "str", "choices": ["public_key", "certificate"], "default": "public_key"},
+    },
+    "mutually_exclusive": [["pem", "fingerprint"]],
+    "required_one_of": [["pem", "fingerprint"]],
+}
+"""What a pin is, as arguments of AnsibleModule."""
+
+
+def fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], digest: str, nexthop: str) -> List[str]:
+    """The fingerprints of pins, in Postfix's notation.
+
+    :param digest: smtp_tls_fingerprint_digest.
+    :param nexthop: whose pins they are, for messages.
+    :raises DeclarationError: for what is no certificate or public key.
+    """
+    result = []
+    for pin in pins:
+        if pin.get("fingerprint"):
+            mistaken = mistake(pin["fingerprint"], digest)
+            if mistaken:
+                raise DeclarationError("pinning", nexthop, *mistaken)
+            result.append(tls_policy.fingerprint(pin["fingerprint"]))
+        else:
+            result.append(_of_pem(instance, pin["pem"] or "", pin.get("of") or "public_key", digest, nexthop))
+    return list(dict.fromkeys(result))
+
+
+def _of_pem(instance: Instance, pem: str, of: str, digest: str, nexthop: str) -> str:
+    where, found = _blocks(instance, pem, nexthop)
+    try:
+        if any(block.is_private_key for block in found):
+            cause, remedy = "it holds a private key", "Give the certificate, or the public key"
+            raise certificate.PemError(cause, f"{remedy}: a pin needs no more, and no private key should travel")
+        key = next((block for block in found if block.label == "PUBLIC KEY"), None)
+        if key is None or any(block.is_certificate for block in found):
+            leaf = certificate.certificates_of(found)[0]
+            return certificate.fingerprint(
+                leaf if of == "certificate" else openssl.examine(instance, leaf, where).public_key, digest
+            )
+        if of == "certificate":
+            raise certificate.PemError("it holds a public key, not a certificate", "Leave out of: certificate")
+        return certificate.fingerprint(key.der, digest)
+    except certificate.PemError as error:
+        raise DeclarationError("pinning", nexthop, f"{where}: {error.cause}", error.remedy) from None
+
+
+def _blocks(instance: Instance, pem: str, nexthop: str) -> Tuple[str, List[certificate.Block]]:
+    """Where it comes from, and what is in it; a private key's content stays where it is."""
+    if "-----BEGIN " in pem:
+        return "the text in pem", certificate.blocks(to_bytes(pem))
+    path = instance.path(pem)
+    outline = openssl.outline(instance, path)
+    if outline is None:
+        raise DeclarationError(
+            "pinning",
+            nexthop,
+            f"there is no file {path} on this host",
+            "Name a PEM file, or give its text",
+        )
+    if any(block.is_private_key for block in outline) or not any(block.label == "PUBLIC KEY" for block in outline):
+        return path, outline
+    return path, certificate.blocks(instance.read(path) or b"")

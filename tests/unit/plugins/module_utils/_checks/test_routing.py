@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._checks.routing import CHECK, problems, tables
+from ansible_collections.mailops.postfix.plugins.module_utils._model.finding import CHECKS
+from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Resolver, Tables
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
+
+MASTER_CF = """\
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+  -o smtp_fallback_relay=
+strict unix - - n - - smtp
+  -o smtp_tls_security_level=encrypt
+  -o smtp_fallback_relay=[f.test]
+"""
+DEFAULTS = {
+    "default_transport": "smtp",
+    "relay_transport": "relay",
+    "parent_domain_matches_subdomains": "relay_domains",
+    "smtp_tls_policy_maps": "hash:/policy",
+    "smtp_tls_security_level": "may",
+    "smtp_host_lookup": "dns",
+    "transport_maps": "hash:/transport",
+    "sender_dependent_relayhost_maps": "hash:/senders",
+}
+PIN = "fingerprint match=" + ":".join(["AB"] * 32)
+BOTH = {"relayhost": "[s]:588, [s]:587"}
+
+
+def found(parameters, policies, transport=None, senders=None):
+    texts = {"hash:/policy": policies, "hash:/transport": transport or {}, "hash:/senders": senders or {}}
+    return list(problems(Resolver(built(DEFAULTS, master_cf=MASTER_CF, **parameters), Tables(texts))))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "policies", "transport", "senders"),
+    [
+        # Nothing is declared, or nothing above may
+        ({**BOTH, "smtp_fallback_relay": "[f]"}, {}, {}, {}),
+        (BOTH, {"[s]:588": "may"}, {}, {}),
+        (BOTH, {"[s]:588": "dane"}, {}, {}),
+        # All of it is
+        (BOTH, {"[s]:588": PIN, "[s]:587": "secure"}, {}, {}),
+        ({"relayhost": "[S]:588, [s]:587"}, {"[s]:588": PIN, "[s]:587": PIN}, {}, {}),
+        ({"relayhost": "[a]"}, {"[a]": "encrypt", "b.test": "secure"}, {"x.test": "smtp:b.test"}, {}),
+        ({**BOTH, "smtp_tls_security_level": "secure"}, {"[s]:588": PIN}, {}, {}),
+        ({"relayhost": "[a]"}, {"[a]": "encrypt", "[b]": "secure"}, {"x.test": "smtp:[b]"}, {}),
+        ({"relayhost": "[a]", "smtp_fallback_relay": "[f]"}, {"[a]": "encrypt", "[f]": "encrypt"}, {}, {}),
+        # A policy of its own, if a weaker one
+        ({"relayhost": "[s]:587"}, {"[s]:587": PIN, "[s]:25": "may"}, {"x.test": "smtp:[s]:25"}, {}),
+        # Another peer, by another route
+        ({"relayhost": "[a]"}, {"[b]": "secure"}, {"x.test": "smtp:[b]"}, {}),
+        ({}, {"x.test": "secure"}, {"y.test": "smtp:[h]"}, {}),
+        ({"relayhost": "[h]"}, {"x.test": "encrypt"}, {"x.test": "smtp:"}, {}),
+        ({"relayhost": "[h]"}, {"x.test": "encrypt", "[h]": "secure"}, {}, {}),
+        ({"smtp_fallback_relay": "[f]"}, {"[b]": "secure"}, {"x.test": "relay:[b]"}, {}),
+        # Not ours to judge
+        ({"transport_maps": "ldap:/l", "relayhost": "[h]"}, {"x.test": "encrypt"}, {}, {}),
+        (BOTH, {"[s]:588": "nonsense"}, {}, {}),
+    ],
+)
+def test_what_is_fine(parameters, policies, transport, senders):
+    assert found(parameters, policies, transport, senders) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "policies", "transport", "senders", "says"),
+    [
+        (
+            BOTH,
+            {"[s]:588": PIN},
+            {},
+            {},
+            r"the next hop \[s\]:587 of relayhost.*is at level may, while the policy for \[s\]:588 demands fingerprint"
+            r'.*Declare that policy for nexthop: "\[s\]:587" too',
+        ),
+        ({"relayhost": "[s]:587"}, {"[s]": PIN}, {}, {}, r"\[s\]:587.*while the policy for \[s\] demands fingerprint"),
+        ({"relayhost": "[s]:587"}, {"s": "secure"}, {}, {}, r"\[s\]:587.*while the policy for s demands secure"),
+        ({"relayhost": "[s]:587"}, {"[s]:submission": PIN}, {}, {}, r"while the policy for \[s\]:submission demands"),
+        (
+            {"relayhost": "s"},
+            {"[s]:587": "encrypt"},
+            {},
+            {},
+            r"the next hop s of relayhost.*policy for \[s\]:587 demands",
+        ),
+        (
+            {"relayhost": "[a]:587, [b]:587"},
+            {"[a]:587": PIN},
+            {},
+            {},
+            r"the next hop \[b\]:587 of relayhost: mail for \[a\]:587, whose policy demands fingerprint, takes it at level may",
+        ),
+        (
+            {"relayhost": "[a]:587, [b]:587"},
+            {"[b]:587": PIN, "[a]:587": "encrypt"},
+            {},
+            {},
+            r"the next hop \[a\]:587 of relayhost: mail for \[b\]:587, whose policy demands fingerprint, takes it at level encrypt",
+        ),
+        (
+            {"relayhost": "[a]", "smtp_fallback_relay": "[f]:26"},
+            {"[a]": "encrypt"},
+            {},
+            {},
+            r"the next hop \[f\]:26 of smtp_fallback_relay: mail for \[a\].*at level may when no other answers"
+            r".*or take it out of smtp_fallback_relay",
+        ),
+        (
+            {"smtp_fallback_relay": "[f]"},
+            {"x.test": "encrypt"},
+            {},
+            {},
+            r"the next hop \[f\] of smtp_fallback_relay: mail for x.test",
+        ),
+        ({}, {"[b]": PIN}, {"x.test": "strict:[b]"}, {}, r"the next hop \[f.test\] of smtp_fallback_relay of strict"),
+        (
+            {},
+            {"[a]": "encrypt"},
+            {"x.test": "smtp:[a], [b]"},
+            {},
+            r"the next hop \[b\] of the entry x.test of hash:/transport",
+        ),
+        ({}, {"[a]": "encrypt"}, {"u@x.test": "smtp:[a], [b]"}, {}, r"the next hop \[b\] of the entry u@x.test"),
+        ({}, {"[s]": "encrypt"}, {".x.test": "relay:[s]:26"}, {}, r"the next hop \[s\]:26 of the entry .x.test"),
+        (
+            {"relayhost": "[s]:587"},
+            {"[s]:587": PIN},
+            {},
+            {"@b.test": "[s]:25"},
+            r"the next hop \[s\]:25 of the entry @b.test of hash:/senders.*policy for \[s\]:587 demands",
+        ),
+        ({"default_transport": "smtp:[s]:25"}, {"[s]": PIN}, {}, {}, r"the next hop \[s\]:25 of default_transport"),
+        (
+            {"relay_domains": "in.test", "relay_transport": "relay:[s]:25"},
+            {"[s]": PIN},
+            {},
+            {},
+            r"the next hop \[s\]:25 of relay_transport",
+        ),
+        (
+            {"relayhost": "[h]:587"},
+            {"x.test": "encrypt"},
+            {},
+            {},
+            r"the TLS policy for x.test: mail for x.test leaves through \[h\]:587 \(relayhost\) at level may, so that Postfix never "
+            r'looks up this policy, which demands encrypt. Declare it with domain: x.test and route: direct, or .*"\[h\]:587"',
+        ),
+        (
+            {"relayhost": "[h]"},
+            {"x.test": "secure", "[h]": "encrypt"},
+            {},
+            {},
+            r"the TLS policy for x.test.*at level encrypt",
+        ),
+        (
+            {},
+            {"x.test": "secure"},
+            {"*": "smtp:[h]"},
+            {},
+            r"the TLS policy for x.test.*the entry \* of hash:/transport",
+        ),
+        ({}, {"x.test": "secure"}, {}, {"@b.test": "[h]"}, r"the TLS policy for x.test.*\[h\] \(the entry @b.test"),
+    ],
+)
+def test_what_gets_past_a_policy(parameters, policies, transport, senders, says):
+    said = found(parameters, policies, transport, senders)
+    assert len(said) == 1, said
+    assert re.search(says, str(said[0])), str(said[0])
+    assert str(said[0]).endswith(f"[{CHECK}]") and CHECK in CHECKS
+
+
+def test_the_tables_that_decide():
+    master_cf = MASTER_CF + "other unix - - n - - smtp -o smtp_tls_policy_maps=proxy:hash:/other\n"
+    resolver = Resolver(built(DEFAULTS, master_cf=master_cf), Tables())
+    assert tables(resolver) == {"hash:/policy", "hash:/transport", "hash:/senders", "hash:/other"}

@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._checks import tls
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
+
+DEFAULTS = {
+    "smtpd_sasl_security_options": "noanonymous",
+    "smtp_sasl_security_options": "noplaintext, noanonymous",
+    "smtpd_tls_chain_files": "/chain.pem",
+    "default_transport": "smtp",
+}
+SMTPD = "smtp inet n - y - - smtpd\n"
+SMTP = "smtp unix - - y - - smtp\n"
+
+
+configuration = partial(built, DEFAULTS)
+
+
+def checks(parameters, master_cf):
+    main_cf = "".join(f"{name} = {value}\n" for name, value in parameters.items())
+    found = tls.problems(configuration(main_cf, master_cf, **parameters))
+    return [problem.check for problem in found]
+
+
+AUTH = {"smtpd_sasl_auth_enable": "yes"}
+PASSWORDS = {
+    "smtp_sasl_auth_enable": "yes",
+    "smtp_sasl_password_maps": "hash:/p",
+    "smtp_sasl_security_options": "noanonymous",
+}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "master_cf", "expected"),
+    [
+        ({"smtpd_tls_security_level": "may"}, SMTPD, []),
+        ({"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": ""}, SMTPD, ["no_certificate"]),
+        ({"smtpd_use_tls": "yes", "smtpd_tls_chain_files": ""}, SMTPD, ["no_certificate"]),
+        ({"smtpd_tls_security_level": "none", "smtpd_tls_chain_files": ""}, SMTPD, []),
+        (
+            {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": "", "tls_server_sni_maps": "hash:/s"},
+            SMTPD,
+            [],
+        ),
+        ({**AUTH, "smtpd_tls_security_level": "may"}, SMTPD, ["auth_without_tls"]),
+        ({**AUTH, "smtpd_tls_security_level": "may", "smtpd_tls_auth_only": "yes"}, SMTPD, []),
+        ({**AUTH, "smtpd_tls_security_level": "encrypt"}, SMTPD, []),
+        ({**AUTH, "smtpd_tls_auth_only": "yes"}, SMTPD, ["auth_without_tls"]),
+        (AUTH, SMTPD + "  -o smtpd_sasl_auth_enable=no\n", []),
+        ({**AUTH, "smtpd_sasl_security_options": "noplaintext"}, SMTPD, []),
+        ({}, "submissions inet n - y - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes\n", []),
+        ({}, "465 inet n - y - - smtpd\n", ["wrapper_mode"]),
+        ({"smtpd_tls_wrappermode": "yes"}, SMTPD, ["wrapper_mode"]),
+        (PASSWORDS, SMTP, ["password_without_tls"]),
+        ({**PASSWORDS, "smtp_tls_security_level": "may"}, SMTP, ["password_without_tls"]),
+        ({**PASSWORDS, "smtp_tls_security_level": "encrypt"}, SMTP, []),
+        ({**PASSWORDS, "smtp_tls_policy_maps": "hash:/t"}, SMTP, []),
+        ({**PASSWORDS, "smtp_sasl_security_options": "noplaintext, noanonymous"}, SMTP, []),
+        ({"smtp_tls_security_level": "secure"}, SMTP, ["no_trusted_ca"]),
+        ({"smtp_tls_security_level": "secure", "smtp_tls_CAfile": "/ca.pem"}, SMTP, []),
+        ({"smtp_tls_wrappermode": "yes"}, SMTP, ["wrapper_mode"]),
+        ({"relayhost": "[hub]:465", "smtp_tls_security_level": "encrypt"}, SMTP, ["wrapper_mode"]),
+        ({"relayhost": "[hub]:465"}, SMTP + "  -o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt\n", []),
+        (
+            {"relayhost": "[hub]:587", "smtp_tls_wrappermode": "yes", "smtp_tls_security_level": "encrypt"},
+            SMTP,
+            ["wrapper_mode"],
+        ),
+        ({"smtp_tls_connection_reuse": "yes"}, SMTP, ["missing_service", "missing_service"]),
+        (
+            {"smtp_tls_connection_reuse": "yes"},
+            SMTP + "tlsproxy unix - - y - 0 tlsproxy\nscache unix - - y - 1 scache\n",
+            [],
+        ),
+    ],
+)
+def test_what_services_would_do(parameters, master_cf, expected):
+    assert checks(parameters, master_cf) == expected
+
+
+def test_a_finding_of_main_cf_is_the_same_for_all_services():
+    parameters = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": ""}
+    main_cf = "smtpd_tls_security_level = may\n"
+    found = list(tls.problems(configuration(main_cf, SMTPD + "25 pass n - y - - smtpd\n", **parameters)))
+    assert len({problem.identity for problem in found}) == 1 and found[0].where == "main.cf:1"
+
+
+@pytest.mark.parametrize(
+    ("name", "mine", "service", "its", "severity"),
+    [
+        ("smtpd_tls_security_level", "may", "submission", "encrypt", None),
+        ("smtpd_tls_security_level", "encrypt", "submission", "may", "error"),
+        ("smtpd_tls_security_level", "encrypt", "smtp", "", "error"),
+        ("smtpd_tls_auth_only", "yes", "submission", "no", "error"),
+        ("smtpd_tls_mandatory_protocols", ">=TLSv1.2", "submission", ">=TLSv1", "error"),
+        ("smtpd_tls_mandatory_protocols", ">=TLSv1", "submission", ">=TLSv1.2", None),
+        ("smtpd_tls_loglevel", "1", "submission", "2", None),
+        ("smtpd_tls_loglevel", "1", "smtp", "2", "warning"),
+        ("smtpd_tls_loglevel", "1", "25", "1", None),
+    ],
+)
+def test_options_that_defeat_what_is_declared(name, mine, service, its, severity):
+    master_cf = f"{service} inet n - y - - smtpd -o {name}={its}\n"
+    made = configuration(f"{name} = {mine}\n", master_cf, **{name: mine})
+    found = list(tls.overridden(made, frozenset({("main", name)})))
+    assert [problem.severity for problem in found] == ([severity] if severity else [])
+    assert list(tls.overridden(made, frozenset())) == []
+    assert list(tls.overridden(made, frozenset({("main", name), (f"{service}/inet", name)}))) == []

@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the digest of a fingerprint says of its length."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._formats import fingerprints
+
+SHA256 = ":".join(["AB"] * 32)
+
+
+@pytest.mark.parametrize(
+    ("value", "digest"),
+    [(SHA256, "sha256"), (SHA256.replace(":", "").lower(), "sha256"), (SHA256, "")],
+)
+def test_a_fingerprint(value, digest):
+    assert fingerprints.mistake(value, digest) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "digest", "cause", "remedy"),
+    [
+        ("AA:B", "sha256", "'AA:B' is no fingerprint", "hexadecimal"),
+        ("AA:BB", "", "has 2 bytes, no digest has so many", ""),
+        (SHA256, "sha1", "32 bytes, but smtp_tls_fingerprint_digest is sha1", "digest to sha256, or give the sha1"),
+        ("AA:BB", "sha1", "2 bytes, but smtp_tls_fingerprint_digest is sha1", "Give the sha1 fingerprint"),
+    ],
+)
+def test_no_fingerprint(value, digest, cause, remedy):
+    said = fingerprints.mistake(value, digest)
+    assert said is not None
+    assert cause in said[0] and remedy in said[1]

@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What shows that master(8) has taken over. That the real one shows it, and that one which dies does not, the scenario ``proof`` sees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._host import master as master_host
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Completed, Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.master import Process, Service
+
+MASTER_CF = """
+smtp inet n - y - - smtpd
+pickup unix n - y 60 1 pickup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - y 1000? 1 tlsmgr
+"""
+
+BEFORE = {(11, 100): Process("pickup", 100), (12, 100): Process("qmgr", 100), (13, 120): Process("smtpd", 100)}
+PICKUP = {(21, 200): Process("pickup", 100)}
+QMGR = {(22, 200): Process("qmgr", 100)}
+
+
+class Watched(Service):
+    """One whose processes are what the test says."""
+
+    def __init__(self, instance):
+        super().__init__(instance)
+        self.found = BEFORE
+
+    def _processes(self):
+        return self.found
+
+
+@pytest.fixture(name="make")
+def fixture_make(tmp_path):
+    def make(master_cf=MASTER_CF, kind=Watched):
+        (tmp_path / "main.cf").write_text(f"queue_directory = {tmp_path}\n")
+        (tmp_path / "master.cf").write_text(master_cf)
+        os.utime(tmp_path / "main.cf", (1, 1))
+        return kind(Instance(str(tmp_path), lambda argv, _stdin: Completed(tuple(argv), 0, b"", b"")))
+
+    return make
+
+
+def test_of_what_was_not_brought_up_nothing_is_known(make):
+    service = make()
+    service.found = {**PICKUP, **QMGR}
+    assert not service.has_taken_over()
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        ({}, False),
+        (BEFORE, False),
+        ({**BEFORE, **QMGR}, False),
+        ({**BEFORE, **PICKUP, (22, 200): Process("qmgr", 0)}, False),
+        ({**BEFORE, **PICKUP, (22, 200): Process("master", 100)}, False),
+        ({**BEFORE, **PICKUP, **QMGR}, True),
+        ({**PICKUP, **QMGR}, True),
+        ({(11, 200): Process("pickup", 100), (12, 200): Process("qmgr", 100)}, True),
+    ],
+    ids=["none", "old", "one", "still root", "not yet", "beside the old", "instead", "numbers used again"],
+)
+def test_new_processes_show_it(make, found, shown):
+    service = make()
+    service.bring_up("restart")
+    service.found = found
+    assert service.has_taken_over() == shown
+
+
+def test_a_service_that_keeps_the_rights_of_root(make):
+    service = make("pickup unix n n y 60 1 pickup\n")
+    service.bring_up("restart")
+    service.found = {(21, 200): Process("pickup", 0)}
+    assert service.has_taken_over()
+
+
+def test_they_must_stay(make):
+    service = make()
+    service.bring_up("restart")
+    service.found = {**PICKUP, **QMGR}
+    assert service.has_taken_over()
+    service.found = {**PICKUP, **QMGR, (23, 300): Process("smtpd", 100)}
+    assert service.has_taken_over()
+    service.found = {**PICKUP, (24, 300): Process("qmgr", 100)}
+    assert not service.has_taken_over(), "one has died and was started again"
+
+
+def test_what_has_not_been_started(make):
+    service = make()
+    service.bring_up("reload")
+    assert service.not_woken(0) == ["pickup", "qmgr"]
+    service.found = {**BEFORE, **PICKUP}
+    assert service.not_woken(0.1) == ["qmgr"]
+    service.found = {**PICKUP, **QMGR}
+    assert service.not_woken(60) == []
+
+
+@pytest.mark.parametrize("master_cf", ["", "smtp inet n - y - - smtpd\n", "tlsmgr unix - - y 1000? 1 tlsmgr\n"])
+def test_where_nothing_is_woken_only_time_can_tell(make, master_cf):
+    service = make(master_cf)
+    service.bring_up("restart")
+    service.found = {(21, 200): Process("tlsmgr", 100)}
+    assert not service.has_taken_over()
+
+
+def test_the_children_of_the_process_that_the_file_names(make, tmp_path):
+    (tmp_path / "pid").mkdir()
+    service = make(kind=Service)
+    service.instance.parameters = {"queue_directory": str(tmp_path)}
+    assert service._processes() == {}
+    with subprocess.Popen(["sh", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE) as master:
+        try:
+            master.stdout.readline()
+            (tmp_path / "pid/master.pid").write_text(f"{master.pid:>11}\n")
+            assert master_host.Process("sleep", os.geteuid()) in awaited(service)
+        finally:
+            subprocess.run(["pkill", "-P", str(master.pid)], check=False)
+
+
+def awaited(service):
+    """Its processes, once the child of the shell is what it shall be."""
+    for _turn in range(1000):
+        found = list(service._processes().values())
+        if any(process.program == "sleep" for process in found):
+            return found
+    return []

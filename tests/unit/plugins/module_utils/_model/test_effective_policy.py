@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What applies to a next hop. The scenario routes asks the real smtp(8) the same."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._model.effective_policy import (
+    applied,
+    keys,
+    report,
+    weakest,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Hop, Resolver, Tables, Unknown
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
+
+MASTER_CF = """\
+smtp unix - - n - - smtp
+strict unix - - n - - smtp
+  -o smtp_tls_security_level=secure
+  -o smtp_tls_secure_cert_match=hub.test
+blind unix - - n - - smtp
+  -o smtp_tls_policy_maps=
+lmtp unix - - n - - lmtp
+local unix - - n - - local
+"""
+PIN = ":".join(["AB"] * 32)
+DEFAULTS = {
+    "default_transport": "smtp",
+    "parent_domain_matches_subdomains": "relay_domains",
+    "smtp_host_lookup": "dns",
+    "smtp_tls_policy_maps": "hash:/p, hash:/q",
+    "smtp_tls_secure_cert_match": "nexthop, dot-nexthop",
+    "smtp_tls_verify_cert_match": "hostname",
+    "smtp_tls_enforce_peername": "yes",
+    "smtp_tls_security_level": "may",
+    "lmtp_tls_policy_maps": "hash:/lmtp",
+}
+
+
+def resolver(policies=None, version=(3, 10, 5), more=None, **parameters):
+    tables = Tables({"hash:/p": policies or {}, "hash:/q": more or {}, "hash:/lmtp": {"private/l": "encrypt"}})
+    return Resolver(built(DEFAULTS, master_cf=MASTER_CF, version=version, **parameters), tables)
+
+
+def hop(nexthop, transport="smtp", protocol="smtp"):
+    return Hop(transport, nexthop, "relayhost", True, protocol)
+
+
+@pytest.mark.parametrize(
+    ("nexthop", "found"),
+    [
+        ("a.b.test", ["a.b.test", ".b.test", ".test"]),
+        ("hub", ["hub"]),
+        ("[a.b.test]", ["[a.b.test]"]),
+        ("a.b.test:25", ["a.b.test:25"]),
+        ("192.0.2.1", ["192.0.2.1"]),
+        ("[192.0.2.1]:587", ["[192.0.2.1]:587"]),
+    ],
+)
+def test_what_is_looked_up(nexthop, found):
+    assert list(keys(nexthop)) == found
+
+
+@pytest.mark.parametrize(
+    ("policies", "nexthop", "level", "key"),
+    [
+        ({}, "[h]:587", "may", ""),
+        ({"[h]:587": "encrypt"}, "[H]:587", "encrypt", "[H]:587"),
+        ({"[h]": "encrypt", "h": "encrypt", "[h]:submission": "encrypt"}, "[h]:587", "may", ""),
+        ({".test": "encrypt", ".b.test": "none"}, "a.b.test", "none", ".b.test"),
+        ({".test": "encrypt"}, "[a.test]", "may", ""),
+        ({"test": "encrypt"}, "a.test", "may", ""),
+    ],
+)
+def test_the_policy_that_applies(policies, nexthop, level, key):
+    counts = applied(resolver(policies), hop(nexthop))
+    assert (counts.level, counts.key) == (level, key)
+
+
+def test_the_first_table_that_has_it_counts():
+    both = resolver({"a.test": "may"}, more={"a.test": "encrypt", ".test": "encrypt"})
+    assert applied(both, hop("a.test")).table == "hash:/p"
+    assert applied(both, hop("b.test")).table == "hash:/q"
+
+
+@pytest.mark.parametrize(
+    ("transport", "nexthop", "protocol", "level", "match"),
+    [
+        ("strict", "h", "smtp", "secure", ("hub.test",)),
+        ("strict", "[p]", "smtp", "encrypt", ()),
+        ("blind", "[p]", "smtp", "may", ()),
+        ("lmtp", "private/l", "lmtp", "encrypt", ()),
+        ("local", "x", "", "", ()),
+    ],
+)
+def test_each_service_has_its_own(transport, nexthop, protocol, level, match):
+    counts = applied(resolver({"[p]": "encrypt"}), hop(nexthop, transport, protocol))
+    assert (counts.level, counts.match) == (level, match)
+
+
+@pytest.mark.parametrize(
+    ("value", "parameters", "level", "match"),
+    [
+        (f"fingerprint match={PIN}|{PIN}", {}, "fingerprint", (PIN, PIN)),
+        ("fingerprint", {"smtp_tls_fingerprint_cert_match": f"{PIN} AA:BB"}, "fingerprint", (PIN, "AA:BB")),
+        ("fingerprint", {}, "invalid", ()),
+        ("secure", {}, "secure", ("nexthop", "dot-nexthop")),
+        ("verify", {}, "verify", ("hostname",)),
+        ("secure match=a.test:.b.test", {}, "secure", ("a.test", ".b.test")),
+        ("dane", {"smtp_dns_support_level": "dnssec"}, "dane", ()),
+        ("dane", {}, "may", ()),
+        ("dane-only", {}, "invalid", ()),
+        ("encrypt match=x", {}, "invalid", ()),
+        ("encrypt # why", {}, "invalid", ()),
+        ("bogus", {}, "invalid", ()),
+        ("none match=x", {}, "invalid", ()),
+        ("may protocols=", {}, "may", ()),
+        ("encrypt { ciphers = high }", {"version": (3, 7, 11)}, "invalid", ()),
+        ("encrypt { ciphers = high }", {}, "encrypt", ()),
+        ("encrypt enable_rpk=yes", {"version": (3, 7, 11)}, "invalid", ()),
+        ("secure policy_type=sts", {"version": (3, 7, 11)}, "invalid", ()),
+        ("secure policy_ttl=1", {}, "invalid", ()),
+    ],
+)
+def test_what_a_policy_comes_to(value, parameters, level, match):
+    counts = applied(resolver({"a": value}, **parameters), hop("a"))
+    assert (counts.level, counts.match) == (level, match)
+    assert bool(counts.problem) == (level != value.split()[0])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "level"),
+    [
+        ({"smtp_use_tls": "yes"}, "may"),
+        ({"smtp_enforce_tls": "yes"}, "verify"),
+        ({"smtp_enforce_tls": "yes", "smtp_tls_enforce_peername": "no"}, "encrypt"),
+        ({}, "none"),
+    ],
+)
+def test_levels_of_old_configurations(parameters, level):
+    assert applied(resolver(smtp_tls_security_level="", **parameters), hop("a")).level == level
+
+
+@pytest.mark.parametrize(
+    ("parameters", "cause"),
+    [
+        ({"smtp_tls_policy_maps": "", "smtp_tls_per_site": "hash:/s"}, "smtp_tls_per_site decides"),
+        ({"smtp_tls_policy_maps": "ldap:/l"}, "ldap:/l can't be read here"),
+        ({"smtp_tls_security_level": "${x"}, "smtp_tls_security_level can't be told"),
+    ],
+)
+def test_what_can_not_be_told(parameters, cause):
+    with pytest.raises(Unknown, match=cause):
+        applied(resolver(**parameters), hop("a"))
+
+
+@pytest.mark.parametrize(
+    ("levels", "lowest"),
+    [
+        (["fingerprint", "may"], "may"),
+        (["dane", "encrypt"], "dane"),
+        (["invalid", "encrypt"], "encrypt"),
+        (["invalid"], "invalid"),
+        ([""], ""),
+        ([], ""),
+    ],
+)
+def test_the_weakest_link(levels, lowest):
+    assert weakest(levels) == lowest
+
+
+def test_report():
+    said = report(resolver({"[h]:588": f"fingerprint match={PIN}"}, relayhost="[h]:588, [h]:587"), "a.test")
+    assert said == {
+        "recipient": "a.test",
+        "sender": None,
+        "next_hops": [
+            {
+                "transport": "smtp",
+                "nexthop": "[h]:588",
+                "source": "relayhost",
+                "fallback": False,
+                "level": "fingerprint",
+                "match": [PIN],
+                "policy": {"table": "hash:/p", "key": "[h]:588", "level": "fingerprint", "match": [PIN]},
+                "problem": "",
+            },
+            {
+                "transport": "smtp",
+                "nexthop": "[h]:587",
+                "source": "relayhost",
+                "fallback": False,
+                "level": "may",
+                "match": [],
+                "policy": None,
+                "problem": "",
+            },
+        ],
+        "weakest_level": "may",
+        "problem": "",
+    }
+    unknown = report(resolver(transport_maps="ldap:/l"), "a.test", "s@b.test")
+    assert (unknown["next_hops"], unknown["weakest_level"]) == ([], "")
+    assert unknown["problem"] == "ldap:/l can't be read here"

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The file with key and chain, and what refers to it. What is in it, the plans for certificates show."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import chain_file
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({}, None),
+        ({"sni": True}, "tls/hub.pem"),
+        ({"chain_file": "tls/own.pem"}, "tls/own.pem"),
+        ({"chain_file": "tls/own.pem", "sni": True}, "tls/own.pem"),
+    ],
+)
+def test_where_it_is(directory, given, path):
+    found = chain_file.chain_file(Instance(str(directory)), {"name": "hub", "chain_file": None, **given})
+    assert found == (None if path is None else str(directory / path))
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"side": "server"}, {"smtpd_tls_chain_files"}),
+        ({"side": "client"}, {"smtp_tls_chain_files"}),
+        ({"side": "both"}, {"smtpd_tls_chain_files", "smtp_tls_chain_files"}),
+        ({"side": "server", "sni": True}, set()),
+        ({"side": "both", "sni": True}, {"smtp_tls_chain_files"}),
+    ],
+)
+def test_parameters(given, names):
+    parameters = chain_file.parameters(given, ["/key.pem", "/chain.pem"])
+    assert {name for name, value in parameters.items() if value is not None} == names
+    assert {parameters[name] for name in names} <= {"/key.pem, /chain.pem"}
+    assert all(name.replace("chain_files", "key_file") in parameters for name in names)
+
+
+def test_a_path_that_postfix_cannot_have():
+    with pytest.raises(DeclarationError, match="white space"):
+        chain_file.parameters({"side": "server"}, ["/my key.pem"])
+
+
+def test_options_of_other_providers():
+    with pytest.raises(DeclarationError, match="provider certbot does not take private_key"):
+        chain_file.refuse_file_options("hub", {"provider": "certbot", "certificate": None, "private_key": "/key.pem"})

@@ -1,0 +1,593 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a deploy hook does when a certificate has been renewed: real openssl and postconf, beside a Postfix that only seems to run.
+
+Whatever goes wrong, the file that Postfix serves must be the old one, byte for byte.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import time
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._host import master, openssl
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import (
+    Completed,
+    Instance,
+    run_program,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle, chain_file, lookup_table
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
+from ansible_collections.mailops.postfix.plugins.module_utils._program import deploy, install
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, ROOT, issue, write
+
+NAME = "mx1.example.org"
+FIRST = issue(NAME, MIDDLE, names=[NAME])
+SECOND = issue(NAME, MIDDLE, names=[NAME])
+THIRD = issue(NAME, MIDDLE, names=[NAME])
+
+
+def leaf_of(issued):
+    return certificate.fingerprint(certificate.certificates(issued.pem)[0])
+
+
+class Host:
+    """An instance whose master(8) is a lock on a pid file, and whose port serves what stood in its files at the last reload."""
+
+    def __init__(self, root):
+        self.root = root
+        self.directory = root / "postfix"
+        self.lineage = root / f"le/live/{NAME}"
+        self.chain_file = self.directory / "tls/mx1.pem"
+        self.commands = []
+        self.log = []
+        self.failing = {}
+        self.problem = ""
+        self.stuck = False
+        self.served = {}
+        self.master = None
+        self.on_reload = lambda: None
+
+    def renew(self, issued=SECOND, chain=None, key=None):
+        write(self.lineage / "fullchain.pem", issued.pem + MIDDLE.pem if chain is None else chain, 0o644)
+        write(self.lineage / "privkey.pem", issued.key_pem if key is None else key)
+
+    def options(self, **given):
+        specified = {
+            name: option.get("default") for name, option in certificate_plan.CERTIFICATE["argument_spec"].items()
+        }
+        return {
+            **specified,
+            "name": NAME,
+            "directory": str(self.root / "le"),
+            "hostnames": [NAME],
+            "ca_file": str(self.root / "root.pem"),
+            "chain_file": "tls/mx1.pem",
+            **given,
+        }
+
+    def declare(self, **given):
+        """What the module does."""
+        wanted = self.options(**given)
+        apply.apply(lambda instance: certificate_plan.certificate(instance, wanted), self.instance)
+        self.reload()
+
+    def instance(self):
+        return Instance(str(self.directory), self.run)
+
+    def start(self):
+        (self.directory / "queue/pid").mkdir(parents=True, exist_ok=True)
+        self.master = open(self.directory / "queue/pid/master.pid", "wb")  # noqa: SIM115
+        fcntl.flock(self.master, fcntl.LOCK_EX)
+
+    def stop(self):
+        if self.master:
+            self.master.close()
+        self.master = None
+
+    def run(self, argv, stdin=None):
+        if argv[0] == "postfix" and argv[-1] != "check":
+            self.commands.append(argv[-1])
+            if argv[-1] in self.failing:
+                return Completed(tuple(argv), 1, b"", self.failing.pop(argv[-1]))
+            if argv[-1] == "start":
+                self.start()
+            self.on_reload()
+            self.reload()
+            return Completed(tuple(argv), 0, b"", b"")
+        return run_program(argv, stdin)
+
+    def reload(self):
+        if not self.stuck:
+            self.served = {
+                None: self.leaf(self.chain_file),
+                "sni.example.org": self.leaf(self.directory / "tls/sni.example.org.pem"),
+            }
+
+    def leaf(self, path):
+        return verify.leaf(Instance(str(self.directory)), str(path))
+
+    def say(self, argv, stdin=None):
+        assert argv[0] in ("postlog", "logger")
+        self.log.append(f"{argv[argv.index('-p') + 1]}: {argv[-1]}")
+        return Completed(tuple(argv), 0, b"", b"")
+
+    def ask(self, question):
+        served = self.served.get(question.server_name)
+        return {
+            "problem": self.problem or None,
+            "failed_at": "greeting" if self.problem else None,
+            "before_tls": {"auth": [], "starttls": True, "mail": {"accepted": True}},
+            "after_tls": {"auth": []},
+            "relay": None,
+            "chain": [{"fingerprint": {"sha256": served}}] if served and not self.problem else [],
+        }
+
+    def call(self, *arguments, **environment):
+        return deploy.main(arguments, environment, self.ask)
+
+    def certbot(self):
+        return self.call(RENEWED_LINEAGE=str(self.lineage))
+
+    def left_over(self):
+        """What should not be in the configuration directory after a run."""
+        return sorted(set(os.listdir(self.directory)) - {"main.cf", "master.cf", "queue", "tls"})
+
+
+@pytest.fixture(name="host")
+def fixture_host(tmp_path, monkeypatch):
+    for name, seconds in (("PATIENCE", 0.3), ("_PAUSE", 0.01)):
+        monkeypatch.setattr(deploy, name, seconds)
+    monkeypatch.setattr(verify, "GLANCE", 0)
+    monkeypatch.setattr(verify, "_PAUSE", 0.01)
+    monkeypatch.setattr(master.Service, "_has_unit", lambda self: False)
+    found = Host(tmp_path)
+    found.directory.mkdir()
+    (found.directory / "main.cf").write_text(
+        f"compatibility_level = 3.6\nqueue_directory = {found.directory}/queue\nmyhostname = {NAME}\n"
+        f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {found.chain_file}\n"
+    )
+    (found.directory / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\n")
+    for name in ("main.cf", "master.cf"):
+        os.utime(found.directory / name, (1, 1))
+    monkeypatch.setattr(deploy, "run_program", found.say)
+    monkeypatch.setattr(deploy.Declaration, "instance", lambda self: found.instance())
+    write(tmp_path / "root.pem", ROOT.pem, 0o644)
+    found.start()
+    found.renew(FIRST)
+    found.declare()
+    found.commands.clear()
+    yield found
+    found.stop()
+
+
+def test_a_renewal_reaches_postfix(host, capsys):
+    host.renew(SECOND)
+    assert host.certbot() == 0
+    assert host.chain_file.read_bytes() == SECOND.key_pem + SECOND.pem + MIDDLE.pem
+    assert host.commands == ["reload"] and host.left_over() == []
+    serial = f"{SECOND.certificate.serial_number:X}"
+    assert (
+        serial in capsys.readouterr().out
+        and serial in host.log[0]
+        and host.log[0].startswith(f"info: {NAME}: in service")
+    )
+    assert host.certbot() == 0
+    assert host.commands == ["reload"] and "already in service" in capsys.readouterr().out
+
+
+def test_no_private_key_is_said(host, capsys):
+    host.renew(SECOND)
+    host.certbot()
+    host.renew(SECOND, key=MIDDLE.key_pem)
+    host.certbot()
+    said = "".join(host.log) + "".join(capsys.readouterr())
+    for key in (SECOND.key_pem, MIDDLE.key_pem):
+        assert not any(line in said for line in key.decode().split("\n")[1:-2])
+
+
+def otherwise(name, text):
+    def change(host, _monkeypatch):
+        path = host.directory / name
+        path.write_text(path.read_text() + text)
+        os.utime(path, (1, 1))
+
+    return change
+
+
+def full(host, monkeypatch):
+    def write_nothing(path, ders):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr(chain_file, "append", write_nothing)
+
+
+def unreadable(host, _monkeypatch):
+    os.unlink(host.lineage / "privkey.pem")
+    os.mkdir(host.lineage / "privkey.pem")
+
+
+EXPIRED = issue(NAME, MIDDLE, names=[NAME], start=-20, end=-10)
+OTHER_NAME = issue("mx2.example.org", MIDDLE, names=["mx2.example.org"])
+
+WAYS = {
+    "another key": (lambda host, _m: host.renew(key=FIRST.key_pem), "this private key does not belong to the first"),
+    "truncated chain": (lambda host, _m: host.renew(chain=(SECOND.pem + MIDDLE.pem)[:-40]), "the file is cut off"),
+    "leaf alone": (lambda host, _m: host.renew(chain=SECOND.pem), "unable to get local issuer certificate"),
+    "expired": (lambda host, _m: host.renew(EXPIRED), "it expired on"),
+    "wrong name": (lambda host, _m: host.renew(OTHER_NAME), f"the certificate does not cover {NAME}"),
+    "unreadable": (unreadable, "privkey.pem: it is not a file"),
+    "gone": (lambda host, _m: shutil.rmtree(host.lineage), "there is no such file. Obtain it first"),
+    "disk full": (full, "No space left on device. Nothing has been changed"),
+    "Postfix stopped": (lambda host, _m: host.stop(), "does not run"),
+    "main.cf broken": (otherwise("main.cf", "relayhost = ${x\n"), "postconf can't read it"),
+    "main.cf no good": (otherwise("main.cf", "smtpd_tls_security_level = bogus\n"), "takes none, may, encrypt"),
+    "master.cf broken": (otherwise("master.cf", "smtp inet n\n"), "bad field count"),
+}
+
+
+@pytest.mark.parametrize(("break_it", "reason"), WAYS.values(), ids=list(WAYS))
+def test_what_goes_wrong_before(host, monkeypatch, capsys, break_it, reason):
+    before, served = host.chain_file.read_bytes(), dict(host.served)
+    host.renew(SECOND)
+    break_it(host, monkeypatch)
+    assert host.certbot() == 1
+    output = capsys.readouterr()
+    assert reason in output.err and output.err.startswith(f"deploy-certificate: {NAME}: ") and output.out == ""
+    assert len(host.log) == 1 and host.log[0].startswith("error: ") and reason in host.log[0]
+    assert host.chain_file.read_bytes() == before and host.served == served
+    assert host.commands == [] and host.left_over() == []
+
+
+def no_reload(host):
+    host.failing["reload"] = b"postfix/postfix-script: fatal: bad\n"
+
+
+def stale(host):
+    host.stuck = True
+
+
+def new_problem(host):
+    def when_reloaded():
+        host.problem = "" if host.problem else "it refuses to talk: 421"
+
+    host.on_reload = when_reloaded
+
+
+def killed_by_reload(host):
+    def when_reloaded():
+        host.on_reload = lambda: None
+        host.stop()
+
+    host.on_reload = when_reloaded
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason", "commands"),
+    [
+        (no_reload, "fatal: bad", ["reload", "reload"]),
+        (stale, "it serves another certificate", ["reload", "reload"]),
+        (new_problem, "it refuses to talk: 421", ["reload", "reload"]),
+        (killed_by_reload, "master(8) died of it", ["reload", "start"]),
+    ],
+)
+def test_what_goes_wrong_afterwards(host, capsys, break_it, reason, commands):
+    before = host.chain_file.read_bytes()
+    host.renew(SECOND)
+    break_it(host)
+    assert host.certbot() == 1
+    error = capsys.readouterr().err
+    assert reason in error and "The old certificate is back in service" in error and reason in host.log[-1]
+    assert host.chain_file.read_bytes() == before and host.commands == commands and host.left_over() == []
+    assert host.served[None] == leaf_of(FIRST)
+
+
+def test_what_was_wrong_before_is_no_reason_to_go_back(host):
+    def ask(question, ask=host.ask):
+        return {**ask(question), "after_tls": {"auth": ["PLAIN"]}}
+
+    host.ask = ask
+    host.renew(SECOND)
+    assert host.certbot() == 0
+
+
+def test_without_a_chain_file_there_is_no_way_back(host, capsys):
+    host.declare(chain_file=None, deploy_hook=True)
+    host.renew(SECOND)
+    host.stuck = True
+    (host.directory / "main.cf").write_text(
+        (host.directory / "main.cf").read_text()
+        + f"smtpd_tls_chain_files = {host.lineage}/privkey.pem, {host.lineage}/fullchain.pem\n"
+    )
+    os.utime(host.directory / "main.cf", (1, 1))
+    shutil.rmtree(os.path.join(install.DECLARATIONS, "certificates"))
+    host.declare(chain_file=None, deploy_hook=True)
+    assert host.certbot() == 1
+    error = capsys.readouterr().err
+    assert "it serves another certificate" in error and "no way back to the old ones: set chain_file" in error
+
+
+def test_an_installation_that_nobody_has_accepted_stays_open(host):
+    """The play that made it will prove it, and may go back."""
+    apply.apply(
+        lambda instance: Plan([Change(instance.path("x"), b"", None)]),
+        host.instance,
+        provisional=True,
+    )
+    host.renew(SECOND)
+    assert host.certbot() == 0
+    assert host.left_over() == [".unproven-1", ".unproven-2", "x"]
+
+
+def test_a_second_certificate_is_asked_for_too(host, capsys):
+    """Where clients get one or the other, by the keys that they can use."""
+    second = host.directory / "tls/second.pem"
+    write(second, THIRD.key_pem + THIRD.pem + MIDDLE.pem)
+    main_cf = host.directory / "main.cf"
+    main_cf.write_text(f"{main_cf.read_text()}smtpd_tls_chain_files = {second}, {host.chain_file}\n")
+    os.utime(main_cf, (1, 1))
+    for_rsa = leaf_of(FIRST)
+
+    def ask(question, ask=host.ask):
+        answer = ask(question)
+        shown = {"rsa": for_rsa, None: leaf_of(THIRD)}[question.key_type]
+        return {**answer, "chain": [{"fingerprint": {"sha256": shown}, "key_type": question.key_type or "ecdsa"}]}
+
+    host.ask = ask
+    host.renew(SECOND)
+    assert host.certbot() == 1
+    assert f"it serves another certificate ({leaf_of(FIRST)})" in capsys.readouterr().err
+    assert host.leaf(host.chain_file) == leaf_of(FIRST)
+    for_rsa = leaf_of(SECOND)
+    assert host.certbot() == 0 and host.leaf(host.chain_file) == leaf_of(SECOND)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing that would tidy up is run."""
+
+
+def kill(host, monkeypatch, where):
+    """Kill a renewal with the second certificate before or after its reload, half an hour ago and more."""
+
+    def die(*_arguments):
+        raise Killed
+
+    with monkeypatch.context() as context:
+        context.setattr(deploy, "_go_back", lambda *_arguments: None)
+        if where == "before the reload":
+            context.setattr(master.Service, "bring_up", die)
+        else:
+            context.setattr(apply, "accept", die)
+        host.renew(SECOND)
+        with pytest.raises(Killed):
+            host.certbot()
+    long_ago = time.time() - 3600
+    os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
+
+
+@pytest.mark.parametrize("then", [["--due"], ["--name", NAME]])
+@pytest.mark.parametrize("where", ["before the reload", "after the reload"])
+def test_a_call_that_was_killed_is_completed_by_the_next(host, monkeypatch, where, then):
+    kill(host, monkeypatch, where)
+    assert host.left_over() == [".unproven-1"]
+    assert host.call(*then) == 0
+    assert host.served[None] == leaf_of(SECOND) and host.left_over() == []
+    assert host.commands == ["reload"]
+
+
+def test_after_a_call_that_was_killed_a_failure_does_not_lead_back_to_before_it(host, monkeypatch):
+    kill(host, monkeypatch, "after the reload")
+    host.renew(THIRD)
+    no_reload(host)
+    assert host.certbot() == 1
+    assert host.served[None] == leaf_of(SECOND) == host.leaf(host.chain_file) and host.left_over() == []
+
+
+def test_what_a_killed_call_never_brought_into_service_is_undone_with_the_next(host, monkeypatch):
+    kill(host, monkeypatch, "before the reload")
+    host.renew(THIRD)
+    stale(host)
+    assert host.certbot() == 1
+    assert host.served[None] == leaf_of(FIRST) == host.leaf(host.chain_file) and host.left_over() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "concerned"),
+    [
+        ([], {"RENEWED_LINEAGE": "{lineage}"}, True),
+        ([], {"RENEWED_LINEAGE": "{lineage}/"}, True),
+        ([], {"RENEWED_LINEAGE": "{lineage}-0001"}, False),
+        ([], {"LEGO_CERT_PATH": "{lineage}/fullchain.pem", "LEGO_CERT_DOMAIN": "x"}, True),
+        ([], {"LEGO_HOOK_CERT_PATH": "{lineage}/fullchain.pem"}, True),
+        ([], {"CERT_FULLCHAIN_PATH": "{lineage}/fullchain.pem", "Le_Domain": "x"}, True),
+        ([], {"CERT_FULLCHAIN_PATH": "/elsewhere/fullchain.pem"}, False),
+        (["deploy_cert", "x", "/k", "/c", "{lineage}/fullchain.pem", "/ch", "1"], {}, True),
+        (["deploy_cert", "x", "/k", "/c", "/f", "/ch", "1"], {}, False),
+        (["--path", "/x", "{lineage}"], {}, True),
+        (["--path", "/x"], {}, False),
+        (["--name", "x", NAME], {}, True),
+        (["--name", "x"], {}, False),
+        (["--all"], {}, True),
+    ],
+)
+def test_who_is_concerned(host, monkeypatch, arguments, environment, concerned):
+    done = []
+    monkeypatch.setattr(deploy, "deploy", lambda declared, ask: done.append(declared.name) or "done")
+    told = {name: value.format(lineage=host.lineage) for name, value in environment.items()}
+    assert host.call(*[word.format(lineage=host.lineage) for word in arguments], **told) == 0
+    assert done == ([NAME] if concerned else [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["deploy_challenge", "x", "y", "z"], 0),
+        (["startup_hook"], 0),
+        (["this_hookscript_is_broken__dehydrated_is_working_fine__please_ignore_unknown_hooks_in_your_script"], 0),
+        (["--help"], 0),
+        ([], 2),
+        (["deploy_cert"], 2),
+        (["--name"], 2),
+        (["--all", "x"], 2),
+        (["certbot"], 2),
+    ],
+)
+def test_arguments(host, capsys, arguments, status):
+    assert host.call(*arguments) == status
+    assert ("usage: " in capsys.readouterr().err) is (status == 2)
+    assert host.commands == []
+
+
+def test_one_failure_does_not_keep_the_others_from_it(host, capsys):
+    directory = os.path.join(install.DECLARATIONS, "certificates")
+    with open(os.path.join(directory, "a.json"), "w", encoding="utf-8") as file:
+        file.write("{")
+    with open(os.path.join(directory, "b.json"), "w", encoding="utf-8") as file:
+        json.dump({"config_directory": str(host.directory), "options": host.options(name="none")}, file)
+    host.renew(SECOND)
+    assert host.call("--all") == 1
+    output = capsys.readouterr()
+    assert "a.json" in output.err and "none: checking" in output.err and f"{NAME}: in service" in output.out
+
+
+def test_an_instance_that_has_been_removed(host, capsys):
+    host.renew(SECOND)
+    shutil.rmtree(host.directory)
+    assert host.certbot() == host.call("--all") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_table_of_server_names_is_remade(host, capsys):
+    name = "sni.example.org"
+    first, second = (issue(name, MIDDLE, names=[name]) for _time in range(2))
+    lineage = host.root / f"le/live/{name}"
+
+    def renew(issued):
+        write(lineage / "fullchain.pem", issued.pem + MIDDLE.pem, 0o644)
+        write(lineage / "privkey.pem", issued.key_pem)
+
+    def in_table():
+        table = f"{lookup_table.choose_type(host.instance(), 'auto')}:{host.directory}/tls/sni"
+        done = run_program(["postmap", "-c", str(host.directory), "-F", "-q", name, table])
+        return done.stdout
+
+    renew(first)
+    host.declare(name=name, hostnames=None, chain_file=None, sni=True)
+    assert first.pem in in_table()
+    text = (host.directory / "tls/sni").read_bytes()
+    renew(second)
+    assert host.call(RENEWED_LINEAGE=str(lineage)) == 0
+    assert in_table().strip() == (second.key_pem + second.pem + MIDDLE.pem).strip()
+    assert (host.directory / "tls/sni").read_bytes() == text
+    before = [path.read_bytes() for path in sorted((host.directory / "tls").iterdir())]
+    renew(first)
+    host.stuck = True
+    assert host.call(RENEWED_LINEAGE=str(lineage)) == 1
+    assert f"for {name}: it serves another certificate" in capsys.readouterr().err
+    assert [path.read_bytes() for path in sorted((host.directory / "tls").iterdir())] == before
+
+
+def test_what_cannot_be_logged_by_postfix_is_logged_by_syslog(host, monkeypatch):
+    said = []
+
+    def say(argv, stdin=None):
+        said.append(argv)
+        if argv[0] == "postlog":
+            raise PostfixError("running", "postlog", "broken")
+        return Completed(tuple(argv), 0, b"", b"")
+
+    monkeypatch.setattr(deploy, "run_program", say)
+    host.renew(chain=b"")
+    assert host.certbot() == 1
+    assert [argv[0] for argv in said] == ["postlog", "logger"] and "mail.err" in said[1]
+
+
+def test_ca_bundles_follow_the_system(host, monkeypatch, capsys):
+    system = host.root / "system.pem"
+    write(system, ROOT.pem, 0o644)
+    monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(system),))
+    wanted = {"extra": [], "system": True, "form": "file", "path": "cas.pem", "update_hook": True}
+    apply.apply(lambda instance: ca_bundle.ca_bundle(instance, wanted), host.instance)
+    assert host.call("--ca-bundles") == 0 and host.commands == []
+    write(system, ROOT.pem + MIDDLE.pem, 0o644)
+    assert host.call("--ca-bundles") == 0
+    assert host.commands == ["reload"] and MIDDLE.pem in (host.directory / "cas.pem").read_bytes()
+    assert "2 CAs, changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("main.cf", "smtpd_tls_security_level = bogus\n"),
+        ("main.cf", "inet_protocols = ipv9\n"),
+        ("master.cf", "smtp inet n\n"),
+    ],
+)
+def test_a_new_ca_is_no_reason_to_load_a_broken_configuration(host, monkeypatch, capsys, name, text):
+    system = host.root / "system.pem"
+    write(system, ROOT.pem, 0o644)
+    monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(system),))
+    wanted = {"extra": [], "system": True, "form": "file", "path": "cas.pem", "update_hook": True}
+    apply.apply(lambda instance: ca_bundle.ca_bundle(instance, wanted), host.instance)
+    write(system, ROOT.pem + MIDDLE.pem, 0o644)
+    before = (host.directory / name).read_text()
+    otherwise(name, text)(host, None)
+    assert host.call("--due") == 1 and host.commands == []
+    assert MIDDLE.pem not in (host.directory / "cas.pem").read_bytes()
+    (host.directory / name).write_text(before)
+    os.utime(host.directory / name, (1, 1))
+    assert host.call("--due") == 0 and host.commands == ["reload"]
+    assert MIDDLE.pem in (host.directory / "cas.pem").read_bytes()
+
+
+# Each hour
+
+
+def test_what_was_refused_is_tried_again(host, capsys):
+    host.renew(SECOND)
+    host.stop()
+    assert host.certbot() == 1
+    assert host.call("--due") == 1 and "does not run" in host.log[-1]
+    host.start()
+    assert host.call("--due") == 0
+    assert host.chain_file.read_bytes() == SECOND.key_pem + SECOND.pem + MIDDLE.pem and host.commands == ["reload"]
+    assert host.log[-1].startswith(f"info: {NAME}: in service")
+
+
+def test_what_is_in_service_is_not_touched_nor_spoken_of(host, capsys):
+    assert host.call("--due") == 0
+    host.stop()
+    assert host.call("--due") == 0
+    assert (host.commands, host.log, capsys.readouterr()) == ([], [], ("", ""))
+
+
+def test_a_file_that_nobody_has_loaded_yet(host):
+    """As after a run that was killed before it could reload."""
+    host.renew(SECOND)
+    write(host.chain_file, SECOND.key_pem + SECOND.pem + MIDDLE.pem)
+    assert host.call("--due") == 0 and host.commands == ["reload"]
+
+
+def test_a_run_of_ansible_is_left_alone(host):
+    host.renew(SECOND)
+    apply.apply(
+        lambda instance: Plan([Change(instance.path("x"), b"", None)]),
+        host.instance,
+        provisional=True,
+    )
+    assert host.call("--due") == 0 and host.commands == []
+    long_ago = time.time() - 3600
+    os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
+    assert host.call("--due") == 0 and host.commands == ["reload"]

@@ -1,0 +1,1114 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Conversations with real servers: honest ones, lying ones, and the Postfix of this machine."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp import connection as connection_smtp
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp import probe, probe_options
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp.connection import Reply
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp.probe_options import Question
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+NAME = "mx.example.org"
+NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+DAY = datetime.timedelta(days=1)
+STEP = 0.4
+"""Seconds that a silent server is given."""
+
+PREFERRED = ("X25519", "X25519MLKEM768")
+"""What OpenSSL takes for the key exchange if it has the choice, by its version."""
+
+# Certificates
+
+
+class Issued:
+    """A certificate with its key, in files as servers want them."""
+
+    def __init__(
+        self, directory, label, key, subject, issuer=None, names=(), days=(-1, 30), authority=False, purpose=None
+    ):
+        self.key = key
+        self.issuer = issuer
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(issuer.certificate.subject if issuer else name)
+            .public_key(key.public_key())
+            .serial_number(0x1234ABCD)
+            .not_valid_before(NOW + days[0] * DAY)
+            .not_valid_after(NOW + days[1] * DAY)
+            .add_extension(x509.BasicConstraints(authority, None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        )
+        if names:
+            alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+            builder = builder.add_extension(alternatives, critical=False)
+        if purpose:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        signer = issuer.key if issuer else key
+        digest = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+        self.certificate = builder.sign(signer, digest)
+        self.pem = self.certificate.public_bytes(Encoding.PEM)
+        self.key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        self.path = directory / f"{label}.pem"
+        self.path.write_bytes(self.key_pem + b"".join(link.pem for link in self.chain))
+
+    @property
+    def chain(self):
+        """This one and its issuers, without the root."""
+        links, link = [], self
+        while link is not None and (link is self or link.issuer is not None):
+            links.append(link)
+            link = link.issuer
+        return links
+
+
+@pytest.fixture(scope="session", name="pki")
+def fixture_pki(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("pki")
+    curve, rsa_key = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
+
+    def issue(label, *arguments, **options):
+        made[label] = Issued(directory, label, *arguments, **options)
+        return made[label]
+
+    made = {}
+    root = issue("root", ec.generate_private_key(ec.SECP256R1()), "Test root", authority=True)
+    middle = issue("middle", ec.generate_private_key(ec.SECP384R1()), "Test middle", root, authority=True)
+    issue("ecdsa", curve, NAME, middle, names=[NAME, "*.wild.example.org"])
+    issue("rsa", rsa_key, NAME, middle, names=[NAME])
+    issue("ed25519", ed25519.Ed25519PrivateKey.generate(), NAME, middle, names=[NAME])
+    issue("common_name", curve, NAME, middle)
+    issue("expired", curve, NAME, middle, names=[NAME], days=(-30, -1))
+    issue("other", curve, "other.example.org", middle, names=["other.example.org"])
+    issue("for_clients", curve, NAME, middle, names=[NAME], purpose=x509.ExtendedKeyUsageOID.CLIENT_AUTH)
+    issue("self_signed", curve, NAME, names=[NAME])
+    issue("client", curve, "laptop.example.org", middle, names=["laptop.example.org"])
+    leaf_alone = issue("leaf_alone", curve, NAME, middle, names=[NAME])
+    leaf_alone.path.write_bytes(leaf_alone.key_pem + leaf_alone.pem)
+    (directory / "ca.pem").write_bytes(root.pem)
+    (directory / "directory").mkdir()
+    (directory / "directory" / "root.pem").write_bytes(root.pem)
+    subprocess.run(["openssl", "rehash", directory / "directory"], check=True)
+    (directory / "client.key").write_bytes(made["client"].key_pem)
+    (directory / "locked.key").write_bytes(
+        made["client"].key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
+    return made, directory
+
+
+# Servers
+
+
+class Talk:
+    """The server's end of a connection."""
+
+    def __init__(self, connection, heard):
+        self.socket = connection
+        self.heard = heard
+
+    def say(self, *lines):
+        self.socket.sendall(b"".join(line if isinstance(line, bytes) else line.encode() + b"\r\n" for line in lines))
+
+    def hear(self):
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = self.socket.recv(1)
+            if not byte:
+                raise ConnectionError
+            line += byte
+        self.heard.append(line.decode("latin-1").rstrip())
+        return self.heard[-1]
+
+    def expect(self, *commands):
+        """Takes these commands, and answers all but the last with success."""
+        for number, command in enumerate(commands, start=1):
+            assert self.hear().startswith(command)
+            if number < len(commands):
+                self.say("250-here\r\n250 STARTTLS" if command == "EHLO" else "250 ok")
+
+    def secure(self, context):
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    def wait(self):
+        """Until the client goes."""
+        while self.socket.recv(4096):
+            pass
+
+
+class Server:
+    """Serves each connection on a port of the loopback with a function of it."""
+
+    def __init__(self, serve):
+        self._serve = serve
+        self.heard = []
+        self.connections = 0
+        self.failures = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection = self._socket.accept()[0]
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._talk, args=(connection, self.connections), daemon=True).start()
+
+    def _talk(self, connection, number):
+        talk = Talk(connection, self.heard)
+        try:
+            talk.number = number
+            self._serve(talk)
+        except OSError:
+            pass  # The client has gone, or could not agree on TLS.
+        except AssertionError as error:
+            self.failures.append(error)
+        finally:
+            talk.socket.close()
+
+    def close(self):
+        # Wakes the thread that accepts.
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture(name="serve")
+def fixture_serve():
+    servers = []
+
+    def serve(function):
+        servers.append(Server(function))
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.close()
+        assert server.failures == []
+        # The promise of the module: no mail is ever sent.
+        assert not [line for line in server.heard if line.upper().startswith(("DATA", "BDAT"))]
+
+
+def server_context(certificate, lowest="TLSv1_2", highest="TLSv1_3", ciphers=None, curve=None, ask=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.path)
+    context.set_ciphers(ciphers or "DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = getattr(ssl.TLSVersion, lowest)
+        context.maximum_version = getattr(ssl.TLSVersion, highest)
+    if curve:
+        context.set_ecdh_curve(curve)
+    if ask is not None:
+        context.verify_mode = ask
+        context.load_verify_locations(cadata=certificate.chain[-1].issuer.pem.decode())
+    return context
+
+
+def honest(context=None, implicit=False, before=(), after=(), **replies):
+    """A server that means what it says.
+
+    :param before: keywords before TLS; after: within TLS.
+    :param replies: what it answers to a command.
+    """
+
+    def serve(talk):
+        encrypted = implicit
+        if implicit:
+            talk.secure(context)
+        talk.say(f"220 {NAME} ESMTP")
+        while True:
+            command = talk.hear().split()[0]
+            if command == "EHLO":
+                offered = list(after if encrypted else before)
+                if context is not None and not encrypted:
+                    offered.append("STARTTLS")
+                keywords = [NAME, *offered]
+                talk.say(*(f"250-{keyword}" for keyword in keywords[:-1]), f"250 {keywords[-1]}")
+            elif command == "STARTTLS":
+                talk.say("220 go ahead")
+                talk.secure(context)
+                encrypted = True
+            else:
+                reply = replies.get(f"{command}_clear" if not encrypted else command, replies.get(command))
+                talk.say(reply or {"QUIT": "221 bye", "RCPT": "554 5.7.1 Relay access denied"}.get(command, "250 ok"))
+                if command == "QUIT":
+                    return
+
+    return serve
+
+
+def ask(server, pki, **options):
+    directory = pki[1]
+    defaults = {"ca_file": str(directory / "ca.pem"), "hostnames": [NAME], "timeout": 5, "protocols": False}
+    answer = probe.ask(Question("127.0.0.1", server.port, **{**defaults, **options}))
+    return json.loads(json.dumps(answer))
+
+
+# Honest servers
+
+
+def test_everything_at_once(serve, pki):
+    """The whole answer, key by key."""
+    leaf = pki[0]["ecdsa"]
+    server = serve(
+        honest(
+            server_context(leaf),
+            before=["PIPELINING", "SIZE 1000", "size-of-more a  b"],
+            after=["AUTH PLAIN login", "AUTH=LOGIN XOAUTH2", "DSN"],
+            MAIL_clear="530 5.7.0 Must issue a STARTTLS command first",
+        )
+    )
+    answer = ask(server, pki, protocols=True, server_name=NAME, ehlo="laptop.example.org", sender="me@example.org")
+    chain = answer.pop("chain")
+    assert answer == {
+        "host": "127.0.0.1",
+        "port": server.port,
+        "implicit_tls": False,
+        "reachable": True,
+        "problem": None,
+        "failed_at": None,
+        "address": "127.0.0.1",
+        "client_address": "127.0.0.1",
+        "banner": f"220 {NAME} ESMTP",
+        "before_tls": {
+            "ehlo": {"PIPELINING": "", "SIZE": "1000", "SIZE-OF-MORE": "a b", "STARTTLS": ""},
+            "auth": [],
+            "starttls": True,
+            "mail": {"accepted": False, "reply": "530 5.7.0 Must issue a STARTTLS command first"},
+        },
+        "tls": {
+            "protocol": "TLSv1.3",
+            "cipher": "TLS_AES_256_GCM_SHA384",
+            "cipher_bits": 256,
+            "key_exchange": answer["tls"]["key_exchange"],
+            "signature": "ecdsa_secp256r1_sha256",
+            "server_name": NAME,
+            "client_certificate_requested": False,
+        },
+        "after_tls": {
+            "ehlo": {"AUTH": "PLAIN login LOGIN XOAUTH2", "DSN": ""},
+            "auth": ["PLAIN", "LOGIN", "XOAUTH2"],
+        },
+        "relay": {"relays": False, "reply": "554 5.7.1 Relay access denied"},
+        "protocols": {
+            "lowest": "TLSv1.2",
+            "accepted": ["TLSv1.2", "TLSv1.3"],
+            "refused": ["TLSv1", "TLSv1.1"],
+            "unknown": [],
+        },
+        "verified": True,
+        "verify_error": None,
+        "name_matches": True,
+        "unmatched_names": [],
+    }
+    assert answer["tls"]["key_exchange"] in PREFERRED
+    assert [link["subject"] for link in chain] == [f"CN={NAME}", "CN=Test middle"]
+    assert server.heard[:10] == [
+        "EHLO laptop.example.org",
+        "MAIL FROM:<me@example.org>",
+        "STARTTLS",
+        "EHLO laptop.example.org",
+        "MAIL FROM:<me@example.org>",
+        "RCPT TO:<stranger@example.com>",
+        "RSET",
+        "QUIT",
+        "EHLO laptop.example.org",
+        "STARTTLS",
+    ]
+
+
+def test_implicit_tls(serve, pki):
+    server = serve(honest(server_context(pki[0]["rsa"]), implicit=True, after=["AUTH PLAIN"]))
+    answer = ask(server, pki, implicit_tls=True, protocols=True)
+    assert (answer["problem"], answer["before_tls"], answer["banner"]) == (None, None, f"220 {NAME} ESMTP")
+    assert answer["after_tls"] == {"ehlo": {"AUTH": "PLAIN"}, "auth": ["PLAIN"]}
+    assert answer["verified"] is True and answer["protocols"]["accepted"] == ["TLSv1.2", "TLSv1.3"]
+    # An address is no name to ask for.
+    assert answer["tls"]["server_name"] is None
+
+
+def test_without_tls(serve, pki):
+    answer = ask(serve(honest(before=["AUTH PLAIN"], RCPT="250 ok")), pki, protocols=True)
+    assert (answer["problem"], answer["tls"], answer["after_tls"], answer["protocols"]) == (None, None, None, None)
+    assert answer["before_tls"]["starttls"] is False and answer["before_tls"]["auth"] == ["PLAIN"]
+    assert answer["before_tls"]["mail"] == {"accepted": True, "reply": "250 ok"}
+    assert answer["relay"] == {"relays": True, "reply": "250 ok"}
+    assert (answer["chain"], answer["verified"], answer["name_matches"]) == ([], None, None)
+
+
+CERTIFICATES = [
+    # label, options, key, verified, its error, uncovered names
+    ("ecdsa", {}, ("ecdsa", 256), None, []),
+    ("rsa", {}, ("rsa", 2048), None, []),
+    ("ed25519", {}, ("ed25519", 256), None, []),
+    ("common_name", {}, ("ecdsa", 256), None, []),
+    ("expired", {}, ("ecdsa", 256), r"certificate has expired \(at depth 0\)", []),
+    ("other", {}, ("ecdsa", 256), None, [NAME]),
+    ("for_clients", {}, ("ecdsa", 256), r"(unsupported|unsuitable) certificate purpose \(at depth 0\)", []),
+    ("self_signed", {}, ("ecdsa", 256), r"self.signed certificate \(at depth 0\)", []),
+    ("leaf_alone", {}, ("ecdsa", 256), r"unable to get local issuer certificate.*", []),
+    # The system's CAs know nothing of the root.
+    ("ecdsa", {"ca_file": None}, ("ecdsa", 256), r"unable to get local issuer certificate.*", []),
+    ("ecdsa", {"hostnames": None}, ("ecdsa", 256), None, ["127.0.0.1"]),
+    ("ecdsa", {"hostnames": ["MX.example.org.", "a.wild.example.org"]}, ("ecdsa", 256), None, []),
+    (
+        "ecdsa",
+        {"hostnames": ["a.b.wild.example.org", "wild.example.org", NAME]},
+        ("ecdsa", 256),
+        None,
+        ["a.b.wild.example.org", "wild.example.org"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("label", "options", "key", "error", "unmatched"), CERTIFICATES)
+def test_certificate(serve, pki, label, options, key, error, unmatched):
+    answer = ask(serve(honest(server_context(pki[0][label]))), pki, **options)
+    assert answer["problem"] is None
+    leaf = answer["chain"][0]
+    assert (leaf["key_type"], leaf["key_bits"]) == key
+    assert len(answer["chain"]) == (1 if label in ("self_signed", "leaf_alone") else 2)
+    assert answer["verified"] is (error is None)
+    assert re.fullmatch(error, answer["verify_error"]) if error else answer["verify_error"] is None
+    assert (answer["name_matches"], answer["unmatched_names"]) == (not unmatched, unmatched)
+
+
+@pytest.mark.parametrize("key_type", ["rsa", "ecdsa"])
+@pytest.mark.parametrize("implicit", [False, True])
+def test_the_certificate_with_a_key_of_one_type(serve, pki, key_type, implicit):
+    context = server_context(pki[0]["ecdsa"])
+    context.load_cert_chain(pki[0]["rsa"].path)
+    answer = ask(
+        serve(honest(context, implicit=implicit)), pki, key_type=key_type, implicit_tls=implicit, protocols=True
+    )
+    assert (answer["problem"], answer["chain"][0]["key_type"], answer["verified"]) == (None, key_type, True)
+    # What else is asked has nothing to do with it.
+    assert answer["protocols"]["accepted"] == ["TLSv1.2", "TLSv1.3"]
+
+
+@pytest.mark.parametrize(("there", "asked"), [("ecdsa", "rsa"), ("rsa", "ecdsa")])
+def test_there_is_none_with_a_key_of_that_type(serve, pki, there, asked):
+    answer = ask(serve(honest(server_context(pki[0][there]))), pki, key_type=asked)
+    assert (answer["failed_at"], answer["chain"]) == ("handshake", [])
+
+
+def test_ca_path(serve, pki):
+    server = serve(honest(server_context(pki[0]["ecdsa"])))
+    assert ask(server, pki, ca_file=None, ca_path=str(pki[1] / "directory"))["verified"] is True
+    assert ask(server, pki, ca_file=None, ca_path=str(pki[1]))["verified"] is False
+
+
+@pytest.mark.parametrize(
+    ("ca_file", "ca_path", "verified"), [(None, None, True), ("other.pem", None, False), (None, "empty", False)]
+)
+def test_own_cas_replace_those_of_the_system(serve, pki, ca_file, ca_path, verified):
+    """On a system that trusts the root."""
+    directory = pki[1]
+    (directory / "empty").mkdir(exist_ok=True)
+
+    def run(argv, stdin):
+        return probe.run_program(("env", f"SSL_CERT_DIR={directory}/directory", *argv), stdin)
+
+    server = serve(honest(server_context(pki[0]["ecdsa"])))
+    trusted = {"ca_file": ca_file and str(directory / ca_file), "ca_path": ca_path and str(directory / ca_path)}
+    answer = probe.ask(Question("127.0.0.1", server.port, protocols=False, **trusted), run)
+    assert answer["verified"] is verified
+
+
+@pytest.mark.parametrize("label", ["ecdsa", "rsa"])
+def test_openssl_sees_the_same_certificate(serve, pki, label):
+    leaf, above = ask(serve(honest(server_context(pki[0][label]))), pki)["chain"]
+
+    def openssl(*arguments, stdin):
+        return subprocess.run(["openssl", *arguments], input=stdin, stdout=subprocess.PIPE, check=True).stdout
+
+    for seen, issued in ((leaf, pki[0][label]), (above, pki[0]["middle"])):
+        spki = openssl("x509", "-pubkey", "-noout", stdin=issued.pem)
+        der = openssl("pkey", "-pubin", "-outform", "DER", stdin=spki)
+        for digest in ("md5", "sha1", "sha256", "sha512"):
+            line = openssl("x509", "-noout", "-fingerprint", f"-{digest}", stdin=issued.pem).decode()
+            assert seen["fingerprint"][digest] == line.strip().partition("=")[2]
+            of_key = openssl("dgst", f"-{digest}", "-c", stdin=der).decode().split()[-1].upper()
+            assert seen["public_key_fingerprint"][digest] == of_key
+    assert leaf["serial"] == "1234ABCD" and leaf["issuer"] == "CN=Test middle"
+    assert leaf["not_before"] == (NOW - DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert leaf["not_after"] == (NOW + 30 * DAY).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+HANDSHAKES = [
+    # certificate, server, protocol, key exchange (None: the preferred one), signature, accepted
+    (
+        "ecdsa",
+        {"curve": "secp384r1"},
+        ("TLSv1.3", "P-384", "ecdsa_secp256r1_sha256"),
+        ["TLSv1.2", "TLSv1.3"],
+    ),
+    ("rsa", {}, ("TLSv1.3", None, "rsa_pss_rsae_sha256"), ["TLSv1.2", "TLSv1.3"]),
+    ("ed25519", {}, ("TLSv1.3", None, "ed25519"), ["TLSv1.2", "TLSv1.3"]),
+    ("ecdsa", {"lowest": "TLSv1_3"}, ("TLSv1.3", None, "ecdsa_secp256r1_sha256"), ["TLSv1.3"]),
+    (
+        "ecdsa",
+        {"highest": "TLSv1_2", "curve": "prime256v1"},
+        ("TLSv1.2", "P-256", "ecdsa_secp256r1_sha256"),
+        ["TLSv1.2"],
+    ),
+    (
+        "rsa",
+        {"highest": "TLSv1_2", "curve": "secp521r1"},
+        ("TLSv1.2", "P-521", "rsa_pss_rsae_sha256"),
+        ["TLSv1.2"],
+    ),
+    ("rsa", {"highest": "TLSv1_2", "ciphers": "AES256-GCM-SHA384"}, ("TLSv1.2", "RSA", None), ["TLSv1.2"]),
+    # What only old servers have is found all the same.
+    (
+        "rsa",
+        {"lowest": "TLSv1", "highest": "TLSv1_1", "curve": "prime256v1"},
+        ("TLSv1.1", "P-256", None),
+        ["TLSv1", "TLSv1.1"],
+    ),
+    (
+        "ecdsa",
+        {"lowest": "TLSv1"},
+        ("TLSv1.3", None, "ecdsa_secp256r1_sha256"),
+        ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("label", "server", "session", "accepted"), HANDSHAKES)
+def test_handshake(serve, pki, label, server, session, accepted):
+    answer = ask(serve(honest(server_context(pki[0][label], **server))), pki, protocols=True)
+    assert answer["problem"] is None
+    seen = answer["tls"]
+    signature = seen["signature"] and re.sub("sha(384|512)$", "sha256", seen["signature"])
+    exchange = seen["key_exchange"] if session[1] else None
+    assert (seen["protocol"], exchange, signature) == session
+    assert session[1] or seen["key_exchange"] in PREFERRED
+    assert answer["protocols"] == {
+        "lowest": accepted[0],
+        "accepted": accepted,
+        "refused": [protocol for protocol in probe.PROTOCOLS if protocol not in accepted],
+        "unknown": [],
+    }
+    assert [link["subject"] for link in answer["chain"]] == [f"CN={NAME}", "CN=Test middle"]
+
+
+@pytest.mark.parametrize("highest", ["TLSv1_2", "TLSv1_3"])
+@pytest.mark.parametrize(
+    ("required", "shown", "failed_at"),
+    [
+        (ssl.CERT_OPTIONAL, False, None),
+        (ssl.CERT_OPTIONAL, True, None),
+        (ssl.CERT_REQUIRED, True, None),
+        # TLS 1.3 refuses after the client's half of the handshake is over.
+        (ssl.CERT_REQUIRED, False, {"TLSv1_2": "handshake", "TLSv1_3": "ehlo_after_tls"}),
+    ],
+)
+def test_client_certificate(serve, pki, highest, required, shown, failed_at):
+    server = serve(honest(server_context(pki[0]["ecdsa"], highest=highest, ask=required)))
+    files = {"client_certificate": str(pki[1] / "client.pem"), "client_key": str(pki[1] / "client.key")}
+    answer = ask(server, pki, **(files if shown else {}))
+    assert answer["failed_at"] == (failed_at and failed_at[highest])
+    if failed_at is None or highest == "TLSv1_3":
+        assert answer["tls"]["client_certificate_requested"] is True
+    # What was shown before the server broke off is not lost.
+    assert answer["verified"] is True and len(answer["chain"]) == 2
+    assert failed_at is None or "alert" in answer["problem"]
+
+
+def test_without_the_window_on_messages(serve, pki, monkeypatch):
+    """A Python that has none: the certificate is there all the same, and what cannot be known is null."""
+    monkeypatch.setattr(connection_smtp, "_SHOWS_MESSAGES", False)
+    answer = ask(serve(honest(server_context(pki[0]["ecdsa"]))), pki, hostnames=[NAME])
+    unknown = ("key_exchange", "signature", "client_certificate_requested")
+    assert [answer["tls"][name] for name in unknown] == [None] * 3
+    assert answer["chain"][0]["subject"] == f"CN={NAME}" and answer["name_matches"] is True
+    # Python shows the rest of the chain since 3.13.
+    assert len(answer["chain"]) == (2 if hasattr(ssl.SSLObject, "get_unverified_chain") else 1)
+
+
+def test_what_this_host_cannot_offer_is_unknown(serve, pki, monkeypatch):
+    """A system whose OpenSSL has no cipher for old versions asks nothing about them."""
+    monkeypatch.setattr(probe, "_ALL_CIPHERS", "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384")
+    answer = ask(serve(honest(server_context(pki[0]["ecdsa"], lowest="TLSv1"))), pki, protocols=True)
+    assert answer["problem"] is None
+    assert answer["protocols"]["unknown"] == ["TLSv1", "TLSv1.1"] and answer["protocols"]["refused"] == []
+
+
+def test_a_certificate_that_openssl_cannot_read(serve, pki):
+    def run(argv, stdin):
+        return probe.run_program(argv, b"" if argv[:2] == ("openssl", "x509") else stdin)
+
+    server = serve(honest(server_context(pki[0]["ecdsa"])))
+    question = Question("127.0.0.1", server.port, ca_file=str(pki[1] / "ca.pem"), hostnames=[NAME], protocols=False)
+    answer = probe.ask(question, run)
+    leaf = answer["chain"][0]
+    assert leaf == certificate_x509.facts_unread(pki[0]["ecdsa"].certificate.public_bytes(Encoding.DER))
+    assert (answer["name_matches"], answer["verified"]) == (False, True)
+
+
+# Replies and keywords
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "encrypted", "relays"),
+    [
+        (250, "2.1.5 Ok", True, True),
+        (251, "User not local; will forward", True, True),
+        (554, "5.7.1 <stranger@example.com>: Relay access denied", True, False),
+        (550, "relay not permitted", True, False),
+        (530, "5.7.0 Authentication required", True, False),
+        (530, "5.7.0 Must issue a STARTTLS command first", False, None),
+        (454, "4.7.1 <stranger@example.com>: Relay access denied", True, False),
+        (450, "4.7.1 greylisted", True, None),
+        (451, "4.3.0 try again", True, None),
+        (421, "4.3.2 too busy", True, None),
+        (550, "5.1.2 no such domain", True, None),
+        (556, "5.1.10 the domain takes no mail", True, None),
+        (550, "5.1.1x", True, False),
+    ],
+)
+def test_relays_for(code, text, encrypted, relays):
+    assert probe.relays_for(Reply(code, (text,)), encrypted) is relays
+
+
+@pytest.mark.parametrize(("reply", "relays"), [("530 5.7.0 Authentication required", False), ("451 busy", None)])
+def test_a_sender_that_is_refused(serve, pki, reply, relays):
+    answer = ask(serve(honest(server_context(pki[0]["ecdsa"]), MAIL=reply, MAIL_clear="250 ok")), pki)
+    assert answer["relay"] == {"relays": relays, "reply": reply}
+
+
+def test_no_relay_question(serve, pki):
+    server = serve(honest(server_context(pki[0]["ecdsa"])))
+    assert ask(server, pki, relay=False)["relay"] is None
+    assert not [line for line in server.heard if line.startswith("RCPT")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "keywords"),
+    [
+        (("hello",), {}),
+        (("hello", "A", "b 1  2"), {"A": "", "B": "1 2"}),
+        (("STARTTLS",), {}),
+        (("hello", "AUTH PLAIN", "AUTH=PLAIN LOGIN"), {"AUTH": "PLAIN LOGIN"}),
+        (("hello", "", " X", "=Y"), {}),
+    ],
+)
+def test_keywords(lines, keywords):
+    assert probe.keywords(Reply(250, lines)) == keywords
+
+
+@pytest.mark.parametrize(
+    ("hostname", "address", "name"),
+    [
+        ("laptop.example.org", "192.0.2.1", "laptop.example.org"),
+        ("laptop", "192.0.2.1", "[192.0.2.1]"),
+        ("a b.example.org", "192.0.2.1", "[192.0.2.1]"),
+        ("laptop", "fe80::1%eth0", "[IPv6:fe80::1]"),
+    ],
+)
+def test_own_name(monkeypatch, hostname, address, name):
+    monkeypatch.setattr(socket, "gethostname", lambda: hostname)
+    assert connection_smtp.own_name(address) == name
+
+
+def test_own_address():
+    found = connection_smtp.own_address()
+    assert found == "" or ipaddress.ip_address(found).version == 4
+
+
+# Lying servers
+
+
+def greeting(*said):
+    """A server that says something instead of a greeting, and waits."""
+
+    def serve(talk):
+        talk.say(*said)
+        talk.wait()
+
+    return serve
+
+
+def instead_of(command, *said, wait=True, context=None):
+    """A server that is honest up to a command: then it says something else, and waits or goes."""
+
+    def serve(talk):
+        talk.say("220 liar")
+        before = {"EHLO": ["EHLO"], "MAIL": ["EHLO", "MAIL"], "STARTTLS": ["EHLO", "MAIL", "RSET", "STARTTLS"]}
+        talk.expect(*before.get(command, before["STARTTLS"]))
+        if context is not None:
+            talk.say("220 go ahead")
+            talk.secure(context(talk))
+            talk.expect(*{"EHLO after TLS": ["EHLO"], "RCPT": ["EHLO", "MAIL", "RCPT"]}[command])
+        talk.say(*said)
+        if wait:
+            talk.wait()
+
+    return serve
+
+
+def endless(talk):
+    try:
+        while True:
+            talk.say(*(["220-more"] * 50))
+    except OSError:
+        return
+
+
+def dripping(talk):
+    for byte in b"220 " + b"x" * 1000:
+        talk.say(bytes([byte]))
+        time.sleep(0.02)
+
+
+def resetting(talk):
+    talk.say("220 liar")
+    talk.expect("EHLO")
+    # Closing with this option is a reset.
+    talk.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+LIARS = [
+    # what it does, failed_at, problem
+    ("silent", greeting(), "greeting", "no answer within 0.4 seconds"),
+    ("closes", lambda talk: None, "greeting", "it closed the connection"),
+    ("closes in a line", lambda talk: talk.say(b"220 he"), "greeting",
+     "it closed the connection in the middle of a line: '220 he'"),
+    ("garbage", greeting("hello"), "greeting", "this is no SMTP reply: 'hello'"),
+    ("http", greeting("HTTP/1.1 400 Bad Request"), "greeting", "this is no SMTP reply: 'HTTP/1.1 400 Bad Request'"),
+    ("binary", greeting(b"\x00\xff\x1b[2J\r\n"), "greeting", r"this is no SMTP reply: '\x00\xff\x1b[2J'"),
+    ("no such code", greeting("999 hello"), "greeting", "this is no SMTP reply: '999 hello'"),
+    ("a line without end", greeting(b"220 " + b"x" * 70000), "greeting",
+     f"it sent a line of more than 2048 bytes: '220 {'x' * 116}' ..."),
+    ("a line that is too long", greeting(b"220 " + b"x" * 2048 + b"\r\n"), "greeting",
+     f"it sent a line of more than 2048 bytes: '220 {'x' * 116}' ..."),
+    ("lines without end", endless, "greeting", "it sent a reply of more than 100 lines"),
+    ("byte by byte", dripping, "greeting", "no answer within 0.4 seconds"),
+    ("two codes in a reply", greeting("220-hello", "554 go away"), "greeting",
+     "this is no SMTP reply: '554 go away'"),
+    ("refuses", greeting("554-no", "554 service"), "greeting", "it refuses to talk: 554 no / 554 service"),
+    ("busy", greeting("421 4.3.2 later"), "greeting", "it refuses to talk: 421 4.3.2 later"),
+    ("no EHLO", instead_of("EHLO", "502 5.5.1 what?"), "ehlo", "it refuses EHLO: 502 5.5.1 what?"),
+    ("resets", resetting, "ehlo", "the connection broke: Connection reset by peer"),
+    ("two replies", instead_of("EHLO", "250 here", "250 again"), "mail",
+     "it speaks without being asked: '250 again'"),
+    ("ends at MAIL", instead_of("MAIL", "421 4.4.2 bye"), "mail", "it ends the conversation: 421 4.4.2 bye"),
+    ("refuses STARTTLS", instead_of("STARTTLS", "454 4.7.0 TLS not available due to local problem"), "starttls",
+     "it offers STARTTLS and then refuses it: 454 4.7.0 TLS not available due to local problem"),
+    ("injects", instead_of("STARTTLS", "220 go ahead", "250-liar", "250 AUTH PLAIN"), "starttls",
+     "it sends clear text after its answer to STARTTLS, where TLS must begin: '250-liar\\x0d\\x0a250 AUTH PLAIN'"),
+    ("goes on in clear", None, "handshake", "it answers in clear text, not with TLS: '250 liar'"),
+    ("closes at TLS", None, "handshake",
+     "it closed the connection during the TLS handshake"),
+    ("silent at TLS", instead_of("STARTTLS", "220 go ahead"), "handshake", "no answer within 0.4 seconds"),
+    ("alert", None, "handshake", "the TLS handshake failed: "),
+    ("half a handshake", None, "handshake", "it closed the connection during the TLS handshake"),
+]  # fmt: skip
+
+
+def in_clear(talk):
+    instead_of("STARTTLS", "220 go ahead", wait=False)(talk)
+    talk.socket.recv(4096)
+    talk.say("250 liar")
+    talk.wait()
+
+
+def closing(talk):
+    instead_of("STARTTLS", "220 go ahead", wait=False)(talk)
+    talk.socket.recv(4096)
+
+
+def alerting(talk):
+    instead_of("STARTTLS", "220 go ahead", wait=False)(talk)
+    talk.socket.recv(4096)
+    talk.say(b"\x15\x03\x03\x00\x02\x02\x28")
+    talk.wait()
+
+
+def half(talk):
+    instead_of("STARTTLS", "220 go ahead", wait=False)(talk)
+    talk.socket.recv(4096)
+    talk.say(b"\x16\x03\x03\x00\x40\x02")
+
+
+BY_HAND = {"closes at TLS": closing, "goes on in clear": in_clear, "alert": alerting, "half a handshake": half}
+
+
+@pytest.mark.parametrize(("what", "function", "failed_at", "problem"), LIARS, ids=[liar[0] for liar in LIARS])
+def test_liar(serve, pki, what, function, failed_at, problem):
+    started = time.monotonic()
+    answer = ask(serve(function or BY_HAND[what]), pki, timeout=STEP)
+    assert (answer["reachable"], answer["failed_at"]) == (True, failed_at)
+    if what == "alert":
+        assert re.fullmatch("the TLS handshake failed: .*alert handshake failure", answer["problem"])
+    else:
+        assert answer["problem"] == problem
+    assert answer["chain"] == [] and answer["verified"] is None and answer["relay"] is None
+    # A silent server is tried with a handshake, too.
+    assert time.monotonic() - started < 3 * STEP + 0.5
+
+
+@pytest.mark.parametrize(
+    ("command", "said", "failed_at", "problem"),
+    [
+        ("EHLO after TLS", [], "ehlo_after_tls", "it closed the connection"),
+        ("EHLO after TLS", ["hello"], "ehlo_after_tls", "this is no SMTP reply: 'hello'"),
+        ("EHLO after TLS", ["530 5.7.0 no"], "ehlo_after_tls", "it refuses EHLO: 530 5.7.0 no"),
+        ("RCPT", [], "relay", "it closed the connection"),
+        ("RCPT", ["250 ok", "250 ok"], "relay", "it speaks without being asked: '250 ok'"),
+    ],
+)
+def test_liar_within_tls(serve, pki, command, said, failed_at, problem):
+    server = serve(instead_of(command, *said, wait=False, context=lambda _talk: server_context(pki[0]["ecdsa"])))
+    answer = ask(server, pki, timeout=2)
+    assert (answer["failed_at"], answer["problem"]) == (failed_at, problem)
+    assert answer["tls"]["protocol"] == "TLSv1.3" and answer["verified"] is True
+
+
+def test_tls_on_a_port_that_was_thought_to_be_plain(serve, pki):
+    answer = ask(serve(honest(server_context(pki[0]["ecdsa"]), implicit=True)), pki, timeout=STEP)
+    assert (answer["failed_at"], answer["tls"]) == ("greeting", None)
+    assert answer["problem"] == (
+        "it sends no greeting and speaks TLS from the first byte. This is a port for implicit_tls: true"
+    )
+
+
+def test_a_plain_port_that_was_thought_to_be_tls(serve, pki):
+    answer = ask(serve(greeting(f"220 {NAME} ESMTP")), pki, implicit_tls=True, timeout=STEP)
+    assert (answer["failed_at"], answer["banner"]) == ("handshake", None)
+    assert answer["problem"] == f"it answers in clear text, not with TLS: '220 {NAME} ESMTP'"
+
+
+def test_escapes_in_a_banner_do_not_reach_the_terminal(serve, pki):
+    def serve_escapes(talk):
+        talk.say(b"220 \x1b]0;title\x07 \xc3\xa9\r\n")
+        talk.wait()
+
+    assert ask(serve(serve_escapes), pki, timeout=STEP)["banner"] == r"220 \x1b]0;title\x07 \xc3\xa9"
+
+
+def test_a_server_that_tires_of_questions(serve, pki):
+    """It serves the first connection and no other: what is known stays known."""
+    friendly = honest(server_context(pki[0]["ecdsa"]))
+
+    def serve_once(talk):
+        if talk.number == 1:
+            friendly(talk)
+        else:
+            talk.say("421 4.7.0 too many connections")
+
+    answer = ask(serve(serve_once), pki, protocols=True)
+    assert answer["failed_at"] == "protocols"
+    assert answer["problem"] == "asking for TLSv1: it refuses to talk: 421 4.7.0 too many connections"
+    assert answer["protocols"] == {
+        "lowest": "TLSv1.3",
+        "accepted": ["TLSv1.3"],
+        "refused": [],
+        "unknown": ["TLSv1", "TLSv1.1", "TLSv1.2"],
+    }
+    assert answer["verified"] is True and answer["relay"]["relays"] is False
+
+
+def test_a_version_counts_once_the_handshake_is_over(serve, pki):
+    """Whatever the server does afterwards."""
+    context = server_context(pki[0]["ecdsa"])
+    friendly = honest(context, implicit=True)
+    server = serve(lambda talk: friendly(talk) if talk.number == 1 else talk.secure(context))
+    answer = ask(server, pki, implicit_tls=True, protocols=True)
+    assert (answer["problem"], answer["protocols"]["accepted"]) == (None, ["TLSv1.2", "TLSv1.3"])
+
+
+def test_time_limit(serve, pki):
+    """Each step is in time, all together are not."""
+
+    def slow(talk):
+        talk.say("220 slow")
+        while talk.hear():
+            time.sleep(0.2)
+            talk.say("250 ok")
+
+    started = time.monotonic()
+    answer = ask(serve(slow), pki, timeout=5, time_limit=0.5)
+    assert answer["problem"] == "no answer: the time limit of 0.5 seconds for all is over"
+    assert answer["failed_at"] == "mail" and time.monotonic() - started < 1
+
+
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def test_nobody_there():
+    port = unused_port()
+    answer = probe.ask(Question("127.0.0.1", port))
+    assert (answer["reachable"], answer["failed_at"], answer["address"]) == (False, "connect", None)
+    assert answer["problem"] == f"127.0.0.1 port {port}: Connection refused"
+
+
+def test_the_first_address_that_answers(serve, pki, monkeypatch):
+    server = serve(honest())
+    dead = unused_port()
+    found = [(socket.AF_INET, 0, 0, "", ("127.0.0.1", port)) for port in (dead, server.port)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: found)
+    answer = probe.ask(Question("mx.example.org", server.port, timeout=5))
+    assert (answer["reachable"], answer["address"], answer["problem"]) == (True, "127.0.0.1", None)
+
+
+def unknown(*_arguments, **_options):
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def sleepy(*_arguments, **_options):
+    time.sleep(2)
+    return []
+
+
+@pytest.mark.parametrize(
+    ("resolver", "problem"),
+    [
+        (unknown, "mx.example.org has no address: Name or service not known"),
+        (lambda *_arguments, **_options: [], "mx.example.org has no address: the resolver names none"),
+        (sleepy, "no answer about the addresses of mx.example.org within 0.4 seconds"),
+    ],
+)
+def test_resolver(monkeypatch, resolver, problem):
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    started = time.monotonic()
+    answer = probe.ask(Question("mx.example.org", timeout=STEP))
+    assert (answer["reachable"], answer["failed_at"], answer["problem"]) == (False, "resolve", problem)
+    assert time.monotonic() - started < 1.5
+
+
+# Questions that cannot be asked
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"host": ""}, "reading option host: '' is no host. Write a host name or an IP address"),
+        ({"host": "a b"}, "reading option host: 'a b' is no host. Write a host name or an IP address"),
+        ({"host": "*.example.org"}, "reading option host: '*.example.org' is no host. Write a host name or"),
+        ({"host": "[::1]"}, "reading option host: '[::1]' is no host. Write an IP address without brackets"),
+        ({"port": 0}, "reading option port: 0 is no port. Write a number from 1 to 65535"),
+        ({"port": 65536}, "reading option port: 65536 is no port"),
+        ({"timeout": 0}, "reading option timeout: 0 is no time to wait. Write a number of seconds above 0"),
+        ({"time_limit": float("inf")}, "reading option time_limit: inf is no time to wait"),
+        ({"timeout": float("nan")}, "reading option timeout: nan is no time to wait"),
+        ({"hostnames": ["a b"]}, "reading option hostnames: 'a b' is no host name. Write a host name"),
+        ({"server_name": "a..b"}, "reading option server_name: 'a..b' is no host name. Write a host name"),
+        ({"ehlo": "a\r\nDATA"}, r"reading option ehlo: 'a\r\nDATA' cannot be sent"),
+        ({"sender": "a>b"}, "reading option sender: 'a>b' is no address. Write it as user@domain"),
+        ({"recipient": "a@b\n"}, r"reading option recipient: 'a@b\n' is no address"),
+        ({"recipient": ""}, "reading option recipient: '' is no address"),
+        (
+            {"ca_file": "/nowhere"},
+            "reading option ca_file: there is no file /nowhere. Name a file on the host that asks",
+        ),
+        ({"ca_path": "/nowhere"}, "reading option ca_path: there is no directory /nowhere"),
+        ({"ca_file": "/etc/passwd"}, "reading option ca_file: /etc/passwd: it holds no certificate: there is no PEM"),
+        ({"ca_file": "/proc/self/mem"}, "reading option ca_file: /proc/self/mem: Input/output error"),
+        ({"client_key": "{pki}/client.key"}, "reading option client_key: it belongs to a certificate. Set client_cert"),
+        (
+            {"client_certificate": "{pki}/client.pem", "client_key": "{pki}/root.pem"},
+            "reading option client_certificate: certificate {pki}/client.pem and key {pki}/root.pem cannot be used: ",
+        ),
+        (
+            {"client_certificate": "{pki}/client.pem", "client_key": "{pki}/locked.key"},
+            "reading option client_certificate: certificate {pki}/client.pem and key {pki}/locked.key cannot be used: ",
+        ),
+    ],
+)
+def test_bad_question(pki, options, message):
+    where = str(pki[1])
+    options = {
+        name: value.replace("{pki}", where) if name.startswith("client") else value for name, value in options.items()
+    }
+    with pytest.raises(DeclarationError) as caught:
+        probe.ask(Question(**{"host": "127.0.0.1", **options}))
+    assert str(caught.value).startswith(message.replace("{pki}", where))
+
+
+def test_nobody_is_asked_for_a_pass_phrase(pki):
+    """Not even where there is a terminal to ask at."""
+    question = Question("127.0.0.1", client_certificate=f"{pki[1]}/client.pem", client_key=f"{pki[1]}/locked.key")
+    code = f"""
+import fcntl, sys, termios
+sys.path[:0] = {sys.path}
+from ansible_collections.mailops.postfix.plugins.module_utils import probe
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp.probe_options import Question
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+try:
+    probe.ask({question})
+except probe.DeclarationError:
+    sys.exit(3)
+"""
+    master, terminal = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdin=terminal, start_new_session=True, timeout=20, check=False
+        )
+    finally:
+        os.close(master)
+        os.close(terminal)
+    assert done.returncode == 3
+
+
+def test_question():
+    options = {"host": "mx", "port": 465, "implicit_tls": True, "config_directory": None}
+    assert probe_options.question(options) == Question("mx", 465, True)
+
+
+# Postfix itself
+
+
+@pytest.fixture(scope="module", name="postfix")
+def fixture_postfix(pki):
+    """A Postfix with three services of its own on the loopback."""
+    ports = {name: unused_port() for name in ("relay", "submission", "submissions")}
+    # Its daemons are not root, and must reach their queue.
+    home = Path(tempfile.mkdtemp(prefix="postfix-", dir="/var/tmp"))
+    home.chmod(0o755)
+    queue = home / "queue"
+    for name in ("conf", "data", "queue"):
+        (home / name).mkdir()
+    (queue / "pid").mkdir()
+    for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "public",
+                 "maildrop", "saved", "trace"):  # fmt: skip
+        (queue / name).mkdir()
+        shutil.chown(queue / name, "postfix")
+    shutil.chown(home / "data", "postfix")
+    (home / "conf/main.cf").write_text(f"""\
+compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {home}/data
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = {NAME}
+mynetworks = 192.0.2.0/24
+alias_maps =
+smtpd_tls_chain_files = {pki[0]["ecdsa"].path}
+smtpd_tls_security_level = may
+""")
+    (home / "conf/master.cf").write_text(f"""\
+127.0.0.1:{ports["relay"]} inet n - n - - smtpd
+  -o smtpd_tls_protocols=!TLSv1,!TLSv1.1
+127.0.0.1:{ports["submission"]} inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt -o smtpd_tls_ask_ccert=yes -o smtpd_tls_mandatory_protocols=!TLSv1
+127.0.0.1:{ports["submissions"]} inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes -o mynetworks=127.0.0.0/8
+cleanup unix n - n - 0 cleanup
+rewrite unix - - n - - trivial-rewrite
+proxymap unix - - n - - proxymap
+tlsmgr unix - - n 1000? 1 tlsmgr
+anvil unix - - n - 1 anvil
+""")
+    for name in ("main.cf", "master.cf"):
+        os.utime(home / "conf" / name, (1, 1))
+    master = subprocess.run(["postconf", "-h", "daemon_directory"], stdout=subprocess.PIPE, check=True, text=True)
+    subprocess.run(
+        [f"{master.stdout.strip()}/master", "-w", "-c", home / "conf"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    try:
+        yield ports
+    finally:
+        os.kill(int((queue / "pid/master.pid").read_text()), signal.SIGTERM)
+        shutil.rmtree(home)
+
+
+def finger(pki, port):
+    done = subprocess.run(
+        ["posttls-finger", "-c", "-d", "sha256", "-l", "secure", "-F", pki[1] / "ca.pem", f"[127.0.0.1]:{port}", NAME],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_postfix_and_its_own_client_agree(postfix, pki):
+    words = finger(pki, postfix["relay"])
+    answer = ask(Port(postfix["relay"]), pki, protocols=True)
+    assert answer["problem"] is None and answer["banner"] == f"220 {NAME} ESMTP Postfix"
+    assert answer["before_tls"]["mail"]["accepted"] is True and answer["before_tls"]["auth"] == []
+    assert "Verified TLS connection established" in words
+    assert (answer["verified"], answer["name_matches"]) == (True, True)
+    session = answer["tls"]
+    with_words = re.search(r": (TLS\S+) with cipher (\S+) \((\d+)/\d+ bits\) key-exchange (\S+)", words)
+    # Postfix's words differ a little from version to version.
+    *same, group = with_words.groups()
+    assert same == [session["protocol"], session["cipher"], str(session["cipher_bits"])]
+    assert group.lower() == session["key_exchange"].lower()
+    assert re.search(r"server-signature ECDSA \([\w-]+\) server-digest SHA256", words)
+    assert session["signature"] == "ecdsa_secp256r1_sha256"
+    pins = re.search(r"fingerprint=(\S+), pkey.fingerprint=(\S+)", words).groups()
+    leaf = answer["chain"][0]
+    assert pins == (leaf["fingerprint"]["sha256"], leaf["public_key_fingerprint"]["sha256"])
+    assert answer["protocols"]["accepted"] == ["TLSv1.2", "TLSv1.3"]
+    assert answer["relay"]["relays"] is False and "Relay access denied" in answer["relay"]["reply"]
+
+
+def test_postfix_with_mandatory_tls(postfix, pki):
+    answer = ask(Port(postfix["submission"]), pki, protocols=True)
+    assert answer["before_tls"]["mail"] == {
+        "accepted": False,
+        "reply": "530 5.7.0 Must issue a STARTTLS command first",
+    }
+    assert answer["tls"]["client_certificate_requested"] is True
+    assert answer["protocols"]["refused"] == ["TLSv1"] and answer["protocols"]["lowest"] == "TLSv1.1"
+
+
+def test_postfix_with_implicit_tls_and_a_friend(postfix, pki):
+    answer = ask(Port(postfix["submissions"]), pki, implicit_tls=True)
+    assert (answer["problem"], answer["before_tls"]) == (None, None)
+    assert answer["relay"] == {"relays": True, "reply": "250 2.1.5 Ok"}
+    assert "STARTTLS" not in answer["after_tls"]["ehlo"]
+
+
+class Port:
+    """A server that somebody else runs."""
+
+    def __init__(self, port):
+        self.port = port

@@ -1,0 +1,300 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Attributes, Change, Plan
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import journal as journal_transaction
+
+OLD = {"main.cf": b"a = 1\n", "master.cf": b"# old\n", "table": b"x 1\n", "table.db": b"old", "gone": b"still here\n"}
+NEW = {"main.cf": b"a = 2\n", "master.cf": b"# new\n", "table": b"x 2\n", "table.db": b"made", "tls/a/key.pem": b"k"}
+
+
+@pytest.fixture
+def directory(tmp_path):
+    for name, content in OLD.items():
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, (1, 1))
+    (tmp_path / "gone").chmod(0o640)
+    return tmp_path
+
+
+def contents(directory):
+    """Every file below the directory, hidden ones too."""
+    return {
+        os.path.relpath(os.path.join(path, name), directory): (
+            open(os.path.join(path, name), "rb").read()  # noqa: SIM115
+        )
+        for path, _directories, names in os.walk(directory)
+        for name in names
+    }
+
+
+def everything(instance):
+    """A plan that changes, makes and removes files."""
+
+    def make(path):
+        # As postmap does: another file under the name, by way of a directory of its own.
+        os.mkdir(f"{path}.d")
+        with open(f"{path}.d/made", "wb") as file:
+            file.write(b"made")
+        os.rename(f"{path}.d/made", path)
+        os.rmdir(f"{path}.d")
+
+    def change(name):
+        return Change(instance.path(name), NEW.get(name), instance.read(name))
+
+    stale = "" if instance.read("table.db") == b"made" else "other content"
+    return Plan(
+        [
+            change("tls/a/key.pem"),
+            change("table"),
+            Change(instance.path("table.db"), make, b"", stale),
+            change("master.cf"),
+            change("main.cf"),
+            change("gone"),
+        ],
+        requires="reload",
+    )
+
+
+def apply(directory, build=everything, **arguments):
+    return apply_transaction.apply(build, lambda: Instance(str(directory)), **arguments)
+
+
+def kill_at(count, action):
+    """Do something in a process that is killed at its count-th call that changes a name or a file; say whether it was."""
+    process = os.fork()
+    if process == 0:
+        try:
+            left = [count]
+            for name in ("rename", "link", "unlink", "mkdir", "rmdir", "fsync", "utime", "chmod"):
+                setattr(os, name, _dying(getattr(os, name), left))
+            action()
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    _pid, status = os.waitpid(process, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+def _dying(function, left):
+    def call(*arguments, **options):
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+
+    return call
+
+
+def restore(directory):
+    for name in contents(directory):
+        os.unlink(directory / name)
+    for name, content in OLD.items():
+        (directory / name).write_bytes(content)
+        os.utime(directory / name, (1, 1))
+
+
+def test_a_kill_at_any_point_leaves_the_old_or_the_new(directory):
+    """The installation is killed at its first call, its second, and so on until it gets through."""
+    outcomes = []
+    count = 0
+    while kill_at(count, lambda: apply(directory)):
+        for name in ("main.cf", "master.cf", "table", "table.db"):
+            assert (directory / name).read_bytes() in (OLD[name], NEW[name]), name
+        told = journal_transaction.recover(str(directory))
+        (directory / "main.cf.tmp").unlink(missing_ok=True)
+        assert contents(directory) in (OLD, NEW), f"after the {count}th call"
+        outcomes.append(contents(directory) == NEW)
+        assert not (told and outcomes[-1]), "what is in place has not been interrupted"
+        assert (directory / "tls").exists() == outcomes[-1]
+        restore(directory)
+        count += 1
+    assert contents(directory) == NEW
+    assert outcomes == sorted(outcomes) and set(outcomes) == {False, True} and count > 30, outcomes
+
+
+def test_after_a_kill_the_next_run_converges(directory):
+    count = 0
+    warned = 0
+    while kill_at(count, lambda: apply(directory)):
+        outcome = apply(directory)
+        warned += any("interrupted" in warning for warning in outcome.plan.warnings)
+        assert contents(directory) == NEW, f"after the {count}th call"
+        restore(directory)
+        count += 7
+    assert not apply(directory).changed
+
+
+def kill_when(directory, condition):
+    """Kill the installation at the first call after which the condition holds; give that call's number."""
+    for count in range(200):
+        restore(directory)
+        assert kill_at(count, lambda: apply(directory))
+        if condition(contents(directory)):
+            return count
+        journal_transaction.recover(str(directory))
+        (directory / "main.cf.tmp").unlink(missing_ok=True)
+    pytest.fail("the installation never was in this state")
+
+
+def half_installed(present):
+    return (present["master.cf"], present["main.cf"]) == (NEW["master.cf"], OLD["main.cf"])
+
+
+def test_a_kill_of_the_recovery_is_recovered_from(directory):
+    middle = kill_when(directory, half_installed)
+    count = 0
+    while kill_at(count, lambda: journal_transaction.recover(str(directory))):
+        journal_transaction.recover(str(directory))
+        (directory / "main.cf.tmp").unlink(missing_ok=True)
+        assert contents(directory) == OLD, f"after the {count}th call"
+        restore(directory)
+        assert kill_at(middle, lambda: apply(directory))
+        count += 1
+    assert count > 5
+
+
+def test_check_mode_recovers_nothing(directory):
+    kill_when(directory, half_installed)
+    before = contents(directory)
+    apply(directory, check_mode=True)
+    assert contents(directory) == before
+
+
+def test_an_edit_after_the_kill_is_not_lost(directory):
+    """Somebody mends main.cf by hand before the next run."""
+    kill_when(directory, lambda present: present["main.cf"] == NEW["main.cf"] and "gone" in present)
+    (directory / "main.cf").write_bytes(b"mended = by hand\n")
+    journal_transaction.recover(str(directory))
+    present = contents(directory)
+    del present["main.cf.tmp"]
+    assert present == {**OLD, "main.cf": b"mended = by hand\n"}
+
+
+def test_undo(directory):
+    before = {name: os.stat(directory / name) for name in OLD}
+    assert apply(directory, provisional=True).requires == "reload"
+    assert {name: text for name, text in contents(directory).items() if ".unproven" not in name} == NEW
+    restored, left = apply_transaction.undo(str(directory))
+    assert (sorted(os.path.basename(path) for path in restored), left) == (
+        ["gone", "key.pem", "main.cf", "master.cf", "table", "table.db"],
+        [],
+    )
+    assert contents(directory) == OLD and not (directory / "tls").exists()
+    for name, status in before.items():
+        now = os.stat(directory / name)
+        assert (now.st_mtime_ns, now.st_mode) == (status.st_mtime_ns, status.st_mode)
+
+
+def test_undo_goes_back_to_before_all_that_is_unproven(directory):
+    apply(directory, provisional=True)
+    apply(
+        directory,
+        lambda instance: Plan([Change(instance.path("main.cf"), b"a = 3\n", instance.main_cf)]),
+        provisional=True,
+    )
+    assert contents(directory)["main.cf"] == b"a = 3\n"
+    apply_transaction.undo(str(directory))
+    assert contents(directory) == OLD
+
+
+def test_undo_leaves_alone_what_was_changed_since(directory):
+    apply(directory, provisional=True)
+    (directory / "main.cf").write_bytes(b"a = 4\n")
+    _restored, left = apply_transaction.undo(str(directory))
+    assert left == [str(directory / "main.cf")]
+    assert contents(directory) == {**OLD, "main.cf": b"a = 4\n"}
+
+
+def test_what_was_changed_in_between_by_a_run_that_was_not_provisional_stays(directory):
+    apply(directory, provisional=True)
+    apply(directory, lambda instance: Plan([Change(instance.path("main.cf"), b"a = 5\n", instance.main_cf)]))
+    _restored, left = apply_transaction.undo(str(directory))
+    assert left == [str(directory / "main.cf")]
+
+
+def test_attributes_are_undone(directory):
+    def private(instance):
+        return Plan([Change(instance.path("table"), b"x 1\n", b"x 1\n", attributes=Attributes(mode=0o600))])
+
+    apply(directory, private, provisional=True)
+    assert os.stat(directory / "table").st_mode & 0o777 == 0o600
+    apply_transaction.undo(str(directory))
+    assert os.stat(directory / "table").st_mode & 0o777 == 0o644
+
+
+def test_accepted(directory):
+    apply(directory, provisional=True)
+    apply_transaction.accept(str(directory))
+    assert contents(directory) == NEW
+    assert apply_transaction.undo(str(directory)) == ([], [])
+    assert contents(directory) == NEW
+
+
+def test_what_is_not_proven_counts_as_a_change(directory):
+    """The play was stopped between the change and its handler."""
+    apply(directory, provisional=True)
+    for check_mode in (True, False):
+        again = apply(directory, provisional=True, check_mode=check_mode)
+        assert (again.changed, again.requires) == (True, "reload")
+        assert again.diff[0]["before_header"] == "the running Postfix"
+    assert not apply(directory).changed, "of no concern to who does not ask for proof"
+    apply_transaction.accept(str(directory))
+    assert not apply(directory, provisional=True).changed
+
+
+def test_on_another_file_system(directory, monkeypatch):
+    """Where an old file can't have a second name it is copied, and renamed back by way of its own directory."""
+    rename = os.rename
+
+    def no_link(source, target):
+        raise OSError(18, "Invalid cross-device link", source, None, target)
+
+    def within(source, target):
+        if os.path.dirname(source) != os.path.dirname(target):
+            raise OSError(18, "Invalid cross-device link", source, None, target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "link", no_link)
+    monkeypatch.setattr(os, "rename", within)
+
+    def build(instance):
+        plan = everything(instance)
+        plan.changes = [change for change in plan.changes if not callable(change.after)]
+        return plan
+
+    apply(directory, build, provisional=True)
+    apply(
+        directory,
+        lambda instance: Plan([Change(instance.path("main.cf"), b"a = 3\n", instance.main_cf)]),
+        provisional=True,
+    )
+    apply_transaction.undo(str(directory))
+    assert contents(directory) == OLD
+    assert (os.stat(directory / "gone").st_mode & 0o777, os.stat(directory / "gone").st_mtime) == (0o640, 1)
+
+
+@pytest.mark.parametrize("provisional", [True, False])
+def test_the_old_file_has_no_name_left(directory, provisional):
+    """Only then a daemon that has a table open looks for the new one."""
+    with open(directory / "table.db", "rb") as file:
+        apply(directory, provisional=provisional)
+        assert os.fstat(file.fileno()).st_nlink == 0
+
+
+def test_a_journal_is_for_root_alone(directory):
+    apply(directory, provisional=True)
+    (journal,) = directory.glob(".unproven-*")
+    assert journal.stat().st_mode & 0o777 == 0o700
+    assert time.time() - journal.stat().st_mtime < 60

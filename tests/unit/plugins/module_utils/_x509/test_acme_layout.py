@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where ACME clients keep their files."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_layout
+
+
+@pytest.mark.parametrize(
+    ("provider", "given", "there", "key", "certificate"),
+    [
+        ("certbot", {}, [], "/etc/letsencrypt/live/a.b/privkey.pem", "/etc/letsencrypt/live/a.b/fullchain.pem"),
+        ("certbot", {"directory": "/le"}, [], "/le/live/a.b/privkey.pem", "/le/live/a.b/fullchain.pem"),
+        ("lego", {}, [], "/root/.lego/certificates/a.b.key", "/root/.lego/certificates/a.b.crt"),
+        (
+            "lego",
+            {},
+            ["/etc/lego/certificates/a.b.crt"],
+            "/etc/lego/certificates/a.b.key",
+            "/etc/lego/certificates/a.b.crt",
+        ),
+        (
+            "dehydrated",
+            {},
+            ["/etc/dehydrated/certs/a.b/fullchain.pem"],
+            "/etc/dehydrated/certs/a.b/privkey.pem",
+            "/etc/dehydrated/certs/a.b/fullchain.pem",
+        ),
+        ("acme_sh", {}, [], "/root/.acme.sh/a.b_ecc/a.b.key", "/root/.acme.sh/a.b_ecc/fullchain.cer"),
+        (
+            "acme_sh",
+            {},
+            ["/root/.acme.sh/a.b/fullchain.cer"],
+            "/root/.acme.sh/a.b/a.b.key",
+            "/root/.acme.sh/a.b/fullchain.cer",
+        ),
+        (
+            "acme_sh",
+            {"key_type": "rsa"},
+            ["/root/.acme.sh/a.b_ecc/fullchain.cer"],
+            "/root/.acme.sh/a.b/a.b.key",
+            "/root/.acme.sh/a.b/fullchain.cer",
+        ),
+        (
+            "acme_sh",
+            {"key_type": "ecdsa", "directory": "/acme"},
+            ["/acme/a.b/fullchain.cer"],
+            "/acme/a.b_ecc/a.b.key",
+            "/acme/a.b_ecc/fullchain.cer",
+        ),
+    ],
+)
+def test_find(provider, given, there, key, certificate):
+    wanted = {"directory": None, "key_type": None, **given}
+    found = acme_layout.find(provider, "a.b", exists=there.__contains__, **wanted)
+    assert (found.private_key, found.certificate) == (key, certificate)
+    assert found.remedy.startswith("Obtain it first (")
