@@ -138,7 +138,7 @@ def _key_that_is_no_text(entries: Any) -> str:
 
 
 def _question(arguments: Mapping[str, Any], interpreter: str) -> str:
-    """The command that prints what Postfix says about types of tables, and then :func:`large_table.facts` as JSON."""
+    """The command that prints what Postfix says about types of tables, and then :func:`large_table.table_facts` as JSON."""
     asked = {"path": arguments["path"], "suffixes": sorted(set(lookup_table.COMPILED.values()))}
     asked.update((name, str(arguments[name])) for name in ("owner", "group") if arguments.get(name) is not None)
     directory = arguments.get("config_directory")

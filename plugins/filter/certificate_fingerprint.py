@@ -83,7 +83,7 @@ def certificate_fingerprint(text: Any, digest: Any = "sha256") -> str:
     if digest not in certificate.DIGESTS:
         raise AnsibleFilterError(f"{name}: no digest is called {digest!r}. Use one of {', '.join(certificate.DIGESTS)}")
     try:
-        der = certificate.certificates(to_bytes(text))[0]
+        der = certificate.pem_certificates(to_bytes(text))[0]
         x509.load_der_x509_certificate(der)
         return certificate.fingerprint(der, digest)
     except certificate.PemError as error:

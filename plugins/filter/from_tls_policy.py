@@ -56,12 +56,12 @@ def from_tls_policy(table: Any) -> list[dict[str, Any]]:
     try:
         if isinstance(table, str):
             text = to_bytes(table)
-            lookup_table_edit.check(text)
+            lookup_table_edit.check_entries(text)
             return [
                 tls_policy.to_declaration(
                     tls_policy.parse(to_text(entry.key), to_text(entry.value), f"line {entry.line.number}")
                 )
-                for entry in lookup_table.entries(text)
+                for entry in lookup_table.table_entries(text)
             ]
         if not isinstance(table, dict):
             raise AnsibleFilterError("mailops.postfix.from_tls_policy takes a dictionary or the text of a table")

@@ -85,7 +85,7 @@ def to_tls_policy(policies: Any, version: Any = None, digest: str = "") -> dict[
         for declared in policies:
             policy = tls_policy_spec.from_declaration(declared)
             # A missing match may stand in main.cf, which is not known here.
-            tls_policy_spec.check(policy, installed, digest or "", default_match="unknown")
+            tls_policy_spec.check_policy(policy, installed, digest or "", default_match="unknown")
             if policy.nexthop.lower() in (key.lower() for key in result):
                 raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {policy.nexthop} is there twice")
             result[policy.nexthop] = tls_policy_spec.render(policy, installed)

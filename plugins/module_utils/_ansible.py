@@ -41,7 +41,7 @@ def run(
     common = {
         "config_directory": {"type": "path"},
         "backup": {"type": "bool", "default": False},
-        "lock_timeout": {"type": "int", "default": lock.LIMIT},
+        "lock_timeout": {"type": "int", "default": lock.LOCK_TIMEOUT},
     }
     module = _Module({**argument_spec, **common}, supports_check_mode=True, **arguments)
     options = dict(module.params)

@@ -239,7 +239,7 @@ def main():
             return {"installed": False}
         instance = instance_host.Instance(options["config_directory"])
         lost = migrations.lost_tables(instance)
-        return {**instance.report(), "lost_tables": lost, "routes": tables.report(instance, options["routes"])}
+        return {**instance.report(), "lost_tables": lost, "routes": tables.routes_report(instance, options["routes"])}
 
     _ansible.run_read_only(
         {

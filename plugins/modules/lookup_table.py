@@ -216,7 +216,9 @@ from ..module_utils._plan import lookup_table_standalone
 
 
 def main():
-    _ansible.run(build=lookup_table_standalone.lookup_table, **lookup_table_standalone.LOOKUP_TABLE)
+    _ansible.run(
+        build=lookup_table_standalone.standalone_lookup_table, **lookup_table_standalone.STANDALONE_LOOKUP_TABLE
+    )
 
 
 if __name__ == "__main__":

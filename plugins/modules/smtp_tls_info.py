@@ -385,7 +385,7 @@ from ..module_utils._smtp import probe, probe_options
 
 
 def main():
-    _ansible.run_read_only(probe_options.OPTIONS, lambda options: probe.ask(probe_options.question(options)))
+    _ansible.run_read_only(probe_options.OPTIONS, lambda options: probe.probe(probe_options.probe_options(options)))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ import re
 from typing import Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from .._errors import did_you_mean
-from .._formats.master_cf import Service
+from .._formats.master_cf import MasterEntry
 from .._model import parameters
 from .._model.configuration import Configuration, braced_words, shown, words
-from .._model.finding import Problem
+from .._model.finding import Finding
 
 # fmt: off
 _PLAIN = frozenset([
@@ -75,7 +75,7 @@ _REQUIRED_IN = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 _REMEDY = "Write smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination, or end the list with reject"
 
 
-def problems(configuration: Configuration) -> Iterator[Problem]:
+def access_findings(configuration: Configuration) -> Iterator[Finding]:
     """All findings."""
     yield from _unknown_restrictions(configuration)
     for service in configuration.of_command("smtpd"):
@@ -96,15 +96,15 @@ def table_words(value: str) -> Iterator[str]:
             next(elements, "")
 
 
-def _classes(configuration: Configuration, service: Optional[Service]) -> Dict[str, str]:
+def _classes(configuration: Configuration, service: Optional[MasterEntry]) -> Dict[str, str]:
     names = words(configuration.value("smtpd_restriction_classes", service) or "")
     return {name: configuration.value(name, service) or "" for name in names}
 
 
-def _unknown_restrictions(configuration: Configuration) -> Iterator[Problem]:
+def _unknown_restrictions(configuration: Configuration) -> Iterator[Finding]:
     main_classes = set(_classes(configuration, None))
     for name, written, service in configuration.settings():
-        parameter = parameters.find(name)
+        parameter = parameters.find_parameter(name)
         classes = _classes(configuration, service) if service else dict.fromkeys(main_classes, "")
         if name not in classes and not (parameter and parameter.kind == "restriction list"):
             continue
@@ -112,7 +112,7 @@ def _unknown_restrictions(configuration: Configuration) -> Iterator[Problem]:
         if value is None:
             continue
         for cause, remedy in _wrong_words(value, frozenset(classes)):
-            yield Problem(
+            yield Finding(
                 "unknown_restriction",
                 shown(name, written) + (f" in service {service.key}" if service else ""),
                 cause,
@@ -148,7 +148,7 @@ def _wrong_words(value: str, classes: FrozenSet[str]) -> Iterator[Tuple[str, str
 # Relaying
 
 
-def _relaying(configuration: Configuration, service: Service) -> Iterator[Problem]:
+def _relaying(configuration: Configuration, service: MasterEntry) -> Iterator[Finding]:
     lists: Dict[str, List[str]] = {}
     for name in _LISTS:
         value = configuration.value(name, service)
@@ -162,7 +162,7 @@ def _relaying(configuration: Configuration, service: Service) -> Iterator[Proble
     subject = f"{' and '.join(described)} of service {service.key}"
     where = configuration.where(described[0], service) or configuration.place(service)
     if not any(_mentions(lists[name], classes) for name in _REQUIRED_IN):
-        yield Problem(
+        yield Finding(
             "open_relay",
             subject,
             "nothing in them refuses mail from strangers to strangers, and smtpd(8) does not start without that",
@@ -179,7 +179,7 @@ def _relaying(configuration: Configuration, service: Service) -> Iterator[Proble
     if "closed" in verdicts:
         return
     if networks and "closed" in [_verdict(lists[name], classes, False, 0) for name in _LISTS]:
-        yield Problem(
+        yield Finding(
             "open_relay",
             f"mynetworks with {networks} in service {service.key}",
             "it makes everybody a trusted client, who may relay anywhere",
@@ -188,7 +188,7 @@ def _relaying(configuration: Configuration, service: Service) -> Iterator[Proble
             configuration.touches(service, "mynetworks", *_REQUIRED_IN),
         )
         return
-    yield Problem(
+    yield Finding(
         "open_relay",
         subject,
         "a stranger's mail to a stranger reaches the end, or a permit, before anything refuses it",
@@ -256,18 +256,18 @@ def _everybody(mynetworks: str) -> str:
     return ""
 
 
-def _is_loopback(configuration: Configuration, service: Service) -> bool:
+def _is_loopback(configuration: Configuration, service: MasterEntry) -> bool:
     host = service.column("service").rpartition(":")[0].strip("[]").lower()
     if host:
         return host.startswith("127.") or host in ("::1", "localhost")
     return words(configuration.value("inet_interfaces") or "") in (["loopback-only"], ["localhost"], ["127.0.0.1"])
 
 
-def _all_senders_authorized(configuration: Configuration) -> Iterator[Problem]:
+def _all_senders_authorized(configuration: Configuration) -> Iterator[Finding]:
     for name in ("relay_domains", "mydestination"):
         for word in words(configuration.value(name) or ""):
             if word.startswith("static:"):
-                yield Problem(
+                yield Finding(
                     "open_relay",
                     shown(name, configuration.entries[name].value) if name in configuration.entries else name,
                     "it makes every domain one that strangers may send to",

@@ -13,11 +13,11 @@ import re
 from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._formats.lookup_table import KEYED
-from .._formats.master_cf import Service
+from .._formats.master_cf import MasterEntry
 from .._host import dns_message
 from .._model import mta_sts
 from .._model.configuration import Configuration, braced_words, shown, words
-from .._model.finding import Problem
+from .._model.finding import Finding
 
 DEFAULT_PROBE = "ns:."
 """What Postfix asks to see whether answers are validated: the name servers of the root (postconf(5), dnssec_probe)."""
@@ -37,7 +37,7 @@ class Resolver(NamedTuple):
 class Reliance(NamedTuple):
     """A service that takes DANE for granted."""
 
-    service: Service
+    service: MasterEntry
     side: str
     parameter: str
     """What says so: its security level, or a table of policies that answers with dane levels."""
@@ -70,7 +70,7 @@ def relying(configuration: Configuration, entries: Entries = _no_entries) -> Ite
                 yield from _by_policy(configuration, service, side, entries)
 
 
-def _by_policy(configuration: Configuration, service: Service, side: str, entries: Entries) -> Iterator[Reliance]:
+def _by_policy(configuration: Configuration, service: MasterEntry, side: str, entries: Entries) -> Iterator[Reliance]:
     maps = f"{side}_tls_policy_maps"
     for word in braced_words(configuration.value(maps, service) or ""):
         map_type, _colon, path = word.rpartition("proxy:")[2].partition(":")
@@ -83,13 +83,13 @@ def _by_policy(configuration: Configuration, service: Service, side: str, entrie
                 break
 
 
-def problems(configuration: Configuration) -> Iterator[Problem]:
+def dane_findings(configuration: Configuration) -> Iterator[Finding]:
     """Settings that keep Postfix from making DNSSEC lookups."""
     for reliance in relying(configuration):
         for name, defeats, cause, remedy in _defeating(reliance.side):
             value = configuration.value(name, reliance.service)
             if value is not None and defeats(words(value.lower())):
-                yield Problem(
+                yield Finding(
                     "dane_without_dnssec",
                     _subject(configuration, reliance, name),
                     f"{cause}: {reliance.consequence}",
@@ -128,9 +128,9 @@ def _defeating(side: str) -> List[Tuple[str, Callable[[List[str]], bool], str, s
     return result
 
 
-def unvalidated(
+def unvalidated_findings(
     configuration: Configuration, resolver: Callable[[str], Resolver], entries: Entries = _no_entries
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """Services that rely on DANE with a resolver that is not to be relied on.
 
     :param resolver: what the resolver of a service, given as NAME/TYPE, answers.
@@ -143,10 +143,10 @@ def unvalidated(
         touches = configuration.touches(reliance.service, reliance.parameter, "dnssec_probe")
         cause = distrust(seen)
         if cause:
-            yield Problem("unvalidated_dns", subject, f"{cause}: {reliance.consequence}", REMEDY, where, touches)
+            yield Finding("unvalidated_dns", subject, f"{cause}: {reliance.consequence}", REMEDY, where, touches)
         remote = [nameserver for nameserver in seen.answers if not is_local(nameserver)]
         if remote and not cause:
-            yield Problem(
+            yield Finding(
                 "remote_resolver",
                 subject,
                 f"{' and '.join(remote)} ({seen.resolv_conf}) is another host: whoever is on the way can forge its answers",

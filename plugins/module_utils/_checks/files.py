@@ -15,11 +15,11 @@ import re
 import stat
 from typing import Iterator, Optional, Tuple
 
-from .._formats.master_cf import Service
+from .._formats.master_cf import MasterEntry
 from .._host.system import Host
 from .._model import parameters
 from .._model.configuration import Configuration, braced_words, shown, words
-from .._model.finding import Problem
+from .._model.finding import Finding
 from . import access
 
 _SUFFIXES = {
@@ -45,17 +45,17 @@ _LATE = ("tls_CApath", "tls_trust_anchor_file")
 Reason = Tuple[str, str, str]
 
 
-def problems(configuration: Configuration, host: Host) -> Iterator[Problem]:
+def file_findings(configuration: Configuration, host: Host) -> Iterator[Finding]:
     """All findings."""
     for name, written, service in configuration.settings():
-        parameter = parameters.find(name)
+        parameter = parameters.find_parameter(name)
         value = configuration.expanded(written, service)
         classes = words(configuration.value("smtpd_restriction_classes", service) or "")
         kind = "restriction list" if name in classes else parameter.kind if parameter else ""
         if not value or not kind:
             continue
         for check, cause, remedy in _reasons(configuration, host, service, name, kind, value):
-            yield Problem(
+            yield Finding(
                 check,
                 shown(name, written) + (f" in service {service.key}" if service else ""),
                 cause,
@@ -67,7 +67,7 @@ def problems(configuration: Configuration, host: Host) -> Iterator[Problem]:
 
 
 def _reasons(
-    configuration: Configuration, host: Host, service: Optional[Service], name: str, kind: str, value: str
+    configuration: Configuration, host: Host, service: Optional[MasterEntry], name: str, kind: str, value: str
 ) -> Iterator[Reason]:
     if kind in ("file", "file list"):
         for path in words(value):
@@ -191,7 +191,7 @@ def _table_file(
         )
 
 
-def _sasl_sockets(configuration: Configuration, host: Host) -> Iterator[Problem]:
+def _sasl_sockets(configuration: Configuration, host: Host) -> Iterator[Finding]:
     for service in configuration.of_command("smtpd"):
         path = configuration.value("smtpd_sasl_path", service) or ""
         if (
@@ -205,7 +205,7 @@ def _sasl_sockets(configuration: Configuration, host: Host) -> Iterator[Problem]
         )
         if host.status(full) is None:
             raw = configuration.raw(service).get("smtpd_sasl_path", "")
-            yield Problem(
+            yield Finding(
                 "missing_file",
                 f"{shown('smtpd_sasl_path', raw)} in service {service.key}",
                 f"there is no socket {full}, and smtpd(8) answers nobody without it",

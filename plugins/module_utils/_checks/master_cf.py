@@ -13,11 +13,11 @@ import re
 from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from .._formats import master_cf
-from .._formats.master_cf import Service
+from .._formats.master_cf import MasterEntry
 from .._host.system import Host
 from .._model import parameters
 from .._model.configuration import Configuration, shown, words
-from .._model.finding import Problem
+from .._model.finding import Finding
 
 _ONE_PROCESS = ("pickup", "qmgr", "oqmgr", "tlsmgr", "verify", "scache", "anvil", "postscreen", "postlogd")
 _PRIVILEGED = ("local", "pipe", "spawn", "virtual")
@@ -26,8 +26,8 @@ _KNOWN_PORTS = {"lmtp": 24, "smtp": 25, "smtps": 465, "submissions": 465, "submi
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
-def problems(configuration: Configuration, host: Host) -> Iterator[Problem]:
-    """All findings but ports_in_use()."""
+def master_cf_findings(configuration: Configuration, host: Host) -> Iterator[Finding]:
+    """All findings but port_findings()."""
     for service in configuration.services:
         if service.column("type") == "inet":
             yield from _listener(configuration, host, service)
@@ -50,21 +50,21 @@ def problems(configuration: Configuration, host: Host) -> Iterator[Problem]:
 
 def _of(
     configuration: Configuration,
-    service: Service,
+    service: MasterEntry,
     check: str,
     cause: str,
     remedy: str,
     *names: str,
     severity: str = "error",
-) -> Problem:
+) -> Finding:
     touches = frozenset((service.key, name) for name in names or master_cf.COLUMNS)
-    return Problem(check, f"service {service.key}", cause, remedy, configuration.place(service), touches, severity)
+    return Finding(check, f"service {service.key}", cause, remedy, configuration.place(service), touches, severity)
 
 
 # Listeners
 
 
-def _listener(configuration: Configuration, host: Host, service: Service) -> Iterator[Problem]:
+def _listener(configuration: Configuration, host: Host, service: MasterEntry) -> Iterator[Finding]:
     private = service.column("private")
     if private != "n":
         yield _of(
@@ -105,7 +105,7 @@ def _listener(configuration: Configuration, host: Host, service: Service) -> Ite
                 )
 
 
-def _split(service: Service) -> Tuple[str, str]:
+def _split(service: MasterEntry) -> Tuple[str, str]:
     name, _colon, port = service.column("service").rpartition(":")
     return re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", name, flags=re.IGNORECASE), port
 
@@ -122,7 +122,7 @@ def _number(configuration: Configuration, host: Host, port: str) -> Optional[int
     return known.get(port) or host.port(port)
 
 
-def _interfaces(configuration: Configuration, host: Host) -> Iterator[Problem]:
+def _interfaces(configuration: Configuration, host: Host) -> Iterator[Finding]:
     names = words(configuration.value("inet_interfaces") or "")
     protocols = words(configuration.value("inet_protocols") or "all")
     for name in names:
@@ -132,7 +132,7 @@ def _interfaces(configuration: Configuration, host: Host) -> Iterator[Problem]:
         where, touches = configuration.where("inet_interfaces"), configuration.touches(None, "inet_interfaces")
         addresses = host.addresses(name.strip("[]"))
         if not addresses:
-            yield Problem(
+            yield Finding(
                 "unresolvable_host",
                 subject,
                 f"the host {name} can't be resolved, and no Postfix program starts without it",
@@ -144,7 +144,7 @@ def _interfaces(configuration: Configuration, host: Host) -> Iterator[Problem]:
             family = "ipv6" if ":" in address else "ipv4"
             if not {"all", family} & set(protocols) or host.has_address(address):
                 continue
-            yield Problem(
+            yield Finding(
                 "missing_address",
                 subject,
                 f"this host does not have the address {address}, and master(8) stops when it can't listen on it",
@@ -154,11 +154,11 @@ def _interfaces(configuration: Configuration, host: Host) -> Iterator[Problem]:
             )
 
 
-def ports_in_use(configuration: Configuration, host: Host, previous: Configuration) -> Iterator[Problem]:
+def port_findings(configuration: Configuration, host: Host, previous: Configuration) -> Iterator[Finding]:
     """Listeners that are new, on ports that another program holds: neither Postfix's own, nor what was there before."""
-    there = {master_cf.identity(service) for service in previous.services}
+    there = {master_cf.service_identity(service) for service in previous.services}
     for service in configuration.services:
-        if service.column("type") != "inet" or master_cf.identity(service) in there:
+        if service.column("type") != "inet" or master_cf.service_identity(service) in there:
             continue
         name, port = _split(service)
         number = _number(configuration, host, port)
@@ -205,7 +205,7 @@ def _meet(mine: Tuple[str, ...], other: str) -> bool:
 # What a service needs to start
 
 
-def _columns(configuration: Configuration, service: Service) -> Iterator[Problem]:
+def _columns(configuration: Configuration, service: MasterEntry) -> Iterator[Finding]:
     program = service.column("command")
     limit = service.column("process_limit")
     effective = configuration.value("default_process_limit") if limit == "-" else limit
@@ -247,7 +247,7 @@ def _columns(configuration: Configuration, service: Service) -> Iterator[Problem
         )
 
 
-def _program(configuration: Configuration, host: Host, service: Service) -> Iterator[Problem]:
+def _program(configuration: Configuration, host: Host, service: MasterEntry) -> Iterator[Finding]:
     program = service.column("command")
     directory = configuration.value("daemon_directory") or ""
     path = f"{directory}/{program}"  # as master(8) puts them together, whatever the command starts with
@@ -279,10 +279,10 @@ def _program(configuration: Configuration, host: Host, service: Service) -> Iter
                 )
 
 
-def _duplicates(configuration: Configuration) -> Iterator[Problem]:
-    seen: Dict[Tuple[str, str, bool], Service] = {}
+def _duplicates(configuration: Configuration) -> Iterator[Finding]:
+    seen: Dict[Tuple[str, str, bool], MasterEntry] = {}
     for service in configuration.services:
-        same = (*master_cf.identity(service), master_cf.is_private(service.column("private")))
+        same = (*master_cf.service_identity(service), master_cf.is_private_service(service.column("private")))
         earlier = seen.get(same)
         if earlier is not None:
             yield _of(
@@ -295,15 +295,15 @@ def _duplicates(configuration: Configuration) -> Iterator[Problem]:
         seen[same] = service
 
 
-def _transports(configuration: Configuration) -> Iterator[Problem]:
+def _transports(configuration: Configuration) -> Iterator[Finding]:
     there = {service.column("service") for service in configuration.services if service.column("type") == "unix"}
     for name, written, service in configuration.settings():
-        parameter = parameters.find(name)
+        parameter = parameters.find_parameter(name)
         if parameter is None or parameter.kind != "transport":
             continue
         transport = (configuration.expanded(written, service) or "").partition(":")[0]
         if transport and transport not in there:
-            yield Problem(
+            yield Finding(
                 "missing_service",
                 shown(name, written) + (f" in service {service.key}" if service else ""),
                 f"master.cf has no live service {transport}/unix, and mail waits for it",
@@ -313,9 +313,9 @@ def _transports(configuration: Configuration) -> Iterator[Problem]:
             )
 
 
-def _log_service(configuration: Configuration) -> Iterator[Problem]:
+def _log_service(configuration: Configuration) -> Iterator[Finding]:
     if configuration.value("maillog_file") and not configuration.of_command("postlogd"):
-        yield Problem(
+        yield Finding(
             "missing_service",
             shown("maillog_file", configuration.raw(None).get("maillog_file", "")),
             "it works through postlogd(8), which is not among the live services of master.cf; Postfix does not start",

@@ -14,9 +14,9 @@ from .._errors import GrammarError
 from .._formats import tls_levels, tls_policy
 from .._model import effective_policy, routing
 from .._model.configuration import MAIN
-from .._model.effective_policy import Applied
-from .._model.finding import Problem, Touch
-from .._model.routing import Hop, Resolver, Unknown
+from .._model.effective_policy import EffectivePolicy
+from .._model.finding import Finding, Setting
+from .._model.routing import Hop, Router, Unknown
 
 CHECK = "weaker_next_hop"
 
@@ -31,10 +31,10 @@ PARAMETERS = frozenset({
 })  # fmt: skip
 """What decides over routes and levels."""
 
-_Path = List[Tuple[Hop, Applied]]
+_Path = List[Tuple[Hop, EffectivePolicy]]
 
 
-def problems(resolver: Resolver) -> Iterator[Problem]:
+def routing_findings(resolver: Router) -> Iterator[Finding]:
     """All findings; what can't be told is left out."""
     declared = _declared(resolver)
     if not declared:
@@ -51,12 +51,12 @@ def problems(resolver: Resolver) -> Iterator[Problem]:
             yield from _passed_by(resolver, key, level, told, used)
 
 
-def tables(resolver: Resolver) -> FrozenSet[str]:
+def tables(resolver: Router) -> FrozenSet[str]:
     """The tables that decide over routes and levels."""
     return _listed(resolver, [name for name in PARAMETERS if name.endswith("_maps")])
 
 
-def _listed(resolver: Resolver, parameters: Iterable[str]) -> FrozenSet[str]:
+def _listed(resolver: Router, parameters: Iterable[str]) -> FrozenSet[str]:
     """The tables that parameters list, in main.cf and in the options of services."""
     result: List[str] = []
     for service in (None, *resolver.configuration.services):
@@ -69,7 +69,7 @@ def _listed(resolver: Resolver, parameters: Iterable[str]) -> FrozenSet[str]:
     return frozenset(result)
 
 
-def _declared(resolver: Resolver) -> Dict[str, str]:
+def _declared(resolver: Router) -> Dict[str, str]:
     """The policies that demand TLS, key to level, as far as the tables' texts tell."""
     result: Dict[str, str] = {}
     for name in sorted(_listed(resolver, ("smtp_tls_policy_maps", "lmtp_tls_policy_maps"))):
@@ -83,7 +83,7 @@ def _declared(resolver: Resolver) -> Dict[str, str]:
     return result
 
 
-def _paths(resolver: Resolver, domains: List[str]) -> Iterator[_Path]:
+def _paths(resolver: Router, domains: List[str]) -> Iterator[_Path]:
     """All routes of the configuration as their next hops, with what counts for each."""
     seen = set()
     for recipient in resolver.representatives(domains):
@@ -92,13 +92,15 @@ def _paths(resolver: Resolver, domains: List[str]) -> Iterator[_Path]:
                 if route not in seen:
                     seen.add(route)
                     yield [
-                        (hop, effective_policy.applied(resolver, hop)) for hop in resolver.hops(route) if hop.protocol
+                        (hop, effective_policy.effective_policy(resolver, hop))
+                        for hop in resolver.hops(route)
+                        if hop.protocol
                     ]
         except Unknown:
             continue
 
 
-def _other_names(resolver: Resolver, path: _Path, declared: Mapping[str, str]) -> Iterator[Problem]:
+def _other_names(resolver: Router, path: _Path, declared: Mapping[str, str]) -> Iterator[Finding]:
     """Next hops without a policy of their own, whose host has one under another name, or in a table that is not looked at."""
     for hop, counts in path:
         if counts.table:
@@ -128,7 +130,7 @@ def _other_names(resolver: Resolver, path: _Path, declared: Mapping[str, str]) -
             break
 
 
-def _weaker_links(resolver: Resolver, path: _Path) -> Iterator[Problem]:
+def _weaker_links(resolver: Router, path: _Path) -> Iterator[Finding]:
     """Next hops that are tried after, or before, one for which a policy demands more."""
     demanding = [
         (hop, counts) for hop, counts in path if counts.table and _strength(counts.level) >= tls_levels.MANDATORY
@@ -148,7 +150,7 @@ def _weaker_links(resolver: Resolver, path: _Path) -> Iterator[Problem]:
             )
 
 
-def _shares_host(path: _Path, hop: Hop, counts: Applied) -> bool:
+def _shares_host(path: _Path, hop: Hop, counts: EffectivePolicy) -> bool:
     """Whether another finding tells of it."""
     return not counts.table and any(
         other.nexthop != hop.nexthop
@@ -159,13 +161,16 @@ def _shares_host(path: _Path, hop: Hop, counts: Applied) -> bool:
     )
 
 
-def _passed_by(resolver: Resolver, key: str, level: str, told: Set[str], used: Set[str]) -> Iterator[Problem]:
+def _passed_by(resolver: Router, key: str, level: str, told: Set[str], used: Set[str]) -> Iterator[Finding]:
     """Policies for a domain whose mail, or some of it, takes other next hops."""
     try:
         routes = [[hop for hop in resolver.hops(route) if hop.protocol] for route in resolver.routes(key)]
         past = [route for route in routes if key not in (hop.nexthop.lower() for hop in route)]
         weak = [
-            (hop, counts) for route in past for hop in route for counts in [effective_policy.applied(resolver, hop)]
+            (hop, counts)
+            for route in past
+            for hop in route
+            for counts in [effective_policy.effective_policy(resolver, hop)]
         ]
     except Unknown:
         return
@@ -173,7 +178,7 @@ def _passed_by(resolver: Resolver, key: str, level: str, told: Set[str], used: S
         return  # not a domain but a host, to which other mail goes
     for hop, counts in weak:
         if _is_weaker(counts, level) and not (_subject(hop) in told and routing.host(hop.nexthop) == key):
-            yield Problem(
+            yield Finding(
                 CHECK,
                 f"the TLS policy for {key}",
                 f"mail for {key} leaves through {hop.nexthop} ({hop.source}) at level {counts.level}, so that Postfix never "
@@ -184,23 +189,23 @@ def _passed_by(resolver: Resolver, key: str, level: str, told: Set[str], used: S
             return
 
 
-def _problem(resolver: Resolver, hop: Hop, cause: str, remedy: str, key: str) -> Problem:
+def _problem(resolver: Router, hop: Hop, cause: str, remedy: str, key: str) -> Finding:
     service = resolver.service(hop.transport)
     name = hop.source.split(" ")[0]
     where = resolver.configuration.where(name, service) if name in PARAMETERS else ""
-    return Problem(CHECK, _subject(hop), cause, remedy, where, _touches(hop, key))
+    return Finding(CHECK, _subject(hop), cause, remedy, where, _touches(hop, key))
 
 
 def _subject(hop: Hop) -> str:
     return f"the next hop {hop.nexthop} of {hop.source}"
 
 
-def _touches(hop: Hop, key: str) -> FrozenSet[Touch]:
+def _touches(hop: Hop, key: str) -> FrozenSet[Setting]:
     touches = {(MAIN, name) for name in PARAMETERS} | {(f"{hop.transport}/unix", name) for name in PARAMETERS}
     return frozenset({*touches, (POLICY, key), (POLICY, hop.nexthop.lower())})
 
 
-def _is_weaker(counts: Applied, level: str) -> bool:
+def _is_weaker(counts: EffectivePolicy, level: str) -> bool:
     """Levels that authenticate are alike; what is invalid carries no mail."""
     if counts.level not in tls_levels.STRENGTH:
         return False

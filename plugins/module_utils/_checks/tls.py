@@ -12,16 +12,16 @@ from typing import FrozenSet, Iterator, Optional, Tuple
 
 from .._errors import DeclarationError
 from .._formats import master_cf, tls_levels, tls_protocols
-from .._formats.master_cf import Service
+from .._formats.master_cf import MasterEntry
 from .._model import parameters
 from .._model.configuration import MAIN, Configuration, shown, words
-from .._model.finding import Problem, Touch
+from .._model.finding import Finding, Setting
 
 _CERTIFICATES = ("tls_chain_files", "tls_cert_file", "tls_eccert_file", "tls_dcert_file")
 _VERIFYING = ("verify", "secure")
 
 
-def problems(configuration: Configuration) -> Iterator[Problem]:
+def tls_findings(configuration: Configuration) -> Iterator[Finding]:
     """All findings."""
     for service in configuration.of_command("smtpd"):
         if service.column("type") in ("inet", "pass"):
@@ -36,7 +36,7 @@ def problems(configuration: Configuration) -> Iterator[Problem]:
             yield from _connection_reuse(configuration, service, side)
 
 
-def overridden(configuration: Configuration, declared: FrozenSet[Touch]) -> Iterator[Problem]:
+def override_findings(configuration: Configuration, declared: FrozenSet[Setting]) -> Iterator[Finding]:
     """Options in master.cf that defeat a value that is declared for main.cf: weaker ones, and any on the main services."""
     for service in configuration.services:
         for name, written in service.effective_options.items():
@@ -46,8 +46,8 @@ def overridden(configuration: Configuration, declared: FrozenSet[Touch]) -> Iter
             if mine is None or its is None or words(mine) == words(its):
                 continue
             weaker = _is_weaker(name, its, mine)
-            if weaker or master_cf.identity(service) in (("25", "inet"), ("smtp", "unix")):
-                yield Problem(
+            if weaker or master_cf.service_identity(service) in (("25", "inet"), ("smtp", "unix")):
+                yield Finding(
                     "overridden",
                     shown(name, configuration.entries[name].value),
                     f"service {service.key} overrides it with {shown(name, written)}"
@@ -64,7 +64,7 @@ def _is_weaker(name: str, its: str, mine: str) -> bool:
         return tls_levels.STRENGTH.get(its or "none", 9) < tls_levels.STRENGTH.get(mine or "none", 0)
     if name in ("smtpd_tls_auth_only", "smtpd_enforce_tls", "smtp_enforce_tls"):
         return mine.lower() == "yes" and its.lower() != "yes"
-    parameter = parameters.find(name)
+    parameter = parameters.find_parameter(name)
     if parameter is not None and parameter.kind == "protocols":
         try:
             return not set(tls_protocols.parse_protocols(its).enabled) <= set(
@@ -75,7 +75,7 @@ def _is_weaker(name: str, its: str, mine: str) -> bool:
     return False
 
 
-def _subject(configuration: Configuration, service: Service, *names: str) -> str:
+def _subject(configuration: Configuration, service: MasterEntry, *names: str) -> str:
     """The settings that make a finding; the service too where an option of it is among them."""
     raw = configuration.raw(service)
     settings = " with ".join(shown(name, raw.get(name, "")) for name in names)
@@ -85,22 +85,22 @@ def _subject(configuration: Configuration, service: Service, *names: str) -> str
 
 def _problem(
     configuration: Configuration,
-    service: Service,
+    service: MasterEntry,
     check: str,
     names: Tuple[str, ...],
     cause: str,
     remedy: str,
     also: Tuple[str, ...] = (),
-) -> Problem:
+) -> Finding:
     where: Optional[str] = next(
         (place for place in (configuration.where(name, service) for name in names) if place), None
     )
     touches = configuration.touches(service, *names, *also)
     subject = _subject(configuration, service, *names)
-    return Problem(check, subject, cause, remedy, where or configuration.place(service), touches)
+    return Finding(check, subject, cause, remedy, where or configuration.place(service), touches)
 
 
-def _certificate(configuration: Configuration, service: Service) -> Iterator[Problem]:
+def _certificate(configuration: Configuration, service: MasterEntry) -> Iterator[Finding]:
     level = configuration.level(service, "smtpd")
     if level not in ("may", "encrypt"):
         return
@@ -118,7 +118,7 @@ def _certificate(configuration: Configuration, service: Service) -> Iterator[Pro
     )
 
 
-def _auth(configuration: Configuration, service: Service) -> Iterator[Problem]:
+def _auth(configuration: Configuration, service: MasterEntry) -> Iterator[Finding]:
     if not configuration.is_on("smtpd_sasl_auth_enable", service):
         return
     level = configuration.level(service, "smtpd")
@@ -150,11 +150,11 @@ def _auth(configuration: Configuration, service: Service) -> Iterator[Problem]:
     )
 
 
-def _server_wrapper_mode(configuration: Configuration, service: Service) -> Iterator[Problem]:
+def _server_wrapper_mode(configuration: Configuration, service: MasterEntry) -> Iterator[Finding]:
     if service.column("type") != "inet":
         return
     implicit = configuration.is_on("smtpd_tls_wrappermode", service)
-    port = master_cf.identity(service)[0].rpartition(":")[2]
+    port = master_cf.service_identity(service)[0].rpartition(":")[2]
     if implicit and port in ("25", "587"):
         yield _problem(
             configuration,
@@ -175,7 +175,7 @@ def _server_wrapper_mode(configuration: Configuration, service: Service) -> Iter
         )
 
 
-def _passwords(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:
+def _passwords(configuration: Configuration, service: MasterEntry, side: str) -> Iterator[Finding]:
     maps = f"{side}_sasl_password_maps"
     options = f"{side}_sasl_security_options"
     level = configuration.level(service, side)
@@ -196,7 +196,7 @@ def _passwords(configuration: Configuration, service: Service, side: str) -> Ite
     )
 
 
-def _trust(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:
+def _trust(configuration: Configuration, service: MasterEntry, side: str) -> Iterator[Finding]:
     level = configuration.level(service, side)
     name = f"{side}_tls_security_level"
     sources = tuple(f"{side}_tls_{stem}" for stem in ("CAfile", "CApath", "trust_anchor_file"))
@@ -212,7 +212,7 @@ def _trust(configuration: Configuration, service: Service, side: str) -> Iterato
         )
 
 
-def _client_wrapper_mode(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:
+def _client_wrapper_mode(configuration: Configuration, service: MasterEntry, side: str) -> Iterator[Finding]:
     name = f"{side}_tls_wrappermode"
     implicit = configuration.is_on(name, service)
     level = configuration.level(service, side)
@@ -252,7 +252,7 @@ def _client_wrapper_mode(configuration: Configuration, service: Service, side: s
             )
 
 
-def _connection_reuse(configuration: Configuration, service: Service, side: str) -> Iterator[Problem]:
+def _connection_reuse(configuration: Configuration, service: MasterEntry, side: str) -> Iterator[Finding]:
     name = f"{side}_tls_connection_reuse"
     if not configuration.is_on(name, service):
         return

@@ -18,15 +18,15 @@ from .._formats import fingerprints, tls_protocols
 from .._formats.lines import to_bytes
 from .._model import parameters
 from .._model.configuration import Configuration, braced_words, shown, words
-from .._model.finding import Problem, Touch
+from .._model.finding import Finding, Setting
 from .._model.parameters import Parameter
 
 
-def value_problems(
+def value_findings(
     configuration: Configuration,
-    only: Optional[FrozenSet[Touch]] = None,
+    only: Optional[FrozenSet[Setting]] = None,
     defaults: Mapping[str, str] = MappingProxyType({}),
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """Values that their parameters can't have, in main.cf and in the options of services.
 
     :param only: settings to look at; None for all.
@@ -35,21 +35,21 @@ def value_problems(
     for name, written, service in configuration.settings():
         if only is not None and configuration.touch(name, service) not in only:
             continue
-        parameter = parameters.find(name) or parameters.by_default(name, defaults.get(name, ""))
+        parameter = parameters.find_parameter(name) or parameters.by_default(name, defaults.get(name, ""))
         value = configuration.expanded(written, service)
         if parameter is None or value is None or ("$" in written and not value):
             continue  # an undefined $name is a problem of its own
-        found = value_problem(
+        found = value_finding(
             parameter, value, configuration.value(name.replace("_cert_match", "_digest"), service) or ""
         )
         if found:
             check, cause, remedy = found
             subject = shown(name, written) + (f" in service {service.key}" if service else "")
             touches = frozenset([configuration.touch(name, service)])
-            yield Problem(check, subject, cause, remedy, configuration.where(name, service), touches)
+            yield Finding(check, subject, cause, remedy, configuration.where(name, service), touches)
 
 
-def value_problem(parameter: Parameter, value: str, digest: str) -> Optional[Tuple[str, str, str]]:
+def value_finding(parameter: Parameter, value: str, digest: str) -> Optional[Tuple[str, str, str]]:
     """The check that a value fails, the cause and the remedy; None if it can stand.
 
     :param digest: the digest algorithm of fingerprints.
@@ -124,7 +124,7 @@ def _destination_problem(parameter: Parameter, value: str) -> Optional[Tuple[str
 
 def unknown_names(
     configuration: Configuration, unused: Iterable[Tuple[str, str]], known: Iterable[str]
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """What is set and used by nothing.
 
     :param unused: pairs of ``main`` or ``master`` and the name, as postconf(1) says.
@@ -137,7 +137,7 @@ def unknown_names(
         place = f"service {service.key}" if service else "main.cf"
         cause, remedy = unknown_name(name, known, configuration.version)
         touches = frozenset([configuration.touch(name, service)])
-        yield Problem(
+        yield Finding(
             "unknown_parameter", f"{name} in {place}", cause, remedy, configuration.where(name, service), touches
         )
 
@@ -153,7 +153,7 @@ def unknown_name(name: str, known: Iterable[str], version: Tuple[int, ...]) -> T
     :param known: the names that the host's postconf(1) lists.
     """
     here = ".".join(map(str, version))
-    parameter = parameters.find(name)
+    parameter = parameters.find_parameter(name)
     known = list(known)
     if parameter is not None and not parameter.known_in(version):
         cause = f"Postfix {here} does not have this parameter"
@@ -176,13 +176,13 @@ def unknown_name(name: str, known: Iterable[str], version: Tuple[int, ...]) -> T
     )
 
 
-def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> Iterator[Problem]:
+def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> Iterator[Finding]:
     """What refers to a name that nothing defines."""
     for name in sorted(set(undefined)):
         refers = re.compile(rf"\$[({{]?{re.escape(name)}\b")
         for setting, value, service in configuration.settings():
             if refers.search(value):
-                yield Problem(
+                yield Finding(
                     "undefined_parameter",
                     shown(setting, value) + (f" in service {service.key}" if service else ""),
                     f"nothing defines ${name}: Postfix takes it for empty",
@@ -226,7 +226,7 @@ def _enum(parameter: Parameter, value: str) -> _Reason:
     if value in parameter.values or (not value and parameter.optional):
         return None
     other = parameters.other_side(parameter.name)
-    counterpart = parameters.find(other) if other else None
+    counterpart = parameters.find_parameter(other) if other else None
     hint = did_you_mean(value, parameter.values)
     if counterpart is not None and value in counterpart.values:
         hint = f"{other} has it; "

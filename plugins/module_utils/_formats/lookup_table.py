@@ -35,7 +35,7 @@ KEYED = (*COMPILED, "texthash")
 ORDERED = ("cidr", "regexp", "pcre")
 """Types whose rules are tried in order."""
 
-TYPES = (*KEYED, *ORDERED)
+MAP_TYPES = (*KEYED, *ORDERED)
 """All types that are managed here."""
 
 AUTOMATIC = ("lmdb", "cdb", "hash", "btree")
@@ -56,7 +56,7 @@ PLAIN_PAIR = re.compile(rb"^([^ \t\n#][^ \t\n]*)[ \t]+([^ \t\n](?:[^\n]*[^ \t\n]
 
 
 @dataclass(frozen=True)
-class Entry:
+class TableEntry:
     """One logical line of a table."""
 
     line: LogicalLine
@@ -171,7 +171,7 @@ def _key_end(text: bytes) -> int | None:
     return None if quoted else index
 
 
-def entries(text: bytes, map_type: str = "hash", utf8: bool = True) -> list[Entry]:
+def table_entries(text: bytes, map_type: str = "hash", utf8: bool = True) -> list[TableEntry]:
     """The entries of a table, with the lines that Postfix ignores.
 
     :param utf8: whether Postfix drops lines that are not UTF-8 (smtputf8_enable).
@@ -181,12 +181,12 @@ def entries(text: bytes, map_type: str = "hash", utf8: bool = True) -> list[Entr
     result = []
     for line in logical_lines(text):
         if line.indented:
-            result.append(Entry(line, b"", b"", "the first entry of a file must not start with white space"))
+            result.append(TableEntry(line, b"", b"", "the first entry of a file must not start with white space"))
             continue
         key, value, problem = split_entry(line.text)
         if utf8 and not problem and not _is_utf8(line.text):
             problem = "it is not valid UTF-8"
-        result.append(Entry(line, key, value, problem))
+        result.append(TableEntry(line, key, value, problem))
     return result
 
 
@@ -198,29 +198,31 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _rules(text: bytes, map_type: str) -> list[Entry]:
-    result: list[Entry] = []
+def _rules(text: bytes, map_type: str) -> list[TableEntry]:
+    result: list[TableEntry] = []
     depth = 0
     for line in logical_lines(text):
         rule = line.text.strip(WHITESPACE)
         word = re.match(rb"(if|endif)(?![A-Za-z0-9])", rule, re.IGNORECASE)
         if line.indented:
-            result.append(Entry(line, b"", b"", "the first rule of a file must not start with white space", depth))
+            result.append(TableEntry(line, b"", b"", "the first rule of a file must not start with white space", depth))
         elif NUL in rule:
-            result.append(Entry(line, b"", b"", "it holds a NUL byte", depth))
+            result.append(TableEntry(line, b"", b"", "it holds a NUL byte", depth))
         elif word and word.group(1).lower() == b"if":
-            result.append(Entry(line, rule, b"", "", depth, block=True))
+            result.append(TableEntry(line, rule, b"", "", depth, block=True))
             depth += 1
         elif word:
             problem = "" if depth else "endif without if"
             depth = max(0, depth - 1)
-            result.append(Entry(line, rule, b"", problem, depth, block=True))
+            result.append(TableEntry(line, rule, b"", problem, depth, block=True))
         else:
             key, value, problem = (_split_network if map_type == "cidr" else _split_expression)(rule)
-            result.append(Entry(line, key, value, problem, depth))
+            result.append(TableEntry(line, key, value, problem, depth))
     if depth:
         opened = next(entry for entry in reversed(result) if entry.block and entry.key[:2].lower() == b"if")
-        result[result.index(opened)] = Entry(opened.line, opened.key, b"", "if without endif", opened.depth, block=True)
+        result[result.index(opened)] = TableEntry(
+            opened.line, opened.key, b"", "if without endif", opened.depth, block=True
+        )
     return result
 
 
@@ -251,7 +253,7 @@ def contents(text: bytes, map_type: str = "hash", utf8: bool = True) -> dict[byt
     if plain_lines(text, utf8) is not None:
         return {key.lower(): value for key, value in PLAIN_PAIR.findall(text)}
     result: dict[bytes, bytes] = {}
-    for entry in entries(text, map_type, utf8):
+    for entry in table_entries(text, map_type, utf8):
         if not entry.problem:
             result.setdefault(fold(entry.key, map_type, utf8), entry.value)
     return result

@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 from .._errors import DeclarationError, GrammarError
 from .lines import WHITESPACE, LogicalLine, is_skipped, physical_lines, to_bytes, to_text
-from .lookup_table import BLANKS, KEYED, NUL, ORDERED, Entry, entries, fold, plain_lines
+from .lookup_table import BLANKS, KEYED, NUL, ORDERED, TableEntry, fold, plain_lines, table_entries
 
 _LMDB_KEY = 511
 """Bytes, what LMDB is built with everywhere (MDB_MAXKEYSIZE)."""
@@ -76,7 +76,7 @@ def _cannot_hold(key: bytes, value: bytes | None, map_type: str, utf8: bool) -> 
         return f"its key has {len(key)} bytes, and LMDB takes {_LMDB_KEY}"
     if key.startswith(b"#"):
         return "its key starts with #: Postfix takes the line for a comment"
-    found = entries(_line(key, value or b"x"), map_type, utf8)
+    found = table_entries(_line(key, value or b"x"), map_type, utf8)
     if len(found) != 1:
         return "Postfix would not read it as one entry"
     if value is None and not found[0].block:
@@ -96,7 +96,7 @@ def _line(key: bytes, value: bytes) -> bytes:
     return key + b" " + value + b"\n"
 
 
-def edit(
+def edit_table(
     text: bytes,
     declared: Mapping[bytes, bytes | None],
     map_type: str = "hash",
@@ -114,7 +114,7 @@ def edit(
     plain = None if exclusive or map_type in ORDERED else plain_lines(text, utf8)
     if plain is not None:
         return _edit_plain(text, plain, wanted)
-    present = entries(text, map_type, utf8)
+    present = table_entries(text, map_type, utf8)
     lines = physical_lines(text)
     kept: dict[bytes, None] = {}
     for entry in present:
@@ -150,8 +150,8 @@ def _edit_plain(text: bytes, keys: list[bytes], wanted: Mapping[bytes, tuple[byt
     for key, (_name, value) in wanted.items():
         if key in index:
             start = index[key]
-            entry = entries(lines[start])[0]
-            entry = Entry(LogicalLine(start + 1, entry.line.text, start, start + 1), entry.key, entry.value)
+            entry = table_entries(lines[start])[0]
+            entry = TableEntry(LogicalLine(start + 1, entry.line.text, start, start + 1), entry.key, entry.value)
             if value is None:
                 lines[start] = b""
             elif entry.value != value:
@@ -162,7 +162,7 @@ def _edit_plain(text: bytes, keys: list[bytes], wanted: Mapping[bytes, tuple[byt
     return _append(b"".join(lines) if changed else text, [found for key, found in wanted.items() if key not in index])
 
 
-def _replace(lines: list[bytes], entry: Entry, value: bytes) -> None:
+def _replace(lines: list[bytes], entry: TableEntry, value: bytes) -> None:
     first = lines[entry.line.start]
     end = first[len(first.rstrip(WHITESPACE)) :] if len(_kept(lines, entry)) == 1 else b"\n"
     rest = first[len(entry.key) :]
@@ -172,12 +172,12 @@ def _replace(lines: list[bytes], entry: Entry, value: bytes) -> None:
     lines[entry.line.start] = entry.key + (separator or b" ") + value + end
 
 
-def _remove(lines: list[bytes], entry: Entry) -> None:
+def _remove(lines: list[bytes], entry: TableEntry) -> None:
     for index in _kept(lines, entry):
         lines[index] = b""
 
 
-def _kept(lines: list[bytes], entry: Entry) -> list[int]:
+def _kept(lines: list[bytes], entry: TableEntry) -> list[int]:
     """Its own physical lines, without the comments and blank lines between them."""
     return [index for index in range(entry.line.start, entry.line.end) if not is_skipped(lines[index])]
 
@@ -189,24 +189,24 @@ def _append(text: bytes, missing: list[tuple[bytes, bytes | None]]) -> bytes:
     return text + b"\n" + new[:-1]
 
 
-def check(text: bytes, map_type: str = "hash", utf8: bool = True, path: str = "table") -> None:
+def check_entries(text: bytes, map_type: str = "hash", utf8: bool = True, path: str = "table") -> None:
     """Refuse a table in which Postfix would ignore something.
 
     :raises GrammarError: naming file and line.
     """
     if map_type not in ORDERED and plain_lines(text, utf8) is not None:
         return
-    present = entries(text, map_type, utf8)
+    present = table_entries(text, map_type, utf8)
     for entry in present:
         if entry.problem:
             raise _ignored(path, entry)
     _refuse_duplicates(present, map_type, utf8, path)
 
 
-def _refuse_duplicates(present: list[Entry], map_type: str, utf8: bool, path: str) -> None:
+def _refuse_duplicates(present: list[TableEntry], map_type: str, utf8: bool, path: str) -> None:
     if map_type in ORDERED:
         return
-    first: dict[bytes, Entry] = {}
+    first: dict[bytes, TableEntry] = {}
     for entry in present:
         other = first.setdefault(fold(entry.key, map_type, utf8), entry)
         if other is not entry and not entry.problem:
@@ -218,7 +218,7 @@ def _refuse_duplicates(present: list[Entry], map_type: str, utf8: bool, path: st
             )
 
 
-def _ignored(path: str, entry: Entry) -> GrammarError:
+def _ignored(path: str, entry: TableEntry) -> GrammarError:
     return GrammarError(
         "reading",
         f"{path}:{entry.line.number}",

@@ -27,7 +27,7 @@ CONTINUATION = "    "
 
 
 @dataclass(frozen=True)
-class Entry:
+class MainEntry:
     """One ``name = value`` as it stands in a file."""
 
     name: str
@@ -41,7 +41,7 @@ class Entry:
     """Index behind its last physical line; comments and blank lines between the two do not belong to it."""
 
 
-def entries(text: bytes, path: str = "main.cf") -> list[Entry]:
+def main_entries(text: bytes, path: str = "main.cf") -> list[MainEntry]:
     """All settings in the order of the file, duplicates included.
 
     :raises GrammarError: for a line without ``=`` or without a name, which stops every Postfix program.
@@ -60,7 +60,7 @@ def entries(text: bytes, path: str = "main.cf") -> list[Entry]:
                 "reading", f"{path}:{line.number}", "missing parameter name before '='", "Write name = value"
             )
         value = seen[match.end() :].rstrip(WHITESPACE)
-        result.append(Entry(to_text(match.group(1)), to_text(value), line.number, line.start, line.end))
+        result.append(MainEntry(to_text(match.group(1)), to_text(value), line.number, line.start, line.end))
     return result
 
 
@@ -69,7 +69,7 @@ def parse_parameters(text: str) -> dict[str, str]:
 
     :raises GrammarError: for a line that Postfix would refuse.
     """
-    return {entry.name: entry.value for entry in entries(to_bytes(text))}
+    return {entry.name: entry.value for entry in main_entries(to_bytes(text))}
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:
@@ -77,15 +77,15 @@ def format_parameters(parameters: Mapping[str, Any]) -> str:
 
     :raises DeclarationError: for a name or a value that main.cf can't hold.
     """
-    return to_text(edit(b"", declared(parameters)))
+    return to_text(edit_main_cf(b"", declared_parameters(parameters)))
 
 
-def folded(value: str) -> str:
+def normalize_whitespace(value: str) -> str:
     """A value in the form in which two values that mean the same to Postfix are equal (postconf(1) prints it so)."""
     return _FOLDED.sub(" ", value).strip(" ")
 
 
-def declared(parameters: Mapping[str, Any]) -> dict[str, Optional[str]]:
+def declared_parameters(parameters: Mapping[str, Any]) -> dict[str, Optional[str]]:
     """Values from YAML as main.cf texts: booleans become yes/no, lists are joined by ``", "``, None removes the parameter.
 
     :raises DeclarationError: for a name or a value that main.cf can't hold.
@@ -145,7 +145,7 @@ def _text_of(name: str, value: Any) -> Optional[str]:
     return f"\n{CONTINUATION}".join(lines)
 
 
-def edit(text: bytes, declaration: Mapping[str, Optional[str]], path: str = "main.cf") -> bytes:
+def edit_main_cf(text: bytes, declaration: Mapping[str, Optional[str]], path: str = "main.cf") -> bytes:
     """The text after the declaration: each name set to its value, or removed where the value is None.
 
     A name that already has its value (but for white space that Postfix ignores) is left as it is. Where a name is set several
@@ -154,8 +154,8 @@ def edit(text: bytes, declaration: Mapping[str, Optional[str]], path: str = "mai
     :raises GrammarError: for a line that Postfix would refuse.
     """
     lines: list[bytes] = physical_lines(text)
-    present: dict[str, list[Entry]] = {}
-    for entry in entries(text, path):
+    present: dict[str, list[MainEntry]] = {}
+    for entry in main_entries(text, path):
         present.setdefault(entry.name, []).append(entry)
     appended: list[bytes] = []
     for name, value in declaration.items():
@@ -168,7 +168,7 @@ def edit(text: bytes, declaration: Mapping[str, Optional[str]], path: str = "mai
         else:
             for entry in found[:-1]:
                 _remove(lines, entry)
-            if folded(found[-1].value) != folded(value):
+            if normalize_whitespace(found[-1].value) != normalize_whitespace(value):
                 _replace(lines, found[-1], value)
     result = b"".join(lines)
     ending = line_end(text)
@@ -177,13 +177,13 @@ def edit(text: bytes, declaration: Mapping[str, Optional[str]], path: str = "mai
     return result + b"".join(appended).replace(b"\n", ending)
 
 
-def _remove(lines: list[bytes], entry: Entry) -> None:
+def _remove(lines: list[bytes], entry: MainEntry) -> None:
     for index in range(entry.start, entry.end):
         if not is_skipped(lines[index]):
             lines[index] = b""
 
 
-def _replace(lines: list[bytes], entry: Entry, value: str) -> None:
+def _replace(lines: list[bytes], entry: MainEntry, value: str) -> None:
     owned = [index for index in range(entry.start, entry.end) if not is_skipped(lines[index])]
     first, last = lines[owned[0]], lines[owned[-1]]
     ending = first[len(first.rstrip(b"\r\n")) :]

@@ -19,10 +19,10 @@ from typing import Any, Mapping, Optional, Sequence
 from .._errors import GrammarError
 from .lines import LogicalLine, is_skipped, logical_lines, physical_lines, to_bytes, to_text
 
-TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
+SERVICE_TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
 COLUMNS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
 
-# Names of one TCP port are one service to master(8): services(5) and, since Postfix 3.6, known_tcp_ports.
+# Names of one TCP port are one service to master(8): master_entries(5) and, since Postfix 3.6, known_tcp_ports.
 _PORTS = {
     "lmtp": 24,
     "smtp": 25,
@@ -68,7 +68,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Service:
+class MasterEntry:
     """One entry of master.cf."""
 
     columns: tuple[Word, ...]
@@ -124,7 +124,7 @@ def _canonical(address: str) -> str:
     return address
 
 
-def services(text: bytes, path: str = "master.cf") -> list[Service]:
+def master_entries(text: bytes, path: str = "master.cf") -> list[MasterEntry]:
     """All services in the order of the file.
 
     :raises GrammarError: for an entry that master(8) would refuse, with file and line.
@@ -133,7 +133,7 @@ def services(text: bytes, path: str = "master.cf") -> list[Service]:
 
 
 @lru_cache(maxsize=4)  # the text before and after, each of which is asked for many services
-def _services(text: bytes, path: str) -> tuple[Service, ...]:
+def _services(text: bytes, path: str) -> tuple[MasterEntry, ...]:
     lines = physical_lines(text)
     offsets = [0]
     for line in lines:
@@ -146,10 +146,10 @@ def parse_services(text: str) -> list[dict[str, Any]]:
 
     :raises GrammarError: for an entry that master(8) would refuse.
     """
-    return [describe(service) for service in services(to_bytes(text))]
+    return [describe(service) for service in master_entries(to_bytes(text))]
 
 
-def describe(service: Service) -> dict[str, Any]:
+def describe(service: MasterEntry) -> dict[str, Any]:
     """A service as a dictionary that the master_cf module takes; columns that are ``-`` are None."""
     flags = {"y": True, "n": False, "-": None}
     result: dict[str, Any] = {"service": service.key}
@@ -163,20 +163,20 @@ def describe(service: Service) -> dict[str, Any]:
     return result
 
 
-def find(text: bytes, name: str, kind: str, path: str = "master.cf") -> Optional[Service]:
+def find_entry(text: bytes, name: str, kind: str, path: str = "master.cf") -> Optional[MasterEntry]:
     """The entry that counts for a service, by master(8)'s notion of identity, or None."""
-    found = [service for service in services(text, path) if identity(service) == endpoint(name, kind)]
+    found = [service for service in master_entries(text, path) if service_identity(service) == endpoint(name, kind)]
     return found[-1] if found else None
 
 
 def mistakes(text: bytes, path: str = "master.cf") -> list[str]:
     """What Postfix accepts and nobody can want, a message each: two live entries for one service, and ``-o`` without name=value."""
     result = []
-    seen: dict[tuple[str, str, bool], Service] = {}
-    for service in services(text, path):
+    seen: dict[tuple[str, str, bool], MasterEntry] = {}
+    for service in master_entries(text, path):
         if service.mistake:
             result.append(f"{path}:{service.line.number}: {service.key}: {service.mistake}")
-        same = (*identity(service), is_private(service.column("private")))
+        same = (*service_identity(service), is_private_service(service.column("private")))
         if same in seen:
             earlier = seen[same]
             result.append(
@@ -187,18 +187,18 @@ def mistakes(text: bytes, path: str = "master.cf") -> list[str]:
     return result
 
 
-def identity(service: Service) -> tuple[str, str]:
+def service_identity(service: MasterEntry) -> tuple[str, str]:
     return endpoint(service.column("service"), service.column("type"))
 
 
-def is_private(column: str) -> bool:
+def is_private_service(column: str) -> bool:
     return column != "n"
 
 
 # Reading
 
 
-def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: str) -> Service:
+def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: str) -> MasterEntry:
     where = f"{path}:{line.number}"
     kept = [index for index in range(line.start, line.end) if not is_skipped(lines[index])]
     seen = line.text.split(b"\0", 1)[0]  # to Postfix a line ends at a NUL
@@ -211,8 +211,10 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
             f"They are {', '.join(COLUMNS)}",
         )
     kind = words[1].text
-    if kind not in TYPES:
-        raise GrammarError("reading", where, f"unknown service type {kind!r}", f"The types are {', '.join(TYPES)}")
+    if kind not in SERVICE_TYPES:
+        raise GrammarError(
+            "reading", where, f"unknown service type {kind!r}", f"The types are {', '.join(SERVICE_TYPES)}"
+        )
     for column in (2, 3, 4):
         if words[column].text not in ("y", "n", "-"):
             raise GrammarError(
@@ -228,7 +230,7 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
         mistake = "it holds a NUL byte, and Postfix reads nothing behind that"
     if any(lines[index].startswith((b"\v", b"\f")) for index in kept[1:]):
         mistake = "a line of it starts with VT or FF, which makes one word of it and the line before"
-    return Service(tuple(words[: len(COLUMNS)]), tuple(options), tuple(arguments), line, mistake)
+    return MasterEntry(tuple(words[: len(COLUMNS)]), tuple(options), tuple(arguments), line, mistake)
 
 
 def split_words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]:

@@ -20,17 +20,17 @@ from .lines import LogicalLine, is_skipped, line_end, logical_lines, physical_li
 from .master_cf import (
     COLUMNS,
     SEPARATORS,
+    MasterEntry,
     Option,
-    Service,
     Word,
     assignment_word,
     braced,
     endpoint,
-    identity,
-    is_private,
-    services,
+    is_private_service,
+    master_entries,
+    service_identity,
 )
-from .master_cf_spec import Declaration, wrong
+from .master_cf_spec import ServiceSpec, invalid_service
 
 _STOCK_COLUMNS = (0, 10, 16, 24, 32, 40, 48, 56)
 _INDENT = b"  "
@@ -39,7 +39,7 @@ _INDENT = b"  "
 _TAKE_ARGUMENTS = ("pipe", "spawn")
 
 
-def edit(text: bytes, declarations: Sequence[Declaration], path: str = "master.cf") -> bytes:
+def edit_master_cf(text: bytes, declarations: Sequence[ServiceSpec], path: str = "master.cf") -> bytes:
     """The text after the declarations.
 
     A service that is not there takes over its commented-out entry in place, else it is appended. Where a service stands several
@@ -53,7 +53,7 @@ def edit(text: bytes, declarations: Sequence[Declaration], path: str = "master.c
     return text
 
 
-def _edit_one(text: bytes, declaration: Declaration, path: str) -> bytes:
+def _edit_one(text: bytes, declaration: ServiceSpec, path: str) -> bytes:
     same = _entries_of(text, declaration, path)
     if declaration.state != "present":
         for service in reversed(same):
@@ -69,45 +69,53 @@ def _edit_one(text: bytes, declaration: Declaration, path: str) -> bytes:
     return text if _satisfied(service, declaration) else _change_words(text, service, declaration)
 
 
-def _entries_of(text: bytes, declaration: Declaration, path: str) -> list[Service]:
+def _entries_of(text: bytes, declaration: ServiceSpec, path: str) -> list[MasterEntry]:
     """The live entries of one service.
 
     A private and a public socket of one name are two services: meant is the one that was declared; else both are to go, or the
     last one is to be edited.
     """
     found = [
-        service for service in services(text, path) if identity(service) == endpoint(declaration.name, declaration.type)
+        service
+        for service in master_entries(text, path)
+        if service_identity(service) == endpoint(declaration.name, declaration.type)
     ]
-    of_privacy: dict[bool, list[Service]] = {}
+    of_privacy: dict[bool, list[MasterEntry]] = {}
     for service in found:
-        of_privacy.setdefault(is_private(service.column("private")), []).append(service)
+        of_privacy.setdefault(is_private_service(service.column("private")), []).append(service)
     if not found or (declaration.state != "present" and "private" not in declaration.columns):
         return found
-    last = of_privacy[is_private(found[-1].column("private"))]
+    last = of_privacy[is_private_service(found[-1].column("private"))]
     if "private" not in declaration.columns:
         return last
-    return of_privacy.get(is_private(declaration.columns["private"]), last if declaration.state == "present" else [])
+    return of_privacy.get(
+        is_private_service(declaration.columns["private"]), last if declaration.state == "present" else []
+    )
 
 
-def _satisfied(service: Service, declaration: Declaration) -> bool:
+def _satisfied(service: MasterEntry, declaration: ServiceSpec) -> bool:
     names = [option.name for option in service.options]
     return (
         not any(names.count(name) > 1 for name in declaration.options)
         and service.column("service") == declaration.name
         and all(service.column(name) == value for name, value in declaration.columns.items())
         and _wanted_arguments(service, declaration) == [word.text for word in service.arguments]
-        and {k: main_cf.folded(v) for k, v in service.effective_options.items()}
+        and {k: main_cf.normalize_whitespace(v) for k, v in service.effective_options.items()}
         == _wanted_options(service, declaration)
     )
 
 
-def _wanted_options(service: Service, declaration: Declaration) -> dict[str, str]:
-    kept = {} if declaration.purge_options else {k: main_cf.folded(v) for k, v in service.effective_options.items()}
+def _wanted_options(service: MasterEntry, declaration: ServiceSpec) -> dict[str, str]:
+    kept = (
+        {}
+        if declaration.purge_options
+        else {k: main_cf.normalize_whitespace(v) for k, v in service.effective_options.items()}
+    )
     kept.update((name, value) for name, value in declaration.options.items() if value is not None)
     return {name: value for name, value in kept.items() if declaration.options.get(name, "") is not None}
 
 
-def _wanted_arguments(service: Service, declaration: Declaration) -> list[str]:
+def _wanted_arguments(service: MasterEntry, declaration: ServiceSpec) -> list[str]:
     if declaration.arguments is not None:
         return list(declaration.arguments)
     if declaration.columns.get("command", service.column("command")) != service.column("command"):
@@ -123,7 +131,7 @@ def _on_lines(text: bytes, line: LogicalLine, change: Any) -> bytes:
     return b"".join(lines)
 
 
-def _create(text: bytes, declaration: Declaration) -> bytes:
+def _create(text: bytes, declaration: ServiceSpec) -> bytes:
     """The text with a live entry for the service, its options still to be set."""
     lines = physical_lines(text)
     block = _commented_block(lines, declaration)
@@ -143,7 +151,7 @@ def _create(text: bytes, declaration: Declaration) -> bytes:
             lines[last] += b"\n"
         return b"".join(lines)
     if "command" not in declaration.columns:
-        raise wrong(
+        raise invalid_service(
             declaration.key, "it does not exist yet and has no command", "Write command: with the daemon it runs"
         )
     values = [declaration.name, declaration.type]
@@ -158,10 +166,10 @@ def _create(text: bytes, declaration: Declaration) -> bytes:
     return text + to_bytes(entry) + ending
 
 
-def _taken_over(line: bytes, declaration: Declaration) -> bytes:
+def _taken_over(line: bytes, declaration: ServiceSpec) -> bytes:
     """A commented service line made live; options in it that are not declared stay comments, below it."""
     text = _uncommented(line)
-    service = services(text)[0]
+    service = master_entries(text)[0]
     edits: list[tuple[int, int, bytes]] = []
     comments = []
     for option in service.options:
@@ -176,9 +184,9 @@ def _taken_over(line: bytes, declaration: Declaration) -> bytes:
     return text.rstrip(b"\r\n") + ending + ending.join(comments) + (ending if line.endswith(b"\n") else b"")
 
 
-def _continues(lines: list[bytes], block: int, index: int, declaration: Declaration) -> bool:
+def _continues(lines: list[bytes], block: int, index: int, declaration: ServiceSpec) -> bool:
     """Whether a comment holds the arguments of the service above it, which is a program's command line."""
-    if declaration.arguments is not None or services(lines[block])[0].column("command") not in _TAKE_ARGUMENTS:
+    if declaration.arguments is not None or master_entries(lines[block])[0].column("command") not in _TAKE_ARGUMENTS:
         return False
     pattern = rb"#[ \t]+[a-z_]+=" if index == block + 1 else rb"#[ \t]+[^ \t\r\n#]"
     if _commented_options(lines[index]) or _commented_service(lines[index]):
@@ -190,10 +198,10 @@ def _uncommented(line: bytes) -> bytes:
     return re.sub(rb"^#+[ \t]?", b"", line)
 
 
-def _commented_service(line: bytes) -> Optional[Service]:
+def _commented_service(line: bytes) -> Optional[MasterEntry]:
     """The service in a line that is commented out; prose is none."""
     with suppress(GrammarError):
-        found = services(_uncommented(line)) if line.startswith(b"#") else []
+        found = master_entries(_uncommented(line)) if line.startswith(b"#") else []
         if not found or found[0].mistake:
             return None
         words = [word.text for word in found[0].arguments if not word.text.startswith("-")]
@@ -207,12 +215,12 @@ def _commented_options(line: bytes) -> list[str]:
     if not re.match(rb"#[ \t]+-", line):
         return []
     with suppress(GrammarError):
-        service = services(b"x unix - - - - - x " + line[1:])[0]
+        service = master_entries(b"x unix - - - - - x " + line[1:])[0]
         return [] if service.arguments or service.mistake else [option.name for option in service.options]
     return []
 
 
-def _commented_block(lines: list[bytes], declaration: Declaration) -> Optional[int]:
+def _commented_block(lines: list[bytes], declaration: ServiceSpec) -> Optional[int]:
     """Index of the commented-out service line to take over: same service, and the same command if one is declared."""
     command = declaration.columns.get("command")
     live = logical_lines(b"".join(lines))
@@ -221,14 +229,14 @@ def _commented_block(lines: list[bytes], declaration: Declaration) -> Optional[i
         found = _commented_service(line)
         if any((entry.start < index or entry.indented) and index < entry.end for entry in live):
             continue  # a comment inside a live entry: made live, it would take over the lines that follow
-        if not found or identity(found) != endpoint(declaration.name, declaration.type):
+        if not found or service_identity(found) != endpoint(declaration.name, declaration.type):
             continue
         if command in (None, found.column("command")):
             candidates.append((found.column("service") != declaration.name, index))
     return min(candidates)[1] if candidates else None
 
 
-def _change_words(text: bytes, service: Service, declaration: Declaration) -> bytes:
+def _change_words(text: bytes, service: MasterEntry, declaration: ServiceSpec) -> bytes:
     """Replace, remove and add words of one live entry."""
     edits: list[tuple[int, int, bytes]] = []
     wanted_columns = dict(declaration.columns, service=declaration.name)
@@ -244,11 +252,11 @@ def _change_words(text: bytes, service: Service, declaration: Declaration) -> by
     last = {option.name: index for index, option in enumerate(service.options)}
     for index, option in enumerate(service.options):
         owned = declaration.purge_options or option.name in declaration.options
-        kept = None if owned else main_cf.folded(option.value)
+        kept = None if owned else main_cf.normalize_whitespace(option.value)
         target = wanted.get(option.name) if last[option.name] == index else kept
         if target is not None:
             attached = option.flag is option.assignment
-            rewritten = main_cf.folded(option.value) != target or (attached and other_arguments)
+            rewritten = main_cf.normalize_whitespace(option.value) != target or (attached and other_arguments)
             end = option.assignment.spans[0 if rewritten else -1][1]
         edits += _option_edits(text, option, target, "-" if other_arguments else option.flags)
     added = [(name, value) for name, value in wanted.items() if name not in last]
@@ -294,7 +302,7 @@ def _option_edits(text: bytes, option: Option, value: Optional[str], flags: str)
         if len(option.assignment.spans) == 1 and b"\n" not in text[start:end]:
             return [_removal(text, start, end)]
         return _word_edits(text, option.assignment) + ([] if attached else _word_edits(text, option.flag))
-    changed = main_cf.folded(option.value) != value
+    changed = main_cf.normalize_whitespace(option.value) != value
     if attached:
         whole = to_bytes(f"{flags}o {assignment_word(option.name, value)}")
         return _word_edits(text, option.flag, whole) if changed or flags != option.flags else []
@@ -321,7 +329,7 @@ def _removal(text: bytes, start: int, end: int) -> tuple[int, int, bytes]:
 
 
 def _options_addition(
-    text: bytes, service: Service, end: int, added: Sequence[tuple[str, str]]
+    text: bytes, service: MasterEntry, end: int, added: Sequence[tuple[str, str]]
 ) -> tuple[int, int, bytes]:
     """New options behind the last one (or the command): a line each, or on the same line where more words follow."""
     line_end = text.find(b"\n", end)

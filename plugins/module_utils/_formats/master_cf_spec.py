@@ -13,14 +13,14 @@ from typing import Any, Mapping, Optional, Sequence
 from .._errors import DeclarationError
 from . import main_cf
 from .lines import to_bytes
-from .master_cf import BLANK, COLUMNS, SPACE, TYPES, Word, endpoint, split_options, split_words
+from .master_cf import BLANK, COLUMNS, SERVICE_TYPES, SPACE, Word, endpoint, split_options, split_words
 
 KEEP = "keep"
 """A declared column with this value keeps what an existing service has."""
 
 
 @dataclass(frozen=True)
-class Declaration:
+class ServiceSpec:
     """What a user wants of one service."""
 
     name: str
@@ -40,74 +40,80 @@ class Declaration:
         return f"{self.name}/{self.type}"
 
 
-def declared(service: Mapping[str, Any]) -> Declaration:
+def service_specs(service: Mapping[str, Any]) -> ServiceSpec:
     """A service from YAML (the keys of the master_cf module; columns left out or ``keep`` are kept).
 
     :raises DeclarationError: for a column, an option or a name that master.cf can't hold.
     """
     key = str(service.get("service") or "")
     name, _slash, kind = key.rpartition("/")
-    if not name or kind not in TYPES:
-        raise wrong(repr(key), f"not NAME/TYPE with a type of {', '.join(TYPES)}", "Write for example submission/inet")
+    if not name or kind not in SERVICE_TYPES:
+        raise invalid_service(
+            repr(key), f"not NAME/TYPE with a type of {', '.join(SERVICE_TYPES)}", "Write for example submission/inet"
+        )
     if re.search(r"[\s#{}=\0]", name):
-        raise wrong(ascii(key), "the name has white space, a NUL or one of # { } =", "Write a name or host:port")
+        raise invalid_service(
+            ascii(key), "the name has white space, a NUL or one of # { } =", "Write a name or host:port"
+        )
     to_bytes(name)  # refuses what can't be written
     unknown = set(service) - {"service", "options", "purge_options", "state"} - set(COLUMNS[2:])
     if unknown:
-        raise wrong(key, f"unknown column {', '.join(sorted(unknown))}", f"The columns are {', '.join(COLUMNS[2:])}")
+        raise invalid_service(
+            key, f"unknown column {', '.join(sorted(unknown))}", f"The columns are {', '.join(COLUMNS[2:])}"
+        )
     state = service.get("state") or "present"
     if state not in ("present", "absent", "disabled"):
-        raise wrong(key, f"unknown state {state!r}", "The states are present, absent, disabled")
+        raise invalid_service(key, f"unknown state {state!r}", "The states are present, absent, disabled")
     columns = {
         column: _column(key, column, service[column]) for column in COLUMNS[2:7] if service.get(column, KEEP) != KEEP
     }
     if kind == "inet" and columns.get("private", "n") != "n":
-        raise wrong(key, "an inet service can't be private: master(8) stops on it", "Write private: false")
+        raise invalid_service(key, "an inet service can't be private: master(8) stops on it", "Write private: false")
     arguments: Optional[tuple[str, ...]] = None
     options: dict[str, Optional[str]] = {}
     command = service.get("command")
     if command is not None and command != KEEP:
         words = _words_of(str(command), key)
         if not words:
-            raise wrong(key, "empty command", "Write the name of a daemon such as smtpd")
+            raise invalid_service(key, "empty command", "Write the name of a daemon such as smtpd")
         columns["command"] = words[0]
         given_options, given_arguments, mistake = split_options([Word(word, ()) for word in words[1:]])
         if mistake:
-            raise wrong(key, mistake, "Write -o name=value or -o { name = value }")
+            raise invalid_service(key, mistake, "Write -o name=value or -o { name = value }")
         options.update((option.name, option.value) for option in given_options)
         arguments = tuple(word.text for word in given_arguments) if len(words) > 1 else None
     given = service.get("options") or {}
     if not isinstance(given, Mapping):
-        raise wrong(key, "options is not a dictionary", "Write options: {parameter: value}")
+        raise invalid_service(key, "options is not a dictionary", "Write options: {parameter: value}")
     for option, value in given.items():
         options[option] = _option_value(key, option, value)
-    return Declaration(name, kind, columns, arguments, options, bool(service.get("purge_options")), state)
+    return ServiceSpec(name, kind, columns, arguments, options, bool(service.get("purge_options")), state)
 
 
-def wrong(key: str, cause: str, remedy: str) -> DeclarationError:
+def invalid_service(key: str, cause: str, remedy: str) -> DeclarationError:
     return DeclarationError("declaring service", key, cause, remedy)
 
 
-def _joined_arguments(earlier: Declaration, later: Declaration) -> Optional[tuple[str, ...]]:
+def _joined_arguments(earlier: ServiceSpec, later: ServiceSpec) -> Optional[tuple[str, ...]]:
     command = later.columns.get("command")
     if later.arguments is not None or command in (None, earlier.columns.get("command")):
         return earlier.arguments if later.arguments is None else later.arguments
     return None  # those of another program
 
 
-def merged(declarations: Sequence[Declaration]) -> list[Declaration]:
+def merged(declarations: Sequence[ServiceSpec]) -> list[ServiceSpec]:
     """One declaration per service: of several for the same one, later words override earlier ones.
 
     :raises DeclarationError: for two names of one service, such as smtps and submissions.
     """
-    result: dict[tuple[str, str], Declaration] = {}
+    result: dict[tuple[str, str], ServiceSpec] = {}
     for declaration in declarations:
         same = endpoint(declaration.name, declaration.type)
         earlier = result.get(same)
         if earlier is None:
             result[same] = declaration
         elif earlier.name != declaration.name:
-            raise wrong(
+            raise invalid_service(
                 declaration.key, f"master(8) takes it for the same service as {earlier.key}", "Declare one of them"
             )
         else:
@@ -127,13 +133,13 @@ def _column(key: str, column: str, value: Any) -> str:
     if column in ("private", "unprivileged", "chroot"):
         text = {True: "y", False: "n", "y": "y", "n": "n"}.get(value if isinstance(value, (bool, str)) else "")
         if text is None:
-            raise wrong(key, f"{column} is {value!r}", "Write true, false, or null for '-'")
+            raise invalid_service(key, f"{column} is {value!r}", "Write true, false, or null for '-'")
         return text
     pattern, meaning = r"[0-9]+", "a number of processes, 0 for no limit"
     if column == "wakeup":
         pattern, meaning = r"[0-9]+\??", "seconds, with ? behind them to wake up only if it is used"
     if isinstance(value, bool) or not re.fullmatch(pattern, str(value)):
-        raise wrong(key, f"{column} is {value!r}", f"Write {meaning}, or null for '-'")
+        raise invalid_service(key, f"{column} is {value!r}", f"Write {meaning}, or null for '-'")
     return str(value)
 
 
@@ -141,13 +147,13 @@ def _option_value(key: str, option: Any, value: Any) -> Optional[str]:
     if isinstance(value, (list, tuple)) and not any(
         item is None or isinstance(item, (list, tuple)) or BLANK.search(str(item)) for item in value
     ):
-        value = ",".join(str(main_cf.declared({option: item})[option]) for item in value)
-    text = main_cf.declared({option: value})[option]
+        value = ",".join(str(main_cf.declared_parameters({option: item})[option]) for item in value)
+    text = main_cf.declared_parameters({option: value})[option]
     if text is None:
         return None
-    text = main_cf.folded(text)
+    text = main_cf.normalize_whitespace(text)
     if not _holds(f"{option}={text}") or re.search(r"[{}]", option):
-        raise wrong(
+        raise invalid_service(
             key,
             f"unbalanced brace in option {option}",
             "master.cf can't hold it: set the parameter in main.cf and refer to it as $name",
@@ -170,7 +176,7 @@ def _holds(text: str) -> bool:
 def _words_of(command: str, key: str) -> list[str]:
     text = to_bytes(command.strip(SPACE))
     if re.search(rb"[\r\n\0]", text):
-        raise wrong(key, "the command goes over several lines or holds a NUL", "Write it in one line")
+        raise invalid_service(key, "the command goes over several lines or holds a NUL", "Write it in one line")
     program, _blank, rest = text.partition(b" ")
     columns = b"- " * (len(COLUMNS) - 1) + program + b" " + rest
     return [

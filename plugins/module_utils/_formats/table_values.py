@@ -14,7 +14,7 @@ from typing import AbstractSet, Mapping
 from . import lookup_table
 
 
-def superseded(
+def stale_entries(
     text: bytes,
     declared: Mapping[bytes, bytes | None],
     map_type: str,
@@ -31,7 +31,7 @@ def superseded(
     taken = {value for value in declared.values() if value is not None} if unique else set()
     return [
         entry.key
-        for entry in lookup_table.entries(text, map_type, utf8)
+        for entry in lookup_table.table_entries(text, map_type, utf8)
         if not entry.problem
         and not entry.block
         and lookup_table.fold(entry.key, map_type, utf8) not in kept

@@ -80,7 +80,7 @@ def to_declaration(policy: Policy) -> dict[str, Any]:
     return result
 
 
-def wrong(nexthop: str, cause: str, remedy: str = "") -> DeclarationError:
+def invalid_policy(nexthop: str, cause: str, remedy: str = "") -> DeclarationError:
     """The error that a policy is refused with."""
     return DeclarationError("declaring the TLS policy", nexthop, cause, remedy)
 
@@ -114,23 +114,23 @@ def _check_level(policy: Policy, default_match: str) -> None:
     if level == "none":
         for name in ATTRIBUTES:
             if getattr(policy, name) not in ((), "", None):
-                raise wrong(
+                raise invalid_policy(
                     policy.nexthop, f"{name} means nothing at level none", "Leave it out or choose another level"
                 )
     if policy.match and level not in PINNED + _NAMED:
-        raise wrong(
+        raise invalid_policy(
             policy.nexthop,
             f"Postfix has no use for match at level {level} and takes the whole entry for wrong",
             "Leave match out, or choose fingerprint, verify or secure",
         )
     if policy.tafile and level not in _NAMED:
-        raise wrong(
+        raise invalid_policy(
             policy.nexthop,
             f"Postfix has no use for tafile at level {level} and takes the whole entry for wrong",
             "Leave tafile out, or choose verify or secure",
         )
     if level == "fingerprint" and not policy.match and not default_match.strip():
-        raise wrong(
+        raise invalid_policy(
             policy.nexthop,
             "level fingerprint without a fingerprint defers all mail",
             "Give the fingerprints with match, or set smtp_tls_fingerprint_cert_match",
@@ -139,13 +139,15 @@ def _check_level(policy: Policy, default_match: str) -> None:
 
 def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
     if policy.plugin and "policy_type" not in dict(policy.plugin):
-        raise wrong(policy.nexthop, f"{policy.plugin[0][0]} without policy_type", "Postfix takes the entry for wrong")
+        raise invalid_policy(
+            policy.nexthop, f"{policy.plugin[0][0]} without policy_type", "Postfix takes the entry for wrong"
+        )
     used = [f"level {policy.level}", *(name for name in ATTRIBUTES if getattr(policy, name) not in ((), "", None))]
     for what in used + (["plugin"] if policy.plugin else []):
         since = SINCE.get(what)
         if since and version < since:
             what = policy.plugin[0][0] if what == "plugin" else what
-            raise wrong(
+            raise invalid_policy(
                 policy.nexthop,
                 f"{what} needs Postfix {_dotted(since)}, this is {_dotted(version)}, which takes the entry for wrong",
                 "Leave it out on this host",
@@ -153,13 +155,13 @@ def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
     for name in ("tafile",):
         for value in getattr(policy, name):
             if re.search(r"[{}\s]", value.replace(" ", "")):
-                raise wrong(
+                raise invalid_policy(
                     policy.nexthop,
                     f"{name}: a policy can't hold {value!r}",
                     "Use a path without braces, tabs and line ends",
                 )
             if re.search(r"[ ,]", value) and version < BRACES_SINCE:
-                raise wrong(
+                raise invalid_policy(
                     policy.nexthop,
                     f"{name}: {value!r} holds a blank or a comma, which needs Postfix {_dotted(BRACES_SINCE)}, "
                     f"this is {_dotted(version)}",
@@ -172,7 +174,7 @@ def is_hostname(text: str) -> bool:
     return bool(_HOSTNAME.fullmatch(text)) and not _IPV4.fullmatch(text)
 
 
-def fingerprint(value: str) -> str:
+def normalized_fingerprint(value: str) -> str:
     """A fingerprint in Postfix's own notation, which versions before 3.6 compare as text."""
     digits = value.replace(":", "").upper()
     return ":".join(digits[index : index + 2] for index in range(0, len(digits), 2))
@@ -259,7 +261,7 @@ def _separated(name: str, level: str, text: str) -> list[str]:
     if name == "tafile":
         return [text]
     if level in PINNED:
-        return [fingerprint(part) if HEX_PAIRS.fullmatch(part) else part for part in text.split("|") if part]
+        return [normalized_fingerprint(part) if HEX_PAIRS.fullmatch(part) else part for part in text.split("|") if part]
     return [part for part in text.split(":") if part]
 
 

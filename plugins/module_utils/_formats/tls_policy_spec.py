@@ -13,7 +13,17 @@ from typing import Any, Mapping
 from .._errors import DeclarationError
 from .fingerprints import HEX_PAIRS, mistake
 from .tls_levels import LEVELS
-from .tls_policy import ANY_VERSION, ATTRIBUTES, BOOLEANS, PINNED, Policy, check_use, fingerprint, is_hostname, wrong
+from .tls_policy import (
+    ANY_VERSION,
+    ATTRIBUTES,
+    BOOLEANS,
+    PINNED,
+    Policy,
+    check_use,
+    invalid_policy,
+    is_hostname,
+    normalized_fingerprint,
+)
 from .tls_protocols import parse_protocols, protocols_for
 
 GRADES = ("export", "low", "medium", "high", "null")
@@ -35,16 +45,18 @@ def from_declaration(declared: Mapping[str, Any], nexthop: str = "") -> Policy:
     nexthop = str(declared.get("nexthop") or nexthop or "")
     where = nexthop or str(declared.get("domain") or declared.get("host") or "without a next hop")
     if (declared.get("domain") or declared.get("host")) and not nexthop:
-        raise wrong(where, "its next hop is known on the host alone", "Give the next hop with nexthop")
+        raise invalid_policy(where, "its next hop is known on the host alone", "Give the next hop with nexthop")
     if declared.get("pins"):
-        raise wrong(where, "pins are worked out on the host alone", "Give their fingerprints with match")
+        raise invalid_policy(where, "pins are worked out on the host alone", "Give their fingerprints with match")
     known = {item.name for item in fields(Policy)} - {"plugin"} | {"domain", "host", "pins", "route", "state"}
     for name in declared:
         if name not in known:
-            raise wrong(where, f"{name!r} is no attribute of a policy", f"The attributes are {', '.join(ATTRIBUTES)}")
+            raise invalid_policy(
+                where, f"{name!r} is no attribute of a policy", f"The attributes are {', '.join(ATTRIBUTES)}"
+            )
     level = declared.get("level")
     if level is None or level == "":
-        raise wrong(where, "it has no level", f"The levels are {', '.join(LEVELS)}")
+        raise invalid_policy(where, "it has no level", f"The levels are {', '.join(LEVELS)}")
     return Policy(
         nexthop=nexthop,
         level=str(level).lower(),
@@ -73,9 +85,9 @@ def _text(where: str, name: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise wrong(where, f"{name} is {value!r}, not a string", "Put it in quotes")
+        raise invalid_policy(where, f"{name} is {value!r}, not a string", "Put it in quotes")
     if not value.strip():
-        raise wrong(where, f"{name} is empty", "Leave it out or give it a value")
+        raise invalid_policy(where, f"{name} is empty", "Leave it out or give it a value")
     return value.strip()
 
 
@@ -84,10 +96,10 @@ def _boolean(where: str, name: str, value: Any) -> bool | None:
         return value
     if str(value).lower() in ("yes", "no"):
         return str(value).lower() == "yes"
-    raise wrong(where, f"{name} is {value!r}", "It is true or false")
+    raise invalid_policy(where, f"{name} is {value!r}", "It is true or false")
 
 
-def check(
+def check_policy(
     policy: Policy, version: tuple[int, ...] = ANY_VERSION, digest: str = "sha256", default_match: str = ""
 ) -> None:
     """Refuse a policy that this Postfix would refuse, or ignore, when mail is waiting.
@@ -99,7 +111,9 @@ def check(
     """
     check_nexthop(policy.nexthop)
     if policy.level not in LEVELS:
-        raise wrong(policy.nexthop, f"there is no level {policy.level!r}", f"The levels are {', '.join(LEVELS)}")
+        raise invalid_policy(
+            policy.nexthop, f"there is no level {policy.level!r}", f"The levels are {', '.join(LEVELS)}"
+        )
     check_use(policy, version, default_match)
     if policy.level in PINNED:
         for value in policy.match:
@@ -111,18 +125,18 @@ def check(
         try:
             parse_protocols(policy.protocols)
         except DeclarationError as error:
-            raise wrong(policy.nexthop, f"protocols: {error.cause}", error.remedy) from None
+            raise invalid_policy(policy.nexthop, f"protocols: {error.cause}", error.remedy) from None
     if policy.ciphers and policy.ciphers not in GRADES:
-        raise wrong(
+        raise invalid_policy(
             policy.nexthop,
             f"ciphers: there is no cipher grade {policy.ciphers!r}",
             f"The grades are {', '.join(GRADES)}",
         )
     for cipher in policy.exclude:
         if not _CIPHER.fullmatch(cipher):
-            raise wrong(policy.nexthop, f"exclude: {cipher!r} is no name of a cipher")
+            raise invalid_policy(policy.nexthop, f"exclude: {cipher!r} is no name of a cipher")
     if policy.servername and not is_hostname(policy.servername):
-        raise wrong(policy.nexthop, f"servername: {policy.servername!r} is no host name")
+        raise invalid_policy(policy.nexthop, f"servername: {policy.servername!r} is no host name")
 
 
 def doubts(policy: Policy) -> list[str]:
@@ -140,40 +154,46 @@ def doubts(policy: Policy) -> list[str]:
 def check_nexthop(nexthop: str) -> None:
     """Refuse what can't be a key of the policy table."""
     if not nexthop:
-        raise wrong("without a next hop", "it has neither nexthop nor domain", "Name the next hop as the route has it")
+        raise invalid_policy(
+            "without a next hop", "it has neither nexthop nor domain", "Name the next hop as the route has it"
+        )
     if "," in nexthop:
-        raise wrong(
+        raise invalid_policy(
             nexthop, "Postfix looks up each next hop of a list by itself", "Declare one policy for each of them"
         )
     if re.search(r"[\s\"\\\x00]", nexthop) or nexthop.startswith("#"):
-        raise wrong(nexthop, "no next hop holds blanks, quotes or backslashes, or starts with #")
+        raise invalid_policy(nexthop, "no next hop holds blanks, quotes or backslashes, or starts with #")
     if _TRANSPORT.match(nexthop):
-        raise wrong(
+        raise invalid_policy(
             nexthop, "the name of the transport is no part of the next hop", f"Write {nexthop[nexthop.index('[') :]}"
         )
     if not re.fullmatch(r"\[[^\[\]]+\](:[^\[\]:]+)?|[^\[\]]+", nexthop):
-        raise wrong(
+        raise invalid_policy(
             nexthop, "it is no next hop", "Next hops are written [host]:port, [host], host:port, domain or .domain"
         )
     if nexthop.endswith(":"):
-        raise wrong(nexthop, "there is no port behind the colon")
+        raise invalid_policy(nexthop, "there is no port behind the colon")
     if "@" in nexthop or "//" in nexthop:
-        raise wrong(
+        raise invalid_policy(
             nexthop,
             "it is an address, and Postfix looks up next hops",
             "Write the domain alone, or the route's next hop",
         )
     if "*" in nexthop:
-        raise wrong(nexthop, "Postfix knows no *", f"Write .{nexthop.lstrip('*.')} for the domains below a domain")
+        raise invalid_policy(
+            nexthop, "Postfix knows no *", f"Write .{nexthop.lstrip('*.')} for the domains below a domain"
+        )
     host, colon, port = nexthop.rpartition(":") if not nexthop.endswith("]") else (nexthop, "", "")
     if colon and host.lower() in _TRANSPORTS and not port.isdigit():
-        raise wrong(nexthop, "the name of the transport is no part of the next hop", f"Write {port}")
+        raise invalid_policy(nexthop, "the name of the transport is no part of the next hop", f"Write {port}")
     if colon and (not _PORT.fullmatch(port) or (port.isdigit() and not 0 < int(port) < 65536)):
-        raise wrong(nexthop, f"there is no port {port}", "Write a number from 1 to 65535, or a name of services(5)")
+        raise invalid_policy(
+            nexthop, f"there is no port {port}", "Write a number from 1 to 65535, or a name of services(5)"
+        )
     domain = host if colon else nexthop
     labels = domain[domain.startswith(".") : -1 if domain.endswith(".") else None].split(".")
     if not domain.startswith("[") and not all(labels):
-        raise wrong(
+        raise invalid_policy(
             nexthop, "it is no domain", "Next hops are written [host]:port, [host], host:port, domain or .domain"
         )
 
@@ -182,14 +202,14 @@ def check_fingerprint(value: str, digest: str, nexthop: str = "") -> None:
     """Refuse a fingerprint that the digest could never make."""
     found = mistake(value, digest)
     if found:
-        raise wrong(nexthop, *found)
+        raise invalid_policy(nexthop, *found)
 
 
 def _check_name(nexthop: str, value: str) -> None:
     if HEX_PAIRS.fullmatch(value) and ":" in value:
-        raise wrong(nexthop, f"match: {value!r} is a fingerprint, which counts at level fingerprint alone")
+        raise invalid_policy(nexthop, f"match: {value!r} is a fingerprint, which counts at level fingerprint alone")
     if not is_hostname(value[1:] if value.startswith(".") else value):
-        raise wrong(
+        raise invalid_policy(
             nexthop,
             f"match: {value!r} is no name",
             "Names are nexthop, dot-nexthop, hostname, mx.example.org or .example.org; several make a list",
@@ -200,7 +220,7 @@ def render(policy: Policy, version: tuple[int, ...] = ANY_VERSION) -> str:
     """The value of the table entry."""
     words = [policy.level]
     if policy.level in PINNED:
-        words += [f"match={fingerprint(value)}" for value in policy.match]
+        words += [f"match={normalized_fingerprint(value)}" for value in policy.match]
     elif policy.match:
         words.append("match=" + ":".join(policy.match))
     if policy.protocols:

@@ -109,7 +109,7 @@ def has_bounds(name: str, value: str) -> bool:
     return "$" not in value and bool(re.search("[<>]=", value) and _PARAMETER.search(name))
 
 
-def adapted(value: str, version: tuple[int, ...]) -> str:
+def for_version(value: str, version: tuple[int, ...]) -> str:
     """TLS protocols as this version knows them: ``>=TLSv1.2`` becomes exclusions before Postfix 3.6."""
     if version >= BOUNDS_SINCE:
         return value

@@ -22,7 +22,7 @@ _ATTEMPTS = 2
 _PORT = 53
 
 
-def ask(
+def query_nameservers(
     nameservers: Sequence[str], question: dns_message.Question, timeout: float = TIMEOUT, port: int = _PORT
 ) -> Dict[str, Optional[dns_message.Answer]]:
     """Ask all of them at the same time; what each answers, None where nothing comes."""

@@ -14,7 +14,18 @@ import struct
 from dataclasses import dataclass
 from typing import List, Optional
 
-TYPES = {"a": 1, "ns": 2, "cname": 5, "soa": 6, "mx": 15, "txt": 16, "aaaa": 28, "ds": 43, "dnskey": 48, "tlsa": 52}
+RECORD_TYPES = {
+    "a": 1,
+    "ns": 2,
+    "cname": 5,
+    "soa": 6,
+    "mx": 15,
+    "txt": 16,
+    "aaaa": 28,
+    "ds": 43,
+    "dnskey": 48,
+    "tlsa": 52,
+}
 """The record types that a probe may ask for, by name."""
 
 NAMESERVERS = 3
@@ -51,7 +62,7 @@ class Answer:
 def probe(text: str) -> Optional[Question]:
     """A question as Postfix's ``dnssec_probe`` has it, ``ns:.``; None if it is none."""
     found = _PROBE.fullmatch(text.strip())
-    if not found or found["type"].lower() not in TYPES or encoded(found["name"]) is None:
+    if not found or found["type"].lower() not in RECORD_TYPES or encoded(found["name"]) is None:
         return None
     return Question(found["name"], found["type"].lower())
 
@@ -78,7 +89,7 @@ def query(question: Question, identifier: int) -> bytes:
         raise ValueError(f"{question.name!r} is no domain name")
     header = struct.pack("!6H", identifier, _RD | _AD, 1, 0, 0, 1)
     additional = b"\0" + struct.pack("!HHBBHH", _OPT, _PAYLOAD, 0, 0, _DO, 0)
-    return header + name + struct.pack("!HH", TYPES[question.type], _IN) + additional
+    return header + name + struct.pack("!HH", RECORD_TYPES[question.type], _IN) + additional
 
 
 def answer(message: bytes, asked: bytes) -> Optional[Answer]:

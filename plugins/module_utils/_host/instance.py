@@ -206,7 +206,7 @@ class Instance:
     @cached_property
     def explicit(self) -> Dict[str, str]:
         """The settings of main.cf as they stand there."""
-        return {entry.name: entry.value for entry in main_cf_format.entries(self.main_cf, self.path("main.cf"))}
+        return {entry.name: entry.value for entry in main_cf_format.main_entries(self.main_cf, self.path("main.cf"))}
 
     @cached_property
     def _postconf(self) -> Completed:
@@ -244,7 +244,7 @@ class Instance:
     def chrooted(self, service: str = "smtp/unix") -> bool:
         """Whether master(8) runs a service in a chroot: its column, and for ``-`` the compatibility level (master(5))."""
         name, _slash, kind = service.rpartition("/")
-        entry = master_cf_format.find(self.master_cf, name, kind, self.path("master.cf"))
+        entry = master_cf_format.find_entry(self.master_cf, name, kind, self.path("master.cf"))
         if entry is None:
             return False
         column = entry.column("chroot")
@@ -299,10 +299,10 @@ class Instance:
         """The result of the module instance_info."""
         from .._model import parameters as parameters_model
 
-        entries = master_cf_format.services(self.master_cf, self.path("master.cf"))
+        entries = master_cf_format.master_entries(self.master_cf, self.path("master.cf"))
         deprecated = {}
         for name in self.explicit:
-            parameter = parameters_model.find(name)
+            parameter = parameters_model.find_parameter(name)
             old = parameter and (parameter.deprecated or parameter.removed)
             if parameter and old:
                 deprecated[name] = {"since": ".".join(map(str, old)), "instead": parameter.instead}
@@ -316,7 +316,9 @@ class Instance:
                 for name, value in self.parameters.items()
                 if name.endswith("_directory") and value.startswith("/")
             },
-            "explicit_parameters": {name: main_cf_format.folded(value) for name, value in self.explicit.items()},
+            "explicit_parameters": {
+                name: main_cf_format.normalize_whitespace(value) for name, value in self.explicit.items()
+            },
             "parameters": dict(self.parameters),
             "services": [
                 dict(master_cf_format.describe(entry), chrooted=self.chrooted(entry.key)) for entry in entries
@@ -394,9 +396,9 @@ class Instance:
             "maillog_file": there["log"],
             "maillog_file_prefixes": directory,
         }
-        if not any(service.column("command") == "postlogd" for service in master_cf_format.services(master_cf)):
+        if not any(service.column("command") == "postlogd" for service in master_cf_format.master_entries(master_cf)):
             master_cf = master_cf.rstrip(b"\n") + b"\npostlog unix-dgram n - n - 1 postlogd\n"
-        self._stage(there["etc"], main_cf_format.edit(main_cf, scratch), master_cf)
+        self._stage(there["etc"], main_cf_format.edit_main_cf(main_cf, scratch), master_cf)
         # What every program refuses at its start, postfix(1) would say to syslog alone; postmap(1) says it here.
         done = self.run("postmap", "-c", there["etc"], "-q", "x", "static:x", check=False)
         if done.returncode == 0 and whole:

@@ -19,7 +19,7 @@ import sys
 from typing import Any, Callable, Dict, Optional, Sequence
 
 
-def facts(
+def table_facts(
     directory: str, path: str, suffixes: Sequence[str], owner: Optional[str] = None, group: Optional[str] = None
 ) -> Dict[str, Any]:
     """Checksum of a text, status of it and of its compiled files, and the numbers of an owner and a group.
@@ -61,4 +61,4 @@ def _number(name: Optional[str], find: Callable[[str], int]) -> Optional[int]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{json.dumps(facts(sys.argv[1], **json.loads(sys.argv[2])))}\n")
+    sys.stdout.write(f"{json.dumps(table_facts(sys.argv[1], **json.loads(sys.argv[2])))}\n")

@@ -28,7 +28,7 @@ PAUSE = 0.02
 _NAME = 15
 """How many characters of a program's name Linux keeps."""
 
-Identity = Tuple[int, int]
+ProcessIdentity = Tuple[int, int]
 """Number of a process, and when it was started, since numbers are used again."""
 
 
@@ -39,13 +39,13 @@ class Process(NamedTuple):
     user: int
 
 
-class Service:
+class Master:
     """The running Postfix of an instance."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self._before: Optional[FrozenSet[Identity]] = None
-        self._witnesses: FrozenSet[Identity] = frozenset()
+        self._before: Optional[FrozenSet[ProcessIdentity]] = None
+        self._witnesses: FrozenSet[ProcessIdentity] = frozenset()
 
     def bring_up(self, requires: str) -> None:
         """Have the running Postfix use what is on disk.
@@ -99,7 +99,7 @@ class Service:
                 return sorted(missing)
             time.sleep(PAUSE)
 
-    def _new(self) -> Dict[Identity, str]:
+    def _new(self) -> Dict[ProcessIdentity, str]:
         """The processes of woken services that are new and in good health, with their programs."""
         return {
             identity: process.program
@@ -114,11 +114,11 @@ class Service:
         """The programs that master(8) wakes as soon as it has read master.cf, and whether they keep the rights of root."""
         return {
             os.path.basename(service.column("command"))[:_NAME]: service.column("unprivileged") == "n"
-            for service in master_cf.services(self.instance.master_cf)
+            for service in master_cf.master_entries(self.instance.master_cf)
             if service.column("wakeup").isdigit() and int(service.column("wakeup"))
         }
 
-    def _processes(self) -> Dict[Identity, Process]:
+    def _processes(self) -> Dict[ProcessIdentity, Process]:
         """The processes that master(8) has started (proc(5)); none if it does not run."""
         master = self._master()
         result = {}

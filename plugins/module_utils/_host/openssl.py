@@ -44,7 +44,7 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def refuse(path: str, cause: str, remedy: str) -> NoReturn:
+def refuse_file(path: str, cause: str, remedy: str) -> NoReturn:
     raise DeclarationError("checking", path, cause, remedy)
 
 
@@ -64,7 +64,7 @@ def outline(instance: Instance, path: str) -> list[Block] | None:
     if found is None:
         return None
     if not stat.S_ISREG(found.st_mode):
-        refuse(path, "it is not a file", "Name a PEM file")
+        refuse_file(path, "it is not a file", "Name a PEM file")
     return certificate.blocks(instance.run("sed", "-n", *certificate.OUTLINE_SCRIPT, path).stdout)
 
 
@@ -76,7 +76,7 @@ def certificates_of(blocks: Sequence[Block], path: str) -> list[bytes]:
     try:
         return certificate.certificates_of(blocks)
     except PemError as error:
-        refuse(path, error.cause, error.remedy)
+        refuse_file(path, error.cause, error.remedy)
 
 
 def examine(instance: Instance, der: bytes, path: str = "") -> Certificate:
@@ -94,7 +94,7 @@ def examine(instance: Instance, der: bytes, path: str = "") -> Certificate:
 def read_chain(instance: Instance, path: str, remedy: str) -> list[Certificate]:
     blocks = outline(instance, path)
     if blocks is None:
-        refuse(path, "there is no such file", remedy)
+        refuse_file(path, "there is no such file", remedy)
     return [examine(instance, der, path) for der in certificates_of(blocks, path)]
 
 
@@ -102,22 +102,24 @@ def read_key(instance: Instance, path: str, remedy: str) -> bytes:
     """The public half of a private key that Postfix can load."""
     blocks = outline(instance, path)
     if blocks is None:
-        refuse(path, "there is no such file", remedy)
+        refuse_file(path, "there is no such file", remedy)
     keys = [block for block in blocks if block.is_private_key]
     if not keys:
         held = ", ".join(dict.fromkeys(block.label for block in blocks)) or "no PEM block at all"
-        refuse(
+        refuse_file(
             path, f"it holds no private key in PEM form but {held}", "Name the file with -----BEGIN PRIVATE KEY-----"
         )
     if keys[0].is_encrypted:
-        refuse(
+        refuse_file(
             path,
             "the private key is encrypted, and Postfix has no way to ask for its pass phrase",
             f"Decrypt it: openssl pkey -in {path} -out NEWFILE",
         )
     key = public_half(instance, path)
     if key is None:
-        refuse(path, "openssl cannot read the private key: it is damaged, or cut off", "Put the undamaged file there")
+        refuse_file(
+            path, "openssl cannot read the private key: it is damaged, or cut off", "Put the undamaged file there"
+        )
     return key
 
 
@@ -142,7 +144,7 @@ def protected(path: str) -> str:
     parent = os.path.dirname(path)
     found = status(parent)
     if found is not None and (found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022):
-        refuse(
+        refuse_file(
             path,
             f"others than root can write to {parent} (mode {stat.S_IMODE(found.st_mode):04o}, user {found.st_uid})",
             f"chown root {parent} && chmod go-w {parent}",
@@ -152,5 +154,5 @@ def protected(path: str) -> str:
 
 def as_parameter(path: str) -> str:
     if re.search(r"[\s,$]", path):
-        refuse(path, "Postfix cannot have white space, ',' or '$' in this path", "Use another path")
+        refuse_file(path, "Postfix cannot have white space, ',' or '$' in this path", "Use another path")
     return path

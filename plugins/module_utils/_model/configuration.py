@@ -14,7 +14,7 @@ from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Protocol,
 from .._formats import macros
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
-from .finding import Touch
+from .finding import Setting
 
 MAIN = "main"
 
@@ -37,17 +37,17 @@ class Configuration:
     """Files that the same transaction makes."""
 
     @cached_property
-    def entries(self) -> Mapping[str, main_cf_format.Entry]:
+    def entries(self) -> Mapping[str, main_cf_format.MainEntry]:
         """The settings of main.cf; of duplicates the last."""
-        return {entry.name: entry for entry in main_cf_format.entries(self.main_cf, self.main_path)}
+        return {entry.name: entry for entry in main_cf_format.main_entries(self.main_cf, self.main_path)}
 
     @cached_property
-    def all_services(self) -> List[master_cf_format.Service]:
+    def all_services(self) -> List[master_cf_format.MasterEntry]:
         """The entries of master.cf, also those that master_service_disable switches off."""
-        return master_cf_format.services(self.master_cf, self.master_path)
+        return master_cf_format.master_entries(self.master_cf, self.master_path)
 
     @cached_property
-    def services(self) -> List[master_cf_format.Service]:
+    def services(self) -> List[master_cf_format.MasterEntry]:
         """The live entries of master.cf."""
         disabled = words(self.value("master_service_disable") or "")
         return [service for service in self.all_services if not _is_disabled(service, disabled)]
@@ -56,17 +56,17 @@ class Configuration:
     def _raw(self) -> Mapping[str, str]:
         return {**{name: entry.value for name, entry in self.entries.items()}, **self.parameters}
 
-    def raw(self, service: Optional[master_cf_format.Service]) -> Mapping[str, str]:
+    def raw(self, service: Optional[master_cf_format.MasterEntry]) -> Mapping[str, str]:
         """What names stand for in a service."""
         options = service.effective_options if service else None
         return {**self._raw, **options} if options else self._raw
 
-    def value(self, name: str, service: Optional[master_cf_format.Service] = None) -> Optional[str]:
+    def value(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> Optional[str]:
         """The value that a service works with; None if it can't be told."""
         options = service.effective_options if service else {}
         return self.expanded(options[name] if name in options else self._raw.get(name, ""), service)
 
-    def expanded(self, value: str, service: Optional[master_cf_format.Service] = None) -> Optional[str]:
+    def expanded(self, value: str, service: Optional[master_cf_format.MasterEntry] = None) -> Optional[str]:
         """A value with its macros replaced; None if that can't be told."""
         if "$" not in value:
             return value.strip()
@@ -75,32 +75,32 @@ class Configuration:
         except macros.Unexpandable:
             return None
 
-    def is_on(self, name: str, service: Optional[master_cf_format.Service] = None) -> bool:
+    def is_on(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> bool:
         """Whether a boolean is yes."""
         return (self.value(name, service) or "").lower() == "yes"
 
-    def touch(self, name: str, service: Optional[master_cf_format.Service] = None) -> Touch:
+    def touch(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> Setting:
         """Where the value of a parameter comes from."""
         if service is not None and name in service.effective_options:
             return service.key, name
         return MAIN, name
 
-    def touches(self, service: Optional[master_cf_format.Service], *names: str) -> FrozenSet[Touch]:
+    def touches(self, service: Optional[master_cf_format.MasterEntry], *names: str) -> FrozenSet[Setting]:
         """Where these parameters come from in a service."""
         return frozenset(self.touch(name, service) for name in names)
 
-    def where(self, name: str, service: Optional[master_cf_format.Service] = None) -> str:
+    def where(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> str:
         """File and line of a parameter; empty for a default."""
         if service is not None and name in service.effective_options:
             return self.place(service)
         entry = self.entries.get(name)
         return f"{self.main_path}:{entry.number}" if entry else ""
 
-    def place(self, service: master_cf_format.Service) -> str:
+    def place(self, service: master_cf_format.MasterEntry) -> str:
         """File and line of a service."""
         return f"{self.master_path}:{service.line.number}"
 
-    def settings(self) -> Iterator[Tuple[str, str, Optional[master_cf_format.Service]]]:
+    def settings(self) -> Iterator[Tuple[str, str, Optional[master_cf_format.MasterEntry]]]:
         """Everything that the files say: name, value as written, and the service whose option it is."""
         for name, entry in self.entries.items():
             yield name, entry.value, None
@@ -108,11 +108,11 @@ class Configuration:
             for name, value in service.effective_options.items():
                 yield name, value, service
 
-    def of_command(self, command: str) -> List[master_cf_format.Service]:
+    def of_command(self, command: str) -> List[master_cf_format.MasterEntry]:
         """The live services that a program runs."""
         return [service for service in self.services if service.column("command") == command]
 
-    def level(self, service: Optional[master_cf_format.Service], side: str) -> str:
+    def level(self, service: Optional[master_cf_format.MasterEntry], side: str) -> str:
         """The TLS security level of a service, with the older switches that count where it is empty."""
         level = self.value(f"{side}_tls_security_level", service)
         if level is None:
@@ -173,7 +173,7 @@ def configuration_of(
 
 def shown(name: str, value: str) -> str:
     """A setting in a message, cut where it is long."""
-    text = main_cf_format.folded(value)
+    text = main_cf_format.normalize_whitespace(value)
     return f"{name} = {text if len(text) <= 120 else text[:117] + '...'}"
 
 
@@ -198,7 +198,7 @@ def braced_words(value: str) -> List[str]:
     return [*result, word] if word else result
 
 
-def _is_disabled(service: master_cf_format.Service, disabled: List[str]) -> bool:
+def _is_disabled(service: master_cf_format.MasterEntry, disabled: List[str]) -> bool:
     kind = service.column("type")
     names: Dict[str, None] = dict.fromkeys([kind, service.key, f"{service.column('service')}.{kind}"])
     return any(word in names for word in disabled)

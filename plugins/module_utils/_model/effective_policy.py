@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 from .._errors import DeclarationError, GrammarError
 from .._formats import tls_levels, tls_policy
 from .configuration import words
-from .routing import Hop, Resolver, Unknown
+from .routing import Hop, Router, Unknown
 
 INVALID = "invalid"
 """In place of a level: Postfix takes the policy for wrong, and mail waits."""
@@ -24,7 +24,7 @@ _MATCH = {"fingerprint": "fingerprint_cert_match", "verify": "verify_cert_match"
 
 
 @dataclass(frozen=True)
-class Applied:
+class EffectivePolicy:
     """What counts for one next hop."""
 
     level: str
@@ -39,13 +39,13 @@ class Applied:
     """Why the level is not what is written."""
 
 
-def applied(resolver: Resolver, hop: Hop) -> Applied:
+def effective_policy(resolver: Router, hop: Hop) -> EffectivePolicy:
     """What counts for a next hop.
 
     :raises Unknown: if a table can't be asked, or a value be told.
     """
     if not hop.protocol:
-        return Applied("", problem=f"the transport {hop.transport} does not speak SMTP, or is not in master.cf")
+        return EffectivePolicy("", problem=f"the transport {hop.transport} does not speak SMTP, or is not in master.cf")
     configuration, service, side = resolver.configuration, resolver.service(hop.transport), hop.protocol
     level = configuration.level(service, side)
     if level == "?":
@@ -56,18 +56,20 @@ def applied(resolver: Resolver, hop: Hop) -> Applied:
             f"{side}_tls_per_site", service
         ):
             raise Unknown(f"{side}_tls_per_site decides, which Postfix has given up for {side}_tls_policy_maps")
-        return _completed(resolver, hop, Applied(level))
+        return _completed(resolver, hop, EffectivePolicy(level))
     value, table, key = found
     try:
         policy = tls_policy.parse(key, value, version=configuration.version)
         if policy.level != "none":  # what stands behind it is ignored
             tls_policy.check_use(policy, configuration.version, " ".join(_default(resolver, hop, "fingerprint")))
     except (DeclarationError, GrammarError) as error:
-        return Applied(INVALID, table=table, key=key, problem=f"Postfix takes the policy for wrong: {error.cause}")
-    return _completed(resolver, hop, Applied(policy.level, policy.match, table, key, policy))
+        return EffectivePolicy(
+            INVALID, table=table, key=key, problem=f"Postfix takes the policy for wrong: {error.cause}"
+        )
+    return _completed(resolver, hop, EffectivePolicy(policy.level, policy.match, table, key, policy))
 
 
-def policy_keys(resolver: Resolver, domain: str, direct: bool = False) -> List[str]:
+def policy_keys(resolver: Router, domain: str, direct: bool = False) -> List[str]:
     """The keys under which a policy for a recipient domain really applies, and applies to nothing else.
 
     Fallback relays are not among them: whether those are weaker is another question.
@@ -107,7 +109,7 @@ def weakest(levels: Sequence[str]) -> str:
     return min(counted, key=lambda level: tls_levels.STRENGTH[level]) if counted else next(iter(levels), "")
 
 
-def report(resolver: Resolver, recipient: str, sender: Optional[str] = None) -> Dict[str, Any]:
+def route_report(resolver: Router, recipient: str, sender: Optional[str] = None) -> Dict[str, Any]:
     """What the module instance_info says of a recipient's routes."""
     result: Dict[str, Any] = {
         "recipient": recipient,
@@ -119,7 +121,7 @@ def report(resolver: Resolver, recipient: str, sender: Optional[str] = None) -> 
     try:
         for route in resolver.routes(recipient, sender):
             for hop in resolver.hops(route):
-                result["next_hops"].append(_described(hop, applied(resolver, hop)))
+                result["next_hops"].append(_described(hop, effective_policy(resolver, hop)))
     except Unknown as error:
         result["problem"] = str(error)
         return result
@@ -127,7 +129,7 @@ def report(resolver: Resolver, recipient: str, sender: Optional[str] = None) -> 
     return result
 
 
-def _described(hop: Hop, counts: Applied) -> Dict[str, Any]:
+def _described(hop: Hop, counts: EffectivePolicy) -> Dict[str, Any]:
     policy = None
     if counts.table:
         policy = {"table": counts.table, "key": counts.key}
@@ -147,7 +149,7 @@ def _described(hop: Hop, counts: Applied) -> Dict[str, Any]:
     }
 
 
-def _lookup(resolver: Resolver, hop: Hop) -> Optional[Tuple[str, str, str]]:
+def _lookup(resolver: Router, hop: Hop) -> Optional[Tuple[str, str, str]]:
     """The policy of a next hop: its text, the table, the key."""
     names = resolver.map_names(f"{hop.protocol}_tls_policy_maps", resolver.service(hop.transport))
     for key in keys(hop.nexthop):
@@ -166,7 +168,7 @@ def keys(nexthop: str) -> Iterator[str]:
             yield "." + ".".join(labels[index:])
 
 
-def _default(resolver: Resolver, hop: Hop, level: str) -> Tuple[str, ...]:
+def _default(resolver: Router, hop: Hop, level: str) -> Tuple[str, ...]:
     """What main.cf, or an option of the service, has where a policy names nothing to match."""
     if level not in _MATCH:
         return ()
@@ -176,7 +178,7 @@ def _default(resolver: Resolver, hop: Hop, level: str) -> Tuple[str, ...]:
     return tuple(words(value.replace(":", " ") if level != "fingerprint" else value))
 
 
-def _completed(resolver: Resolver, hop: Hop, counts: Applied) -> Applied:
+def _completed(resolver: Router, hop: Hop, counts: EffectivePolicy) -> EffectivePolicy:
     """With what main.cf adds to it."""
     level = counts.level
     problem = ""
@@ -191,4 +193,4 @@ def _completed(resolver: Resolver, hop: Hop, counts: Applied) -> Applied:
     match = counts.match or _default(resolver, hop, level)
     if level == "fingerprint" and not match:
         level, problem = INVALID, "level fingerprint without a fingerprint"
-    return Applied(level, match, counts.table, counts.key, counts.policy, problem)
+    return EffectivePolicy(level, match, counts.table, counts.key, counts.policy, problem)

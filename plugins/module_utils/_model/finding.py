@@ -71,12 +71,12 @@ UNUSED = frozenset({"missing_account", "unknown_parameter"})
 ALWAYS_WARNINGS = frozenset({"undefined_parameter", "duplicate_service", "remote_resolver"})
 """Postfix lives with these, and so do some administrators."""
 
-Touch = Tuple[str, str]
+Setting = Tuple[str, str]
 """``("main", parameter)``, or a service as NAME/TYPE and an option or column of it."""
 
 
 @dataclass(frozen=True)
-class Problem:
+class Finding:
     """One finding."""
 
     check: str
@@ -86,7 +86,7 @@ class Problem:
     remedy: str
     where: str = ""
     """File and line; empty for what no file says."""
-    touches: FrozenSet[Touch] = frozenset()
+    touches: FrozenSet[Setting] = frozenset()
     """What it would be mended by; a declaration of any of them makes it the declaration's problem."""
     severity: str = "error"
     """What it is at most unless the user says otherwise."""
@@ -136,13 +136,13 @@ def severities(declared: Mapping[str, str]) -> Mapping[str, str]:
     return declared
 
 
-def verdict(
-    before: Iterable[Problem],
-    after: Iterable[Problem],
-    declared: FrozenSet[Touch],
+def classify(
+    before: Iterable[Finding],
+    after: Iterable[Finding],
+    declared: FrozenSet[Setting],
     wanted: Mapping[str, str],
     elsewhere: bool,
-) -> Tuple[Sequence[Problem], Sequence[Problem]]:
+) -> Tuple[Sequence[Finding], Sequence[Finding]]:
     """Errors and warnings.
 
     :param before: what is wrong with the configuration as it is.
@@ -152,8 +152,8 @@ def verdict(
     :param elsewhere: whether the rest of the configuration may come from other tasks.
     """
     known = {problem.identity for problem in before}
-    errors: List[Problem] = []
-    warnings: List[Problem] = []
+    errors: List[Finding] = []
+    warnings: List[Finding] = []
     for problem in {problem.identity: problem for problem in after}.values():
         severity = wanted.get(problem.check)
         if severity is None:
@@ -166,7 +166,7 @@ def verdict(
     return errors, warnings
 
 
-def refuse(errors: Sequence[Problem]) -> None:
+def raise_errors(errors: Sequence[Finding]) -> None:
     """Raise one error for all that is wrong.
 
     :raises DeclarationError: if there is anything.

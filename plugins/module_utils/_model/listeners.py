@@ -59,7 +59,7 @@ class Listener:
         )
 
 
-def listeners(services: Sequence[master_cf.Service], parameters: Mapping[str, str]) -> list[Listener]:
+def listeners(services: Sequence[master_cf.MasterEntry], parameters: Mapping[str, str]) -> list[Listener]:
     """The listeners of an instance.
 
     :param services: the entries of master.cf.
@@ -71,7 +71,7 @@ def listeners(services: Sequence[master_cf.Service], parameters: Mapping[str, st
             continue
         values = {**parameters, **service.effective_options}
         host, _colon, port = service.column("service").rpartition(":")
-        level = expanded("smtpd_tls_security_level", values)
+        level = expanded_parameter("smtpd_tls_security_level", values)
         if not level:
             level = "encrypt" if _is("smtpd_enforce_tls", values) else "may" if _is("smtpd_use_tls", values) else "none"
         wrapper = _is("smtpd_tls_wrappermode", values)
@@ -93,14 +93,14 @@ def listeners(services: Sequence[master_cf.Service], parameters: Mapping[str, st
 
 
 def _certificates(values: Mapping[str, str]) -> tuple[str, ...]:
-    chains = expanded("smtpd_tls_chain_files", values)
+    chains = expanded_parameter("smtpd_tls_chain_files", values)
     if chains:
         return tuple(word for word in _LIST.split(chains) if word)
-    files = (expanded(name, values) for name in CERTIFICATE_PARAMETERS[1:])
+    files = (expanded_parameter(name, values) for name in CERTIFICATE_PARAMETERS[1:])
     return tuple(path for path in files if path and path != "none")
 
 
-def expanded(name: str, values: Mapping[str, str]) -> str:
+def expanded_parameter(name: str, values: Mapping[str, str]) -> str:
     """A parameter as a daemon uses it; empty if that can't be told."""
     try:
         return macros.expand(values.get(name, ""), values).strip()
@@ -109,7 +109,7 @@ def expanded(name: str, values: Mapping[str, str]) -> str:
 
 
 def _is(name: str, values: Mapping[str, str]) -> bool:
-    return expanded(name, values).lower() == "yes"
+    return expanded_parameter(name, values).lower() == "yes"
 
 
 def in_networks(address: str, networks: str) -> bool:
@@ -132,7 +132,9 @@ def in_networks(address: str, networks: str) -> bool:
     return False
 
 
-def problems(listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str], trusted: bool) -> list[str]:
+def listener_faults(
+    listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str], trusted: bool
+) -> list[str]:
     """What is not as declared.
 
     :param facts: the answers of the port, as smtp_tls_info returns them.
@@ -151,7 +153,7 @@ def problems(listener: Listener, facts: Mapping[str, Any], certificates: Sequenc
     if listener.mandatory and before is not None and (before["mail"] or {}).get("accepted"):
         found.append("it takes mail before TLS, which smtpd_tls_security_level = encrypt rules out")
     found += _about_auth(listener, before, after)
-    found += wrong_certificates(listener, facts, certificates)
+    found += certificate_faults(listener, facts, certificates)
     relay = facts["relay"] or {}
     if relay.get("relays") and not trusted:
         found.append(f"it relays mail for strangers: {relay['reply']}")
@@ -173,8 +175,8 @@ def _about_auth(listener: Listener, before: Any, after: Any) -> list[str]:
     return found
 
 
-def wrong_certificates(listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str]) -> list[str]:
-    """What is served that shall not be. Arguments: those of :func:`problems`."""
+def certificate_faults(listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str]) -> list[str]:
+    """What is served that shall not be. Arguments: those of :func:`listener_faults`."""
     served = [certificate["fingerprint"]["sha256"] for certificate in facts["chain"][:1]]
     if not served or not certificates or served[0] in certificates:
         return []

@@ -74,7 +74,7 @@ def berkeley_tables(value: str, lost: AbstractSet[str]) -> List[Tuple[str, str]]
     return [(kind, _file(path)) for kind, path in _TABLE.findall(value) if kind in lost]
 
 
-def retyped(value: str, lost: AbstractSet[str], new: str) -> str:
+def retyped_maps(value: str, lost: AbstractSet[str], new: str) -> str:
     """The value with another type for the tables of lost types, and nothing else changed."""
     return _TABLE.sub(lambda found: f"{new if found.group(1) in lost else found.group(1)}:{found.group(2)}", value)
 

@@ -10,7 +10,7 @@ from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Tupl
 
 from .._errors import DeclarationError
 from .configuration import Configuration, braced_words, shown
-from .finding import Problem
+from .finding import Finding
 
 PROBE = "mta-sts-probe.invalid"
 """A domain that has no policy and no address, for whoever wants to know whether a service answers (RFC 6761)."""
@@ -81,7 +81,7 @@ def answers_dane(maps: str) -> bool:
     return any(word.rpartition("proxy:")[2] in forms for word in braced_words(maps))
 
 
-def services(configuration: Configuration) -> Iterator[Tuple[str, str, Optional[str]]]:
+def policy_services(configuration: Configuration) -> Iterator[Tuple[str, str, Optional[str]]]:
     """The tables of TLS policies that are asked over a socket: name of the parameter, table, and the service that has them."""
     for side in ("smtp", "lmtp"):
         name = f"{side}_tls_policy_maps"
@@ -99,20 +99,20 @@ def unix_path(table: str) -> str:
     return found["path"] if found else ""
 
 
-def problems(configuration: Configuration, failure: Callable[[str, str], str]) -> Iterator[Problem]:
+def mta_sts_findings(configuration: Configuration, failure: Callable[[str, str], str]) -> Iterator[Finding]:
     """Services that do not answer, so that all mail would wait, and those that speak in DANE's place.
 
     :param failure: why a table does not answer to a service of master.cf; empty if it does.
     """
     of_key = {service.key or "": service for service in configuration.services}
-    for name, table, key in services(configuration):
+    for name, table, key in policy_services(configuration):
         service = of_key[key or ""]
         subject = shown(name, configuration.raw(service).get(name, ""))
         where = configuration.where(name, service)
         touches = configuration.touches(service, name)
         cause = failure(table, key or "")
         if cause:
-            yield Problem(
+            yield Finding(
                 "dead_policy_service",
                 subject,
                 f"{table} does not answer ({cause}): without it all mail is deferred",
@@ -123,7 +123,7 @@ def problems(configuration: Configuration, failure: Callable[[str, str], str]) -
         level = configuration.level(service, name.partition("_")[0])
         instead = [form for daemon in DAEMONS.values() if not daemon.dane_first for form in daemon.forms]
         if level in ("dane", "dane-only") and table.rpartition("proxy:")[2] in instead:
-            yield Problem(
+            yield Finding(
                 "mta_sts_before_dane",
                 subject,
                 f"{table} answers before DANE is looked for, so that for domains that have both MTA-STS counts and DANE does not "

@@ -344,7 +344,7 @@ _MORE_THAN_THEIR_DEFAULT = ("smtpd_forbid_bare_newline", "mail_release_date", "p
 CATALOGUE: dict[str, Parameter] = {parameter.name: parameter for rows in _TABLE for parameter in rows}
 
 
-def find(name: str) -> Parameter | None:
+def find_parameter(name: str) -> Parameter | None:
     """The parameter of this name; None if the catalogue does not list it, which does not make it unknown to Postfix."""
     return CATALOGUE.get(name)
 
@@ -361,13 +361,13 @@ def by_default(name: str, default: str) -> Parameter | None:
 
 def requires(name: str) -> str:
     """What the running Postfix needs when this parameter changes: ``reload`` or ``restart``."""
-    parameter = find(name)
+    parameter = find_parameter(name)
     return parameter.change if parameter else RELOAD
 
 
 def since(name: str) -> tuple[int, int] | None:
     """The branch of Postfix that introduced the parameter; None if all that we support have it, or it is not listed."""
-    parameter = find(name)
+    parameter = find_parameter(name)
     return parameter.since if parameter else None
 
 

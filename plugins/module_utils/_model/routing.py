@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._formats.lookup_table import KEYED
-from .._formats.master_cf import Service
+from .._formats.master_cf import MasterEntry
 from .configuration import Configuration, braced_words
 
 LISTS_SINCE = (3, 5)
@@ -38,7 +38,7 @@ class Unknown(Exception):
     """The route can't be told; the text says why."""
 
 
-class Tables:
+class TableLookup:
     """Answers of lookup tables. This one knows keyed tables by their entries, and nothing else; keys are folded."""
 
     def __init__(self, texts: Optional[Mapping[str, Mapping[str, str]]] = None) -> None:
@@ -87,10 +87,10 @@ class Hop:
     """Whether it is tried when all others fail (smtp_fallback_relay)."""
 
 
-class Resolver:
+class Router:
     """One configuration, with its tables."""
 
-    def __init__(self, configuration: Configuration, tables: Tables) -> None:
+    def __init__(self, configuration: Configuration, tables: TableLookup) -> None:
         self.configuration = configuration
         self.tables = tables
         self._rewrite = self._service_of("rewrite/unix")
@@ -128,11 +128,11 @@ class Resolver:
         hops += [replace(last, nexthop=element) for element in elements(self._value(name, service))]
         return tuple(hops)
 
-    def service(self, transport: str) -> Optional[Service]:
+    def service(self, transport: str) -> Optional[MasterEntry]:
         """The entry of master.cf that a transport names."""
         return self._service_of(f"{transport}/unix")
 
-    def map_names(self, name: str, service: Optional[Service] = None) -> List[str]:
+    def map_names(self, name: str, service: Optional[MasterEntry] = None) -> List[str]:
         """The tables that a ``*_maps`` parameter lists, without ``proxy:``."""
         return [bare(word) for word in braced_words(self._value(name, service or self._rewrite))]
 
@@ -368,11 +368,11 @@ class Resolver:
                 return (len(word) - len(word.lstrip("!"))) % 2 == 0
         return False
 
-    def _service_of(self, key: str) -> Optional[Service]:
+    def _service_of(self, key: str) -> Optional[MasterEntry]:
         # Of two entries for one service master(8) uses the last.
         return next((service for service in reversed(self.configuration.services) if service.key == key), None)
 
-    def _value(self, name: str, service: Optional[Service] = None) -> str:
+    def _value(self, name: str, service: Optional[MasterEntry] = None) -> str:
         value = self.configuration.value(name, service)
         if value is None:
             raise Unknown(f"{name} = {self.configuration.raw(service).get(name, '')} can't be told")

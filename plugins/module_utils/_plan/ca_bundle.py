@@ -49,7 +49,7 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any], future: Instance |
 
     :param future: the instance as the same transaction leaves it, where that may change who is chrooted.
     """
-    plan = bundle(instance, options, future)
+    plan = bundle_plan(instance, options, future)
     path = next(value for value in plan.result["parameters"].values() if value)
     # What smtp(8) reads of the system's own needs no update, and others than root can't install a hook.
     possible = options["system"] and bool(plan.changes)
@@ -72,7 +72,7 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any], future: Instance |
     return plan
 
 
-def bundle(instance: Instance, options: Mapping[str, Any], future: Instance | None = None) -> Plan:
+def bundle_plan(instance: Instance, options: Mapping[str, Any], future: Instance | None = None) -> Plan:
     """The same without the hook, as the hook itself does it."""
     extra = [instance.path(path) for path in options["extra"] or []]
     form = options.get("form") or "file"
@@ -130,20 +130,20 @@ def _clients(instance: Instance) -> dict[str, bool]:
     """The services of master.cf that are clients, and whether each is chrooted."""
     return {
         service.key: instance.chrooted(service.key)
-        for service in master_cf.services(instance.master_cf, instance.path("master.cf"))
+        for service in master_cf.master_entries(instance.master_cf, instance.path("master.cf"))
         if service.column("command") in _CLIENTS
     }
 
 
 def _refuse_path(path: str, others: Sequence[str]) -> None:
     if os.path.realpath(path) in [os.path.realpath(other) for other in others]:
-        openssl.refuse(
+        openssl.refuse_file(
             path, "path is the system's own file, or one of extra", "Give path a name of its own, or leave it out"
         )
 
 
 def _file(instance: Instance, path: str, ders: Sequence[bytes]) -> Change:
-    text = certificate.bundle(_HEADER, ders)
+    text = certificate.bundle_text(_HEADER, ders)
     before = instance.read(path)
     shown = (certificate.listing(before or b""), certificate.listing(text))
     return Change(path, text, before, attributes=openssl.attributes(0o644), shown=shown)
@@ -208,9 +208,11 @@ def _directory(instance: Instance, directory: str, files: Mapping[str, bytes], o
 def _extra_cas(instance: Instance, path: str, plan: Plan) -> list[bytes]:
     blocks = openssl.outline(instance, path)
     if blocks is None:
-        openssl.refuse(path, "there is no such file", "Copy the CA's certificate to this host first, or correct extra")
+        openssl.refuse_file(
+            path, "there is no such file", "Copy the CA's certificate to this host first, or correct extra"
+        )
     if any(block.is_private_key for block in blocks):
-        openssl.refuse(
+        openssl.refuse_file(
             path,
             "it holds a private key; this file would be readable to all",
             "Give a file with the CA's certificate only",

@@ -142,7 +142,7 @@ def _join_sni(instance: Instance, deployments: Sequence[Deployment]) -> None:
             continue
         tables[_sni_table(instance, deployment.options)] = None
         entries.append(
-            sni.Entry(
+            sni.SniEntry(
                 deployment.chain_file,
                 deployment.options["hostnames"] or deployment.names,
                 deployment.chain,
@@ -216,7 +216,7 @@ class Source:
 def _acme(instance: Instance, name: str, options: Mapping[str, Any]) -> Source:
     chain_file_plan.refuse_file_options(name, options)
     directory = instance.path(options["directory"]) if options.get("directory") else None
-    found = acme_layout.find(options["provider"], name, directory, options["key_type"], os.path.exists)
+    found = acme_layout.locate_files(options["provider"], name, directory, options["key_type"], os.path.exists)
     return Source(found.private_key, found.certificate, found.remedy, verify="chain")
 
 
@@ -241,20 +241,20 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
     leaf = chain[0]
     key = openssl.read_key(instance, source.private_key, source.remedy)
     if key != leaf.public_key:
-        openssl.refuse(
+        openssl.refuse_file(
             source.private_key,
             f"this private key does not belong to the first certificate in {source.certificate} ({leaf.subject})",
             "The key and the leaf certificate must be from the same request, and the leaf must come first in its file",
         )
     problem = certificate_x509.order_problem(chain)
     if problem:
-        openssl.refuse(
+        openssl.refuse_file(
             source.certificate, problem, "Write the leaf first, then the certificate that issued it, and so on"
         )
     now = openssl.now()
     problem = certificate_x509.validity_problem(leaf, now)
     if problem:
-        openssl.refuse(source.certificate, problem, "Renew it")
+        openssl.refuse_file(source.certificate, problem, "Renew it")
     for intermediate in chain[1:]:
         problem = certificate_x509.validity_problem(intermediate, now)
         if problem:
@@ -278,7 +278,7 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
         paths = {"chain_file": None, "certificate": source.certificate, "private_key": source.private_key}
     else:
         if os.path.realpath(chain_file) in (os.path.realpath(source.private_key), os.path.realpath(source.certificate)):
-            openssl.refuse(
+            openssl.refuse_file(
                 chain_file, "chain_file is one of the files that it is made from", "Give chain_file a path of its own"
             )
         files = [chain_file]
@@ -296,7 +296,7 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
         plan.requires = "reload" if plan.changes[0].rewrites else "none"
     plan.changes += protection
     plan.result = {
-        "certificate": dict(certificate_x509.facts(leaf), remaining=remaining),
+        "certificate": dict(certificate_x509.certificate_facts(leaf), remaining=remaining),
         "next": None,
         "parameters": chain_file_plan.parameters(options, files),
         "files": paths,
@@ -333,7 +333,7 @@ def _protection(path: str, copied: bool, plan: Plan) -> list[Change]:
         return []
     mode = stat.S_IMODE(status.st_mode)
     if status.st_uid not in (0, os.geteuid()) and not copied:
-        openssl.refuse(
+        openssl.refuse_file(
             path,
             f"the private key is not root's but user {status.st_uid}'s, who can replace it",
             f"Set chain_file, so that Postfix has a copy that was checked, or: chown root {path}",
@@ -374,7 +374,7 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
     if ca_file:
         ca_file = instance.path(ca_file)
         if openssl.outline(instance, ca_file) is None:
-            openssl.refuse(
+            openssl.refuse_file(
                 ca_file,
                 "ca_file: there is no such file",
                 "Name a PEM file with the CA's certificate, or leave ca_file out",
@@ -386,7 +386,7 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
         command += ["-CAfile", trusted]
     done = instance.run(*command, "-untrusted", path, path, check=False)
     if done.returncode != 0:
-        openssl.refuse(
+        openssl.refuse_file(
             path,
             "openssl does not verify it: " + certificate_x509.verify_problem(done.stderr + b"\n" + done.stdout),
             f"The file must hold the whole chain up to a CA in {trusted or 'the system CAs'}; "
@@ -397,7 +397,7 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
 def _check_names(path: str, leaf: Certificate, hostnames: Sequence[str]) -> None:
     missing = certificate_x509.uncovered(leaf.names, hostnames)
     if missing:
-        openssl.refuse(
+        openssl.refuse_file(
             path,
             f"the certificate does not cover {', '.join(missing)}; its names are {', '.join(leaf.names) or 'none'}",
             "Have it issued for these names too, or correct hostnames",

@@ -30,7 +30,7 @@ CONFIGURATION: Mapping[str, Any] = {
         "ca_bundle": {"type": "dict"},
         "files": {"type": "list", "elements": "dict", "default": []},
         "validate": {"type": "bool", "default": True},
-        "checks": postfix_cf.SEVERITIES,
+        "checks": postfix_cf.CHECKS_OPTION,
         "migrate": {"type": "bool", "default": False},
         "provisional": {"type": "bool", "default": False},
         "if_missing": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
@@ -67,7 +67,7 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         _join_certificate(parameters, part.result["parameters"])
         result["certificates"].append(part.result)
         parts.append(part)
-    services = master_cf.services(instance, entries)
+    services = master_cf.planned_services(instance, entries)
     if options.get("ca_bundle") is not None:
         with postfix_cf.staged(instance, instance.main_cf, services.master_cf) as future:
             part = ca_bundle.ca_bundle(instance, options["ca_bundle"], future)
@@ -101,9 +101,9 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
 
         compiled = {change.path for part in tables for change in part.changes}
         settled = {**parameters, **({} if options.get("tls_policy") is None else {"smtp_tls_policy_maps": ""})}
-        retyped = migrations_plan.retyped(instance, settled, entries, compiled)
+        retyped = migrations_plan.retyped_tables(instance, settled, entries, compiled)
         parameters.update(retyped.parameters)
-        services = master_cf.services(instance, [*retyped.services, *entries])
+        services = master_cf.planned_services(instance, [*retyped.services, *entries])
         parts += [*retyped.tables, Plan(warnings=retyped.warnings)]
     if options.get("tls_policy") is not None:
         with postfix_cf.staged(instance, postfix_cf.edited_main_cf(instance, parameters), services.master_cf) as future:
@@ -123,7 +123,7 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         _join_mta_sts(instance, options["mta_sts"], parameters, options.get("main_cf") or {})
     files = [change.path for part in parts for change in part.changes if change.after is not None]
     made = frozenset([*files, *map(os.path.dirname, files)])
-    beside = postfix_cf.Tables(
+    beside = postfix_cf.PlannedTables(
         {path: text for part in tables for path, text in _texts_of(part).items()},
         any(part.changes_something() for part in tables),
         (result["tls_policy"] or {}).get("map", ""),

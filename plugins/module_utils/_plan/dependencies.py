@@ -19,34 +19,34 @@ from .._host import dns, dns_message
 from .._host.instance import Instance
 from .._model import mta_sts
 from .._model.configuration import Configuration
-from .._model.finding import Problem
+from .._model.finding import Finding
 
 RESOLV_CONF = "/etc/resolv.conf"
 
 LIVE = ("unvalidated_dns", "dead_policy_service")
 """The checks whose findings can change while the configuration stays."""
 
-Ask = Callable[[Sequence[str], dns_message.Question], Mapping[str, Optional[dns_message.Answer]]]
+Query = Callable[[Sequence[str], dns_message.Question], Mapping[str, Optional[dns_message.Answer]]]
 
 
-class Outside:
+class Dependencies:
     """What is outside, each asked once."""
 
-    def __init__(self, instance: Instance, bogus: Sequence[str] = (), ask: Optional[Ask] = None) -> None:
+    def __init__(self, instance: Instance, bogus: Sequence[str] = (), ask: Optional[Query] = None) -> None:
         """
         :param instance: the Postfix that relies on it.
         :param bogus: names whose signatures are wrong, which no resolver that validates resolves.
         """
         self.instance = instance
         self._bogus = bogus
-        self._ask = ask or dns.ask
+        self._ask = ask or dns.query_nameservers
         self._resolvers: Dict[str, Resolver] = {}
         self._failures: Dict[str, str] = {}
 
-    def problems(self, configuration: Configuration) -> Iterator[Problem]:
+    def problems(self, configuration: Configuration) -> Iterator[Finding]:
         """What the configuration relies on in vain."""
-        yield from dane.unvalidated(configuration, self.resolver, self.instance.entries)
-        yield from mta_sts.problems(configuration, self.failure)
+        yield from dane.unvalidated_findings(configuration, self.resolver, self.instance.entries)
+        yield from mta_sts.mta_sts_findings(configuration, self.failure)
 
     def resolver(self, service: str = "smtp/unix") -> Resolver:
         """What the resolver of a service answers.
@@ -82,7 +82,7 @@ class Outside:
             raise DeclarationError(
                 "setting",
                 f"dnssec_probe = {text}",
-                f"it must be a record type ({', '.join(dns_message.TYPES)}) and the name of a signed zone",
+                f"it must be a record type ({', '.join(dns_message.RECORD_TYPES)}) and the name of a signed zone",
                 f"Write {dane.DEFAULT_PROBE}, or ns:example.org",
             )
         return question

@@ -22,10 +22,10 @@ from .._host.instance import Instance
 from .._host.system import Host
 from .._model import finding
 from .._model.configuration import Configuration, configuration_of, shown, words
-from .._model.finding import Problem, Touch
+from .._model.finding import Finding, Setting
 
 if TYPE_CHECKING:
-    from .dependencies import Outside
+    from .dependencies import Dependencies
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
 
@@ -33,10 +33,10 @@ _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
 _RELIES = re.compile(b"dane|tls_policy_maps")
 
 
-def judge(
+def judge_configuration(
     instance: Instance,
     future: Instance,
-    declared: FrozenSet[Touch],
+    declared: FrozenSet[Setting],
     made: FrozenSet[str],
     severities: Mapping[str, str],
     elsewhere: bool,
@@ -64,36 +64,36 @@ def judge(
         # Here and below, what few changes need is imported where it is needed.
         from . import dependencies
 
-        outside = dependencies.Outside(future)
+        outside = dependencies.Dependencies(future)
     found = _all(after, host, future, defaults, outside)
-    found += master_cf_checks.ports_in_use(after, host, before)
-    found += tls.overridden(after, declared)
+    found += master_cf_checks.port_findings(after, host, before)
+    found += tls.override_findings(after, declared)
     found += _key_problems(instance, before, after, declared)
     known = _all(before, host, instance, defaults, outside) if found and readable else found
-    errors, warnings = finding.verdict(known, found, declared, severities, elsewhere)
-    finding.refuse(errors)
+    errors, warnings = finding.classify(known, found, declared, severities, elsewhere)
+    finding.raise_errors(errors)
     said = list(_said(instance, future.main_cf, future.master_cf, whole=not elsewhere))
     said_before = _said(instance, instance.main_cf, instance.master_cf, whole=not elsewhere) if said else ()
-    errors, more = finding.verdict(said_before, said, declared, severities, elsewhere)
-    finding.refuse(errors)
+    errors, more = finding.classify(said_before, said, declared, severities, elsewhere)
+    finding.raise_errors(errors)
     return [str(problem) for problem in (*warnings, *more)]
 
 
-def judge_outside(instance: Instance, declared: FrozenSet[Touch], severities: Mapping[str, str]) -> List[str]:
+def judge_dependencies(instance: Instance, declared: FrozenSet[Setting], severities: Mapping[str, str]) -> List[str]:
     """The same for a configuration that stays as it is: what it relies on outside Postfix may have changed.
 
     :raises DeclarationError: with everything that is wrong.
     """
     from . import dependencies
 
-    found = dependencies.Outside(instance).problems(configuration_of(instance))
+    found = dependencies.Dependencies(instance).problems(configuration_of(instance))
     mine = [problem for problem in found if problem.touches & declared]
-    errors, warnings = finding.verdict((), mine, declared, severities, elsewhere=False)
-    finding.refuse(errors)
+    errors, warnings = finding.classify((), mine, declared, severities, elsewhere=False)
+    finding.raise_errors(errors)
     return [str(problem) for problem in warnings]
 
 
-def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
+def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[Setting]) -> None:
     """Refuse what Postfix can't even read, whatever is validated; say it better than it does where we can.
 
     :raises DeclarationError: if our checks find what it is.
@@ -107,12 +107,12 @@ def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[T
         raise HostError(error.action, instance.config_directory, cause, error.remedy) from error
 
 
-def _explain(instance: Instance, future: Instance, declared: FrozenSet[Touch]) -> None:
+def _explain(instance: Instance, future: Instance, declared: FrozenSet[Setting]) -> None:
     # What postconf(1) does not read, it does not tell the values of.
     parameters = instance.parameters if instance.is_readable() else future.defaults
     configuration = configuration_of(instance, future, {**parameters, **future.explicit})
-    found = [*values_checks.value_problems(configuration), *master_cf_checks.problems(configuration, Host())]
-    finding.refuse([problem for problem in found if problem.touches & declared])
+    found = [*values_checks.value_findings(configuration), *master_cf_checks.master_cf_findings(configuration, Host())]
+    finding.raise_errors([problem for problem in found if problem.touches & declared])
 
 
 def _map_types(future: Instance) -> FrozenSet[str]:
@@ -124,31 +124,31 @@ def _map_types(future: Instance) -> FrozenSet[str]:
 
 
 def _all(
-    configuration: Configuration, host: Host, of: Instance, defaults: Mapping[str, str], outside: Optional[Outside]
-) -> List[Problem]:
+    configuration: Configuration, host: Host, of: Instance, defaults: Mapping[str, str], outside: Optional[Dependencies]
+) -> List[Finding]:
     found = [
         *values_checks.unknown_names(configuration, of.unused, defaults),
         *values_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints)),
-        *values_checks.value_problems(configuration, None, defaults),
-        *access.problems(configuration),
-        *tls.problems(configuration),
-        *master_cf_checks.problems(configuration, host),
-        *files_checks.problems(configuration, host),
+        *values_checks.value_findings(configuration, None, defaults),
+        *access.access_findings(configuration),
+        *tls.tls_findings(configuration),
+        *master_cf_checks.master_cf_findings(configuration, host),
+        *files_checks.file_findings(configuration, host),
     ]
     if outside is not None:
         from .._checks import dane
 
-        found += [*dane.problems(configuration), *outside.problems(configuration)]
+        found += [*dane.dane_findings(configuration), *outside.problems(configuration)]
     return found
 
 
-def _said(instance: Instance, main_cf: bytes, master_cf: bytes, whole: bool) -> Iterator[Problem]:
+def _said(instance: Instance, main_cf: bytes, master_cf: bytes, whole: bool) -> Iterator[Finding]:
     failure, complaints = instance.postfix_check(main_cf, master_cf, whole)
     where = instance.config_directory
     if failure:
-        yield Problem("postfix_check", where, f"postfix check refuses it: {failure}", "Postfix would not start with it")
+        yield Finding("postfix_check", where, f"postfix check refuses it: {failure}", "Postfix would not start with it")
     for complaint in sorted(complaints):
-        yield Problem("postfix_complaint", where, f"postfix check says: {complaint}", "Correct that first")
+        yield Finding("postfix_complaint", where, f"postfix check says: {complaint}", "Correct that first")
 
 
 # Keys and certificates: openssl looks at the key
@@ -158,9 +158,9 @@ _PAIRS = (("tls_cert_file", "tls_key_file"), ("tls_eccert_file", "tls_eckey_file
 
 
 def _key_problems(
-    instance: Instance, before: Configuration, after: Configuration, declared: FrozenSet[Touch]
-) -> List[Problem]:
-    result: List[Problem] = []
+    instance: Instance, before: Configuration, after: Configuration, declared: FrozenSet[Setting]
+) -> List[Finding]:
+    result: List[Finding] = []
     for service in (None, *after.services):
         for prefix in ("smtpd", "smtp", "lmtp"):
             chain = f"{prefix}_tls_chain_files"
@@ -178,7 +178,7 @@ def _key_problems(
                 raw = after.raw(service)
                 subject = " with ".join(shown(name, raw.get(name, "")) for name in names if raw.get(name))
                 for check, cause, remedy in _pair_reasons(instance, after, [value or "" for value in values]):
-                    result.append(Problem(check, subject, cause, remedy, after.where(names[0], service), touches))
+                    result.append(Finding(check, subject, cause, remedy, after.where(names[0], service), touches))
     return result
 
 

@@ -29,7 +29,7 @@ from .._host.instance import Instance
 from .._model import migrations
 from .plan import Attributes, Change, Plan
 
-ATTRIBUTES: Mapping[str, Any] = {
+FILE_OPTIONS: Mapping[str, Any] = {
     "owner": {"type": "str"},
     "group": {"type": "str"},
     "mode": {"type": "raw"},
@@ -45,9 +45,9 @@ LOOKUP_TABLE: Mapping[str, Any] = {
         "exclusive": {"type": "bool", "default": False},
         "only_values": {"type": "list", "elements": "str"},
         "unique_values": {"type": "bool", "default": False},
-        "type": {"type": "str", "default": "auto", "choices": ["auto", *lookup_table_format.TYPES]},
+        "type": {"type": "str", "default": "auto", "choices": ["auto", *lookup_table_format.MAP_TYPES]},
         "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
-        **ATTRIBUTES,
+        **FILE_OPTIONS,
     },
     "mutually_exclusive": [["entries", "src"]],
     "required_by": {"checksum": ["src"]},
@@ -105,7 +105,7 @@ def table_path(instance: Instance, declared: str) -> str:
     :raises DeclarationError: for what is not the name of a text.
     """
     kind, colon, rest = declared.partition(":")
-    if colon and kind in lookup_table_format.TYPES:
+    if colon and kind in lookup_table_format.MAP_TYPES:
         raise DeclarationError(
             "declaring the table", declared, "path is the file alone, without the type", f"Write path: {rest}"
         )
@@ -138,9 +138,9 @@ def _editor(options: Mapping[str, Any]) -> Edit:
         declared = lookup_table_edit.declaration(entries, map_type, utf8)
         if only is not None or unique:
             values = None if only is None else frozenset(map(to_bytes, only))
-            gone = table_values.superseded(text, declared, map_type, utf8, values, unique)
+            gone = table_values.stale_entries(text, declared, map_type, utf8, values, unique)
             declared = {**declared, **dict.fromkeys(gone)}
-        return lookup_table_edit.edit(text, declared, map_type, exclusive, utf8, path)
+        return lookup_table_edit.edit_table(text, declared, map_type, exclusive, utf8, path)
 
     return edit
 
@@ -233,7 +233,7 @@ def edited_table(
     after = edit(before or b"", map_type, utf8, path)
     if before != after or not _is_sealed(path, map_type, utf8):
         origin = options.get("src") or path
-        lookup_table_edit.check(after, map_type, utf8, origin)
+        lookup_table_edit.check_entries(after, map_type, utf8, origin)
         if map_type in lookup_table_format.ORDERED:
             secret = _is_secret(_status(path), _attributes(options, path).mode)
             _let_postfix_read(instance, origin, map_type, after, secret)
@@ -346,7 +346,7 @@ def _uses(instance: Instance, path: str, main_cf: Mapping[str, Any], mentioned: 
                     found = macros.expand(kind.lstrip("{"), instance.parameters)
                 except macros.Unexpandable:
                     found = _ANY
-                if found in (*lookup_table_format.TYPES, _ANY):
+                if found in (*lookup_table_format.MAP_TYPES, _ANY):
                     yield _Use(name, found)
 
 
@@ -361,10 +361,10 @@ def choose_type(instance: Instance, declared: str) -> str:
     :raises HostError: if this Postfix does not have it.
     """
     available = instance.map_types
-    chosen = lookup_table_format.choose(declared, expanded("default_database_type", instance.parameters), available)
+    chosen = lookup_table_format.choose(declared, expanded_map("default_database_type", instance.parameters), available)
     if chosen:
         return chosen
-    has = ", ".join(name for name in lookup_table_format.TYPES if name in available)
+    has = ", ".join(name for name in lookup_table_format.MAP_TYPES if name in available)
     remedy = "Choose one of these"
     if declared in _PACKAGED:
         remedy += f", or install the package that brings it (Debian: postfix-{declared})"
@@ -380,12 +380,12 @@ def lost_types(instance: Instance) -> AbstractSet[str]:
     """The types of Berkeley DB that main.cf or master.cf names and this Postfix lacks, unless it redirects them itself."""
     if not migrations.may_be_lost(instance.main_cf, instance.master_cf):
         return frozenset()
-    if "enable" in expanded("non_bdb_migration_level", instance.parameters):
+    if "enable" in expanded_map("non_bdb_migration_level", instance.parameters):
         return frozenset()
     return frozenset(migrations.BERKELEY) - instance.map_types
 
 
-def expanded(name: str, parameters: Mapping[str, str]) -> str:
+def expanded_map(name: str, parameters: Mapping[str, str]) -> str:
     try:
         return macros.expand(parameters.get(name, ""), parameters)
     except macros.Unexpandable:
@@ -393,7 +393,7 @@ def expanded(name: str, parameters: Mapping[str, str]) -> str:
 
 
 def _wants_utf8(instance: Instance) -> bool:
-    return expanded("smtputf8_enable", instance.parameters) != "no"
+    return expanded_map("smtputf8_enable", instance.parameters) != "no"
 
 
 # Files
@@ -557,7 +557,7 @@ def _let_postfix_read(instance: Instance, origin: str, map_type: str, text: byte
     if complaints:
         found = re.search(r", line (\d+)", complaints[0])
         number = int(found.group(1)) if found else 0
-        rule = next((e.key for e in lookup_table_format.entries(text, map_type) if e.line.number == number), b"")
+        rule = next((e.key for e in lookup_table_format.table_entries(text, map_type) if e.line.number == number), b"")
         cause = re.sub(r".*?/dev/stdin(?:, line \d+)?: ", "", complaints[0])
         raise GrammarError(
             "reading",

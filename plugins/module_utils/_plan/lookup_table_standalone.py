@@ -18,14 +18,14 @@ from . import lookup_table as lookup_table_plan
 from . import tables
 from .plan import Plan
 
-LOOKUP_TABLE: Mapping[str, Any] = {
+STANDALONE_LOOKUP_TABLE: Mapping[str, Any] = {
     **lookup_table_plan.LOOKUP_TABLE,
     "argument_spec": {**lookup_table_plan.LOOKUP_TABLE["argument_spec"], "checks": {"type": "dict", "default": {}}},
 }
 """What the module lookup_table takes, as arguments of AnsibleModule."""
 
 
-def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
+def standalone_lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
     """Make, edit or remove a table; where routes or TLS policies depend on it, what lets mail past a policy is refused.
 
     Options and result: those of the module lookup_table.
@@ -38,5 +38,5 @@ def lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
         return plan
     texts = {change.path: change.after or b"" for change in plan.changes if not callable(change.after)}
     # What was wrong before is made no worse by other entries.
-    warnings = tables.judge(instance, instance, texts, frozenset(), severities)
+    warnings = tables.judge_routes(instance, instance, texts, frozenset(), severities)
     return replace(plan, warnings=[*plan.warnings, *warnings])

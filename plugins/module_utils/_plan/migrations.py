@@ -30,7 +30,7 @@ _KINDS_OF_TABLES = ("table", "table list", "restriction list", "match list")
 
 
 @dataclass
-class Retyped:
+class RetypedTables:
     """What becomes of the tables of lost types."""
 
     parameters: Dict[str, str] = field(default_factory=dict)
@@ -56,16 +56,16 @@ def _lost_default(instance: Instance, lost: AbstractSet[str]) -> str:
     return default if default in lost else ""
 
 
-def retyped(
+def retyped_tables(
     instance: Instance, declared: Mapping[str, Any], services: List[Mapping[str, Any]], made: Set[str]
-) -> Retyped:
+) -> RetypedTables:
     """What the transaction shall also do.
 
     :param declared: the parameters of main.cf that are declared, or migrated otherwise: they are left alone.
     :param services: the services that are declared, likewise.
     :param made: compiled files that the same transaction makes.
     """
-    result = Retyped()
+    result = RetypedTables()
     lost = lookup_table_plan.lost_types(instance)
     default = "" if migrations.DEFAULT_TYPE in declared else _lost_default(instance, lost)
     found = [
@@ -85,10 +85,10 @@ def retyped(
         if problem:
             where = f" in service {service}" if service else ""
             result.warnings.append(
-                f"{name} = {main_cf.folded(value)}{where}: this Postfix no longer has tables of this type, and {problem}"
+                f"{name} = {main_cf.normalize_whitespace(value)}{where}: this Postfix no longer has tables of this type, and {problem}"
             )
             continue
-        after = migrations.retyped(value, lost, new)
+        after = migrations.retyped_maps(value, lost, new)
         if after == value:
             continue  # its tables follow default_database_type
         if service:
@@ -107,11 +107,11 @@ def _settings(instance: Instance) -> Iterator[Tuple[str, str, str]]:
     classes = instance.parameters.get("smtpd_restriction_classes", "").replace(",", " ").split()
     of_services = [
         (entry.key, name, value)
-        for entry in master_cf.services(instance.master_cf, instance.path("master.cf"))
+        for entry in master_cf.master_entries(instance.master_cf, instance.path("master.cf"))
         for name, value in entry.effective_options.items()
     ]
     for service, name, value in [*(("", *item) for item in instance.explicit.items()), *of_services]:
-        parameter = parameters_model.find(name)
+        parameter = parameters_model.find_parameter(name)
         kind = parameter.kind if parameter else ""
         if kind in _KINDS_OF_TABLES or name.endswith(_NAMES_OF_TABLES) or name in classes:
             yield service, name, value
@@ -140,7 +140,7 @@ def _paths(instance: Instance, tables: List[Tuple[str, str]]) -> List[Optional[s
 
 def _problem(instance: Instance, name: str, paths: List[Optional[str]], new: str, planned: Dict[str, str]) -> str:
     """Why a setting can't be changed; else its tables join those that are made."""
-    parameter = parameters_model.find(name)
+    parameter = parameters_model.find_parameter(name)
     # Postfix itself writes such a table: it has no text.
     if parameter and parameter.kind == "table" and name not in _ALIASES:
         return "" if new == "lmdb" else f"cannot write ones of type {new}; install postfix-lmdb, or set another"

@@ -28,7 +28,7 @@ PIN: Mapping[str, Any] = {
 """What a pin is, as arguments of AnsibleModule."""
 
 
-def fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], digest: str, nexthop: str) -> List[str]:
+def pinned_fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], digest: str, nexthop: str) -> List[str]:
     """The fingerprints of pins, in Postfix's notation.
 
     :param digest: smtp_tls_fingerprint_digest.
@@ -41,7 +41,7 @@ def fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], digest: 
             mistaken = mistake(pin["fingerprint"], digest)
             if mistaken:
                 raise DeclarationError("pinning", nexthop, *mistaken)
-            result.append(tls_policy.fingerprint(pin["fingerprint"]))
+            result.append(tls_policy.normalized_fingerprint(pin["fingerprint"]))
         else:
             result.append(_of_pem(instance, pin["pem"] or "", pin.get("of") or "public_key", digest, nexthop))
     return list(dict.fromkeys(result))

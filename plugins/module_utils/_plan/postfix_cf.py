@@ -25,7 +25,7 @@ from .._host.instance import Instance
 from .plan import Change, Plan, strongest
 
 if TYPE_CHECKING:
-    from .._formats.master_cf_spec import Declaration
+    from .._formats.master_cf_spec import ServiceSpec
 
 _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 
@@ -35,9 +35,11 @@ _RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
 # Without this in a file there is no policy that mail could get past.
 _POLICIES = b"tls_policy_maps"
 
-SEVERITIES = {"type": "dict", "default": {}}
+CHECKS_OPTION = {"type": "dict", "default": {}}
 
-MAIN_CF: Mapping[str, Any] = {"argument_spec": {"parameters": {"type": "dict", "required": True}, "checks": SEVERITIES}}
+MAIN_CF: Mapping[str, Any] = {
+    "argument_spec": {"parameters": {"type": "dict", "required": True}, "checks": CHECKS_OPTION}
+}
 """What the module main_cf takes, as arguments of AnsibleModule."""
 
 
@@ -46,13 +48,13 @@ class Services:
     """What is declared of master.cf, and what becomes of it."""
 
     master_cf: bytes
-    declared: Sequence[Declaration] = ()
+    declared: Sequence[ServiceSpec] = ()
     changes: Mapping[str, Mapping[str, Optional[str]]] = field(default_factory=dict)
     """The entries that change, as the module master_cf returns them."""
 
 
 @dataclass(frozen=True)
-class Tables:
+class PlannedTables:
     """The tables of the same transaction, as far as routes and their policies depend on them."""
 
     texts: Mapping[str, bytes] = field(default_factory=dict)
@@ -67,17 +69,17 @@ def main_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
 
 
 def edited_main_cf(instance: Instance, parameters: Mapping[str, Any]) -> bytes:
-    return main_cf_format.edit(instance.main_cf, _declared(instance, parameters), instance.path("main.cf"))
+    return main_cf_format.edit_main_cf(instance.main_cf, _declared(instance, parameters), instance.path("main.cf"))
 
 
 def _declared(instance: Instance, parameters: Mapping[str, Any]) -> Dict[str, Optional[str]]:
-    return adapted(instance, main_cf_format.declared(parameters))
+    return parameters_for_version(instance, main_cf_format.declared_parameters(parameters))
 
 
-def adapted(instance: Instance, values: Mapping[str, Optional[str]]) -> Dict[str, Optional[str]]:
+def parameters_for_version(instance: Instance, values: Mapping[str, Optional[str]]) -> Dict[str, Optional[str]]:
     """Values of parameters as this Postfix knows them, which is asked only if one of them depends on it."""
     return {
-        name: tls_protocols.adapted(value, instance.version)
+        name: tls_protocols.for_version(value, instance.version)
         if value and tls_protocols.has_bounds(name, value)
         else value
         for name, value in values.items()
@@ -91,7 +93,7 @@ def plan(
     made: FrozenSet[str] = frozenset(),
     validate: bool = True,
     checks: Optional[Mapping[str, str]] = None,
-    beside: Tables = Tables(),
+    beside: PlannedTables = PlannedTables(),
     alone: bool = True,
 ) -> Plan:
     """Both files.
@@ -104,7 +106,7 @@ def plan(
     """
     declared = _declared(instance, parameters)
     wanted, master_after = services.declared, services.master_cf
-    main_after = main_cf_format.edit(instance.main_cf, declared, instance.path("main.cf"))
+    main_after = main_cf_format.edit_main_cf(instance.main_cf, declared, instance.path("main.cf"))
     if checks:
         # Here and below, modules are imported where they are used: a run that changes nothing does not pay for them.
         from .._model import finding
@@ -131,7 +133,7 @@ def _judged(
     instance: Instance,
     future: Instance,
     parameters: Mapping[str, Optional[str]],
-    services: Sequence[Declaration],
+    services: Sequence[ServiceSpec],
     made: FrozenSet[str],
     severities: Mapping[str, str],
     validate: bool,
@@ -156,17 +158,17 @@ def _judged(
 
     declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
     if future is instance:
-        return [*missing, *judge.judge_outside(instance, declared, severities)]
+        return [*missing, *judge.judge_dependencies(instance, declared, severities)]
     judge.must_be_readable(instance, future, declared)
-    return judge.judge(instance, future, declared, made, severities, alone) if validate else []
+    return judge.judge_configuration(instance, future, declared, made, severities, alone) if validate else []
 
 
 def _judged_routes(
     instance: Instance,
     future: Instance,
     parameters: Mapping[str, Optional[str]],
-    services: Sequence[Declaration],
-    beside: Tables,
+    services: Sequence[ServiceSpec],
+    beside: PlannedTables,
     severities: Mapping[str, str],
 ) -> List[str]:
     """Refuse what lets mail past a TLS policy; return warnings."""
@@ -175,8 +177,8 @@ def _judged_routes(
     from . import tables
 
     declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
-    declared |= tables.touched(beside.policy_keys)
-    return tables.judge(instance, future, beside.texts, declared, severities, beside.policy_table)
+    declared |= tables.policy_settings(beside.policy_keys)
+    return tables.judge_routes(instance, future, beside.texts, declared, severities, beside.policy_table)
 
 
 def _missing_files(parameters: Mapping[str, Optional[str]], made: FrozenSet[str], severity: str) -> List[str]:
@@ -195,12 +197,12 @@ def _missing_files(parameters: Mapping[str, Optional[str]], made: FrozenSet[str]
 
 
 def _touches(
-    parameters: Mapping[str, Any], services: Sequence[Declaration], master_cf: bytes, path: str
+    parameters: Mapping[str, Any], services: Sequence[ServiceSpec], master_cf: bytes, path: str
 ) -> FrozenSet[Tuple[str, str]]:
     """What is declared: parameters, and columns and options of services under the names that they have in the file."""
     result = {("main", name) for name in parameters}
     for service in services:
-        entry = master_cf_format.find(master_cf, service.name, service.type, path)
+        entry = master_cf_format.find_entry(master_cf, service.name, service.type, path)
         names = ["service", *service.columns, *service.options] + (["command"] if service.arguments is not None else [])
         result.update((key, name) for key in (service.key, entry.key if entry else service.key) for name in names)
     return frozenset(result)
@@ -276,4 +278,4 @@ def _parameter_changes(
 
 
 def _shown(value: Optional[str]) -> Optional[str]:
-    return None if value is None else main_cf_format.folded(value)
+    return None if value is None else main_cf_format.normalize_whitespace(value)

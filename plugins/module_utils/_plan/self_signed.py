@@ -45,7 +45,7 @@ def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> De
     current, prepared = _existing(instance, path), _existing(instance, next_path)
     switches = wish == "switch" and prepared.stale != "missing"
     if switches and prepared.key is None:
-        openssl.refuse(
+        openssl.refuse_file(
             next_path, f"there is no next key to switch to: {prepared.stale}", "Prepare another: next_key: prepare"
         )
     if switches:
@@ -178,11 +178,13 @@ def _chain(request: _Request, path: str, source: str, existing: _Existing, stale
             "/dev/stdin",
             stdin=certificate_x509.self_signed_configuration(request.name, request.names),
         )
-        ders = certificate_x509.certificates(signed.stdout)
+        ders = certificate_x509.pem_certificates(signed.stdout)
         chain_file.append(new, ders)
         # What the plan could not know: the result is told what has been made.
         made = openssl.examine(instance, ders[0])
-        facts.update(certificate_x509.facts(made), remaining=certificate_x509.remaining(made, openssl.now()))
+        facts.update(
+            certificate_x509.certificate_facts(made), remaining=certificate_x509.remaining(made, openssl.now())
+        )
 
     change = chain_file.secret_file(path, make, stale or why)
     return _Chain(change, facts, key, [kept.der] if kept is not None else None, staged)
@@ -192,7 +194,9 @@ def _facts(request: _Request, existing: _Existing) -> dict[str, Any]:
     """What a certificate says; what is not known yet of one that is still to be made is null."""
     current, key = existing.certificate, existing.key
     if current is not None:
-        return dict(certificate_x509.facts(current), remaining=certificate_x509.remaining(current, openssl.now()))
+        return dict(
+            certificate_x509.certificate_facts(current), remaining=certificate_x509.remaining(current, openssl.now())
+        )
     kind, bits = certificate_x509.key_type(key) if key else _new_key(request)
     return dict(
         certificate_x509.facts_to_come(f"CN={request.name}", request.names, kind, bits, spki=key), remaining=None
@@ -268,9 +272,9 @@ def _existing(instance: Instance, path: str) -> _Existing:
     remedy = "Set chain_file to another path, or use provider files"
     keys = [block for block in blocks if block.is_private_key]
     if not keys:
-        openssl.refuse(path, f"there is a file already, without a private key: {foreign}", remedy)
+        openssl.refuse_file(path, f"there is a file already, without a private key: {foreign}", remedy)
     if keys[0].is_encrypted:
-        openssl.refuse(path, f"there is a file already, its private key is encrypted: {foreign}", remedy)
+        openssl.refuse_file(path, f"there is a file already, its private key is encrypted: {foreign}", remedy)
     key = openssl.public_half(instance, path)
     if key is None:
         return _Existing("its private key cannot be read")
@@ -285,7 +289,7 @@ def _existing(instance: Instance, path: str) -> _Existing:
     except (HostError, PemError):
         return _Existing("its certificate is damaged", key)
     if len(ders) > 1 or not current.self_issued:
-        openssl.refuse(path, f"there is a certificate already that {current.issuer} issued: {foreign}", remedy)
+        openssl.refuse_file(path, f"there is a certificate already that {current.issuer} issued: {foreign}", remedy)
     if current.public_key != key:
         return _Existing("its certificate is another key's", key)
     if not blocks[0].is_private_key:

@@ -34,7 +34,7 @@ _PUBLIC_KEY = 'postmap -c "$1" -F -q "$2" "$3" | openssl pkey -passin pass:none 
 
 
 @dataclass(frozen=True)
-class Entry:
+class SniEntry:
     """A certificate and the names that it is served for."""
 
     chain_file: str
@@ -48,7 +48,7 @@ class Entry:
     """Where its file is while the transaction is under way."""
 
 
-def table(instance: Instance, path: str, entries: Sequence[Entry]) -> Plan:
+def table(instance: Instance, path: str, entries: Sequence[SniEntry]) -> Plan:
     """The table with these certificates in it. Result: the parameters that make smtpd use it."""
     openssl.protected(path)
     map_type = lookup_table_plan.choose_type(instance, "auto")
@@ -56,7 +56,7 @@ def table(instance: Instance, path: str, entries: Sequence[Entry]) -> Plan:
     text = before if before is not None else _HEADER
     values = _values(instance, text, map_type, path, entries)
     declared = lookup_table_edit.declaration(values, map_type)
-    after = lookup_table_edit.edit(text, declared, map_type, path=path)
+    after = lookup_table_edit.edit_table(text, declared, map_type, path=path)
     target = path + lookup_table.COMPILED[map_type]
     final = _files_by_name(after, map_type)
     stale = _stale(instance, map_type, path, final, entries, before != after)
@@ -97,12 +97,12 @@ def _files(value: str) -> list[str]:
 
 
 def _values(
-    instance: Instance, text: bytes, map_type: str, path: str, entries: Sequence[Entry]
+    instance: Instance, text: bytes, map_type: str, path: str, entries: Sequence[SniEntry]
 ) -> dict[str, str | None]:
     """What changes: for each name the files of its certificates, one for each type of key."""
     present = _files_by_name(text, map_type)
     own = {entry.chain_file for entry in entries}
-    wanted: dict[str, list[Entry]] = {}
+    wanted: dict[str, list[SniEntry]] = {}
     for entry in entries:
         for hostname in entry.hostnames:
             if not certificate.is_hostname(certificate.to_ascii(hostname)):
@@ -137,7 +137,7 @@ def _stale(
     map_type: str,
     path: str,
     final: Mapping[str, Sequence[str]],
-    entries: Sequence[Entry],
+    entries: Sequence[SniEntry],
     text_changes: bool,
 ) -> str:
     """Why the compiled table must be made; empty if it holds what its text and the files say."""

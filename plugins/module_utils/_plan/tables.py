@@ -21,14 +21,14 @@ from .._host.instance import Completed, Instance
 from .._model import effective_policy, finding
 from .._model import routing as routing_model
 from .._model.configuration import braced_words, configuration_of
-from .._model.finding import Touch
-from .._model.routing import Resolver, Tables, Unknown
+from .._model.finding import Setting
+from .._model.routing import Router, TableLookup, Unknown
 
 # What postmap(1) reads from a text that is not on disk yet.
 _FROM_TEXT = ("texthash", *lookup_table.ORDERED)
 
 
-class HostTables(Tables):
+class MapLookup(TableLookup):
     """The tables of a host."""
 
     def __init__(self, instance: Instance, planned: Optional[Mapping[str, bytes]] = None) -> None:
@@ -102,12 +102,12 @@ def _lines(done: Completed) -> List[str]:
     return [line.strip() for line in to_text(done.stderr).split("\n") if line.strip()]
 
 
-def resolver_of(
+def router_of(
     instance: Instance,
     future: Optional[Instance] = None,
     planned: Optional[Mapping[str, bytes]] = None,
     parameters: Optional[Mapping[str, str]] = None,
-) -> Resolver:
+) -> Router:
     """The resolver of an instance.
 
     :param future: the instance with the texts of main.cf and master.cf that count, if they are not its own.
@@ -116,29 +116,31 @@ def resolver_of(
     """
     future = future or instance
     counting = {**future.parameters, "config_directory": instance.config_directory, **(parameters or {})}
-    return Resolver(configuration_of(instance, future, counting), HostTables(instance, planned))
+    return Router(configuration_of(instance, future, counting), MapLookup(instance, planned))
 
 
-def report(instance: Instance, asked: Iterable[Mapping[str, Any]]) -> List[Dict[str, Any]]:
+def routes_report(instance: Instance, asked: Iterable[Mapping[str, Any]]) -> List[Dict[str, Any]]:
     """What the module instance_info says of routes."""
     asked = list(asked)
     if not asked:
         return []
-    resolver = resolver_of(instance)
+    resolver = router_of(instance)
     return [
         {
-            **effective_policy.report(resolver, route["recipient"], "" if route["sender"] == "<>" else route["sender"]),
+            **effective_policy.route_report(
+                resolver, route["recipient"], "" if route["sender"] == "<>" else route["sender"]
+            ),
             "sender": route["sender"],
         }
         for route in asked
     ]
 
 
-def judge(
+def judge_routes(
     instance: Instance,
     future: Instance,
     planned: Mapping[str, bytes],
-    declared: FrozenSet[Touch],
+    declared: FrozenSet[Setting],
     severities: Mapping[str, str],
     policy_table: str = "",
 ) -> List[str]:
@@ -151,31 +153,29 @@ def judge(
     :param policy_table: a table that is, or will be, in smtp_tls_policy_maps, whether it stands there already or not.
     :raises DeclarationError: with everything that is wrong.
     """
-    after = list(routing.problems(_with_policy_table(instance, future, planned, policy_table)))
+    after = list(routing.routing_findings(_with_policy_table(instance, future, planned, policy_table)))
     if not after:
         return []
-    before = list(routing.problems(resolver_of(instance))) if instance.is_readable() else after
-    errors, warnings = finding.verdict(before, after, declared, severities, elsewhere=False)
-    finding.refuse(errors)
+    before = list(routing.routing_findings(router_of(instance))) if instance.is_readable() else after
+    errors, warnings = finding.classify(before, after, declared, severities, elsewhere=False)
+    finding.raise_errors(errors)
     return [str(problem) for problem in warnings]
 
 
-def touched(keys: Iterable[str]) -> FrozenSet[Touch]:
+def policy_settings(keys: Iterable[str]) -> FrozenSet[Setting]:
     """Policies that are declared, as checks know them."""
     return frozenset((routing.POLICY, key) for key in keys)
 
 
 def concerns(instance: Instance, path: str) -> bool:
     """Whether the table with this text decides over routes or their levels, by whatever type and spelling Postfix knows it."""
-    paths = [name.partition(":")[2] for name in routing.tables(resolver_of(instance))]
+    paths = [name.partition(":")[2] for name in routing.tables(router_of(instance))]
     return os.path.realpath(path) in map(os.path.realpath, paths)
 
 
-def _with_policy_table(
-    instance: Instance, future: Instance, planned: Mapping[str, bytes], policy_table: str
-) -> Resolver:
-    resolver = resolver_of(instance, future, planned)
+def _with_policy_table(instance: Instance, future: Instance, planned: Mapping[str, bytes], policy_table: str) -> Router:
+    resolver = router_of(instance, future, planned)
     if not policy_table or policy_table in routing.tables(resolver):
         return resolver
     value = future.parameters.get("smtp_tls_policy_maps", "")
-    return resolver_of(instance, future, planned, {"smtp_tls_policy_maps": f"{value} {policy_table}".strip()})
+    return router_of(instance, future, planned, {"smtp_tls_policy_maps": f"{value} {policy_table}".strip()})

@@ -23,7 +23,7 @@ from . import pins as pins_plan
 from .plan import Plan, strongest
 
 if TYPE_CHECKING:
-    from .._model.routing import Resolver
+    from .._model.routing import Router
 
 TLS_POLICY: Mapping[str, Any] = {
     "argument_spec": {
@@ -55,7 +55,7 @@ TLS_POLICY: Mapping[str, Any] = {
         },
         "exclusive": {"type": "bool", "default": False},
         "type": {"type": "str", "default": "auto", "choices": ["auto", *lookup_table.KEYED]},
-        **lookup_table_plan.ATTRIBUTES,
+        **lookup_table_plan.FILE_OPTIONS,
     },
 }
 """What a policy table takes, as arguments of AnsibleModule."""
@@ -76,11 +76,11 @@ def tls_policy(instance: Instance, options: Mapping[str, Any]) -> Plan:
     from . import tables
 
     texts = {change.path: change.after for change in plan.changes if isinstance(change.after, bytes)}
-    warnings = tables.judge(
+    warnings = tables.judge_routes(
         instance,
         instance,
         texts,
-        tables.touched(keys),
+        tables.policy_settings(keys),
         finding.severities(options.get("checks") or {}),
         plan.result["map"],
     )
@@ -156,7 +156,7 @@ def _with_pins(instance: Instance, declared: Mapping[str, Any], digest: str) -> 
             f"pins count at level fingerprint alone, this is {declared.get('level')}",
             "Choose level fingerprint, or leave the pins out",
         )
-    matched = [*(declared.get("match") or []), *pins_plan.fingerprints(instance, pins, digest, where)]
+    matched = [*(declared.get("match") or []), *pins_plan.pinned_fingerprints(instance, pins, digest, where)]
     return {**declared, "match": matched, "pins": None}
 
 
@@ -210,7 +210,7 @@ def _edit_policies(
             and _says(nexthop, old) == _says(nexthop, to_bytes(declared[nexthop] or ""))
         ):
             declared[nexthop] = to_text(old)
-    return lookup_table_edit.edit(
+    return lookup_table_edit.edit_table(
         text, lookup_table_edit.declaration(declared, map_type, utf8), map_type, exclusive, utf8, path
     )
 
@@ -229,7 +229,7 @@ def _policies(text: bytes, map_type: str, path: str, version: tuple[int, ...]) -
     :raises GrammarError: for an entry that Postfix would take for wrong, and mail would wait for.
     """
     result = []
-    for entry in lookup_table.entries(text, map_type):
+    for entry in lookup_table.table_entries(text, map_type):
         key = to_text(entry.key)
         try:
             result.append(tls_policy_format.parse(key, to_text(entry.value), f"{path}:{entry.line.number}", version))
@@ -246,13 +246,13 @@ class _Judge:
         self.instance = instance
         self.future = future
         self.outside: Any = None
-        self.proxy = lookup_table_plan.expanded("tlsproxy_service_name", parameters) or "tlsproxy"
-        self.digest = lookup_table_plan.expanded("smtp_tls_fingerprint_digest", parameters).strip().lower()
-        self.default_match = lookup_table_plan.expanded("smtp_tls_fingerprint_cert_match", parameters)
-        self.obstacle = tls_policy_format.dane_obstacle(lambda name: lookup_table_plan.expanded(name, parameters))
-        self.owner = lookup_table_plan.expanded("mail_owner", parameters) or "postfix"
+        self.proxy = lookup_table_plan.expanded_map("tlsproxy_service_name", parameters) or "tlsproxy"
+        self.digest = lookup_table_plan.expanded_map("smtp_tls_fingerprint_digest", parameters).strip().lower()
+        self.default_match = lookup_table_plan.expanded_map("smtp_tls_fingerprint_cert_match", parameters)
+        self.obstacle = tls_policy_format.dane_obstacle(lambda name: lookup_table_plan.expanded_map(name, parameters))
+        self.owner = lookup_table_plan.expanded_map("mail_owner", parameters) or "postfix"
         self.jail = (
-            lookup_table_plan.expanded("queue_directory", parameters).rstrip("/")
+            lookup_table_plan.expanded_map("queue_directory", parameters).rstrip("/")
             if future.chrooted("smtp/unix")
             else ""
         )
@@ -262,7 +262,7 @@ class _Judge:
 
         :raises DeclarationError: saying why.
         """
-        tls_policy_spec.check(policy, self.instance.version, self.digest, self.default_match)
+        tls_policy_spec.check_policy(policy, self.instance.version, self.digest, self.default_match)
         for path in policy.tafile:
             # Unlike smtp_tls_CAfile, the files of a policy are read when mail is sent, hence inside the chroot.
             seen = f"{self.jail}/{path.lstrip('/')}" if self.jail else path
@@ -282,7 +282,7 @@ class _Judge:
                     f"tafile {path}: {self.owner}, as whom smtp(8) reads {seen}, may not",
                     f"Let {self.owner} read it, and enter its directories",
                 )
-        if policy.connection_reuse and master_cf.find(self.future.master_cf, self.proxy, "unix") is None:
+        if policy.connection_reuse and master_cf.find_entry(self.future.master_cf, self.proxy, "unix") is None:
             raise DeclarationError(
                 "declaring the TLS policy",
                 policy.nexthop,
@@ -302,7 +302,7 @@ class _Judge:
             from .._checks import dane
             from . import dependencies
 
-            self.outside = self.outside or dependencies.Outside(self.future)
+            self.outside = self.outside or dependencies.Dependencies(self.future)
             cause = dane.distrust(self.outside.resolver())
             if cause:
                 raise DeclarationError("declaring the TLS policy", policy.nexthop, cause, dane.REMEDY)
@@ -332,17 +332,17 @@ class _Router:
         self.parameters = parameters
         self.planned = dict(planned)
         self.table = table
-        self._resolver: Resolver | None = None
+        self._resolver: Router | None = None
         self.added: dict[tuple[str, str], dict[str, str]] = {}
 
     @property
-    def resolver(self) -> Resolver:
+    def resolver(self) -> Router:
         """The routes as they will be."""
         # Imported here, since only policies for domains need routes.
         from . import tables
 
         if self._resolver is None:
-            self._resolver = tables.resolver_of(self.instance, self.future, self.planned, self.parameters)
+            self._resolver = tables.router_of(self.instance, self.future, self.planned, self.parameters)
         return self._resolver
 
     def keys(self, domain: str, direct: bool, present: bool) -> list[str]:

@@ -37,7 +37,7 @@ from . import install
 
 NAME = "deploy-certificate"
 
-PATIENCE = 15.0
+PORT_SECONDS = 15.0
 """Seconds in which the ports must serve the new certificate; a reload takes effect with the next process."""
 
 _AT_WORK = 1800.0
@@ -64,11 +64,11 @@ Exit status: 0 all is in service; 1 something is not, and what was before still 
 _ENVIRONMENT = ("RENEWED_LINEAGE", "LEGO_HOOK_CERT_PATH", "LEGO_CERT_PATH", "CERT_FULLCHAIN_PATH")
 _OPERATION = re.compile(r"[a-z]+(_+[a-z]+)+")
 
-Ask = Callable[[probe_options.Question], Dict[str, Any]]
+Probe = Callable[[probe_options.ProbeOptions], Dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Declaration:
+class RenewalSpec:
     """What a run of Ansible has declared."""
 
     config_directory: str
@@ -84,7 +84,7 @@ class Declaration:
         return Instance(self.config_directory)
 
 
-def main(arguments: Sequence[str], environment: Optional[Mapping[str, str]] = None, ask: Ask = probe.ask) -> int:
+def main(arguments: Sequence[str], environment: Optional[Mapping[str, str]] = None, ask: Probe = probe.probe) -> int:
     """Do what was asked for; the exit status.
 
     :param environment: by default that of this process.
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str], environment: Optional[Mapping[str, str]] = No
     return _each(install.CERTIFICATES, is_concerned, lambda declared: deploy(declared, ask))
 
 
-def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Optional[Callable[[Declaration], bool]]:
+def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Optional[Callable[[RenewalSpec], bool]]:
     """Which certificates are concerned; None if the arguments do not say."""
     if not arguments:
         paths = [environment[name] for name in _ENVIRONMENT if environment.get(name)]
@@ -126,7 +126,7 @@ def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Opti
     return None
 
 
-def _uses(declared: Declaration, paths: Iterable[str]) -> bool:
+def _uses(declared: RenewalSpec, paths: Iterable[str]) -> bool:
     """Whether a certificate is made of one of these files, or of files in one of these directories."""
     source = certificate.source(declared.instance(), declared.options)
     own = {source, os.path.dirname(source)}
@@ -135,7 +135,7 @@ def _uses(declared: Declaration, paths: Iterable[str]) -> bool:
     return any(os.path.abspath(path) in known or os.path.realpath(path) in known for path in paths)
 
 
-def _each(kind: str, is_concerned: Callable[[Declaration], bool], do: Callable[[Declaration], str]) -> int:
+def _each(kind: str, is_concerned: Callable[[RenewalSpec], bool], do: Callable[[RenewalSpec], str]) -> int:
     """Do it for each declaration that is concerned, whatever becomes of the others."""
     status = 0
     directory = os.path.join(install.DECLARATIONS, kind)
@@ -161,17 +161,17 @@ def _each(kind: str, is_concerned: Callable[[Declaration], bool], do: Callable[[
     return status
 
 
-def _is_left_alone(declared: Declaration) -> bool:
+def _is_left_alone(declared: RenewalSpec) -> bool:
     """Whether no run of Ansible is at work there, between installing and proving. One that was killed is not for ever at work."""
     unproven = glob.glob(os.path.join(glob.escape(declared.config_directory), f"{journal.UNPROVEN}*"))
     return all(time.time() - os.lstat(path).st_mtime > _AT_WORK for path in unproven)
 
 
-def _read(path: str) -> Declaration:
+def _read(path: str) -> RenewalSpec:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             content = json.load(file)
-        return Declaration(content["config_directory"], content["options"])
+        return RenewalSpec(content["config_directory"], content["options"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HostError("reading", path, str(error), "Run the play that declares it once more") from error
 
@@ -190,7 +190,7 @@ def _log(config_directory: str, level: str, message: str) -> None:
 # Certificates
 
 
-def deploy(declared: Declaration, ask: Ask = probe.ask) -> str:
+def deploy(declared: RenewalSpec, ask: Probe = probe.probe) -> str:
     """Bring a renewed certificate into service; what to say of it.
 
     :raises PostfixError: if it can't be; what was in service before still is.
@@ -203,7 +203,7 @@ def deploy(declared: Declaration, ask: Ask = probe.ask) -> str:
     unfinished = _is_unfinished(declared, planned.plan)
     if unfinished and not _served_otherwise(declared, ask):
         # It is in service. Left open, it would be where the next failure leads back to, however old the certificate from before it.
-        apply.accept(declared.config_directory)
+        apply.confirm(declared.config_directory)
         unfinished = False
     if planned.chain_file is not None and not planned.plan.changes_something() and not _served_otherwise(declared, ask):
         return f"already in service: {said}"
@@ -212,7 +212,7 @@ def deploy(declared: Declaration, ask: Ask = probe.ask) -> str:
     before, _served = _look(instance, ask, declared, 0)
     if not any(not problem.about_certificate for problem in before):
         _must_stay_sound(declared, instance)
-    earlier = journal.unproven(declared.config_directory)
+    earlier = journal.unverified(declared.config_directory)
     outcome = apply.apply(
         lambda snapshot: certificate.renewal(snapshot, declared.options).plan,
         declared.instance,
@@ -221,30 +221,30 @@ def deploy(declared: Declaration, ask: Ask = probe.ask) -> str:
     try:
         _bring_into_service(declared, ask, before)
     except BaseException as error:
-        _go_back(declared, error, unfinished or len(journal.unproven(declared.config_directory)) > len(earlier))
+        _go_back(declared, error, unfinished or len(journal.unverified(declared.config_directory)) > len(earlier))
         raise
     if unfinished or not earlier:
-        apply.accept(declared.config_directory)
+        apply.confirm(declared.config_directory)
     for warning in outcome.plan.warnings:
         _log(declared.config_directory, "warn", f"{declared.name}: {warning}")
     return f"in service: {said}"
 
 
-def deploy_due(declared: Declaration, ask: Ask = probe.ask) -> str:
+def deploy_due(declared: RenewalSpec, ask: Probe = probe.probe) -> str:
     """The same if Postfix does not use it yet; nothing is said otherwise."""
     planned = certificate.renewal(declared.instance(), declared.options)
     due = planned.plan.changes_something() or _served_otherwise(declared, ask) or _is_unfinished(declared, planned.plan)
     return deploy(declared, ask) if due else ""
 
 
-def _is_unfinished(declared: Declaration, plan: Plan) -> bool:
+def _is_unfinished(declared: RenewalSpec, plan: Plan) -> bool:
     """Whether a call that was killed has installed files of this certificate that nobody has accepted, and Postfix can be asked."""
-    targets = journal.unproven_targets(declared.config_directory)
+    targets = journal.unverified_targets(declared.config_directory)
     own = {os.path.realpath(change.path) for change in plan.changes}
     return bool(targets) and targets <= own and _is_left_alone(declared) and declared.instance().running()
 
 
-def _must_run(declared: Declaration, instance: Instance) -> None:
+def _must_run(declared: RenewalSpec, instance: Instance) -> None:
     if not instance.running():
         raise HostError(
             "deploying",
@@ -254,7 +254,7 @@ def _must_run(declared: Declaration, instance: Instance) -> None:
         )
 
 
-def _must_pass_check(declared: Declaration, instance: Instance) -> None:
+def _must_pass_check(declared: RenewalSpec, instance: Instance) -> None:
     """Refuse to reload what would not survive it."""
     failure, _complaints = instance.postfix_check(instance.main_cf, instance.master_cf)
     if failure:
@@ -266,9 +266,9 @@ def _must_pass_check(declared: Declaration, instance: Instance) -> None:
         )
 
 
-def _must_stay_sound(declared: Declaration, instance: Instance) -> None:
+def _must_stay_sound(declared: RenewalSpec, instance: Instance) -> None:
     """Refuse to reload what a daemon would die of, and what nobody has reloaded yet: the ports still are all right."""
-    for problem in values.value_problems(configuration_of(instance)):
+    for problem in values.value_findings(configuration_of(instance)):
         if problem.check == "wrong_value":
             raise HostError(
                 "deploying",
@@ -278,7 +278,7 @@ def _must_stay_sound(declared: Declaration, instance: Instance) -> None:
             )
 
 
-def _served_otherwise(declared: Declaration, ask: Ask) -> bool:
+def _served_otherwise(declared: RenewalSpec, ask: Probe) -> bool:
     instance = declared.instance()
     if not instance.running():
         return False
@@ -286,13 +286,13 @@ def _served_otherwise(declared: Declaration, ask: Ask) -> bool:
     return any(problem.about_certificate for problem in problems)
 
 
-def _bring_into_service(declared: Declaration, ask: Ask, before: Set[Problem]) -> None:
+def _bring_into_service(declared: RenewalSpec, ask: Probe, before: Set[PortFault]) -> None:
     instance = declared.instance()
-    service = master.Service(instance)
+    service = master.Master(instance)
     service.bring_up("reload")
-    if not service.survives(verify.GLANCE):
+    if not service.survives(verify.FIRST_LOOK_SECONDS):
         raise HostError("reloading", f"the Postfix of {declared.config_directory}", "master(8) died of it")
-    after, served = _look(instance, ask, declared, PATIENCE)
+    after, served = _look(instance, ask, declared, PORT_SECONDS)
     new = [str(problem) for problem in after if problem.about_certificate or problem not in before]
     if new:
         raise HostError("asking", "the ports", "; ".join(sorted(new)))
@@ -300,7 +300,7 @@ def _bring_into_service(declared: Declaration, ask: Ask, before: Set[Problem]) -
         raise HostError("asking", "the ports", "none of those that shall serve the certificate could be asked")
 
 
-def _go_back(declared: Declaration, error: BaseException, installed: bool) -> None:
+def _go_back(declared: RenewalSpec, error: BaseException, installed: bool) -> None:
     """Put the old files back, and have Postfix use them; the error is told what became of it."""
     remedy = "Postfix is given the client's own files, and there is no way back to the old ones: set chain_file"
     if installed:
@@ -308,7 +308,7 @@ def _go_back(declared: Declaration, error: BaseException, installed: bool) -> No
         _restored, left = apply.undo(declared.config_directory)
         remedy = f"Somebody else has changed {', '.join(left)}" if left else "The old certificate is back in service"
         try:
-            master.Service(declared.instance()).bring_up("reload")
+            master.Master(declared.instance()).bring_up("reload")
         except PostfixError as again:
             remedy = f"The old files are back, but Postfix does not use them: {again}"
     if isinstance(error, PostfixError):
@@ -319,7 +319,7 @@ def _go_back(declared: Declaration, error: BaseException, installed: bool) -> No
 
 
 @dataclass(frozen=True)
-class Problem:
+class PortFault:
     """What is wrong with a port."""
 
     port: str
@@ -330,7 +330,7 @@ class Problem:
         return f"{self.port}: {self.text}"
 
 
-def _look(instance: Instance, ask: Ask, declared: Declaration, patience: float) -> Tuple[Set[Problem], int]:
+def _look(instance: Instance, ask: Probe, declared: RenewalSpec, patience: float) -> Tuple[Set[PortFault], int]:
     """What is wrong with the ports, and how many answered with the certificate that they shall serve.
 
     None to answer counts as one where no port serves it at all: a client's certificate.
@@ -344,18 +344,18 @@ def _look(instance: Instance, ask: Ask, declared: Declaration, patience: float) 
         time.sleep(_PAUSE)
 
 
-def _look_once(instance: Instance, ask: Ask, declared: Declaration) -> Tuple[Set[Problem], int, int]:
-    problems: Set[Problem] = set()
+def _look_once(instance: Instance, ask: Probe, declared: RenewalSpec) -> Tuple[Set[PortFault], int, int]:
+    problems: Set[PortFault] = set()
     served = wanted = 0
     names = _sni_names(instance, declared)
     own = {certificate.served_file(instance, declared.options)}
-    for listener in listeners.listeners(master_cf.services(instance.master_cf), instance.parameters):
+    for listener in listeners.listeners(master_cf.master_entries(instance.master_cf), instance.parameters):
         for name in [None, *(names if listener.tls else {})]:
             host = verify.address(instance, listener)
             port = f"{listener.name} at {host}" + (f" for {name}" if name else "")
             expected = names[name] if name else [verify.leaf(instance, path) for path in listener.certificates]
             expected = [fingerprint for fingerprint in expected if fingerprint]
-            question = probe_options.Question(
+            question = probe_options.ProbeOptions(
                 host=host,
                 port=verify.port(listener.port),
                 implicit_tls=listener.implicit_tls,
@@ -372,16 +372,16 @@ def _look_once(instance: Instance, ask: Ask, declared: Declaration) -> Tuple[Set
             if listener.tls and expected and concerned:
                 wanted += 1
                 served += bool(shown and shown[0] in expected)
-            for text in listeners.problems(listener, facts, [], trusted=True):
-                problems.add(Problem(port, text))
+            for text in listeners.listener_faults(listener, facts, [], trusted=True):
+                problems.add(PortFault(port, text))
             for fingerprint in shown if expected else ():
                 if fingerprint not in expected:
                     text = f"it serves another certificate ({fingerprint}) than it shall ({' or '.join(expected)})"
-                    problems.add(Problem(port, text, about_certificate=concerned))
+                    problems.add(PortFault(port, text, about_certificate=concerned))
     return problems, served, wanted
 
 
-def _sni_names(instance: Instance, declared: Declaration) -> Dict[str, List[str]]:
+def _sni_names(instance: Instance, declared: RenewalSpec) -> Dict[str, List[str]]:
     """The server names of a certificate, and the fingerprints of what the table has for them."""
     result: Dict[str, List[str]] = {}
     if declared.options.get("sni"):
@@ -393,20 +393,20 @@ def _sni_names(instance: Instance, declared: Declaration) -> Dict[str, List[str]
 # CAs
 
 
-def renew_bundle(declared: Declaration, quiet: bool = False) -> str:
+def renew_bundle(declared: RenewalSpec, quiet: bool = False) -> str:
     """Make a CA bundle anew; what to say of it.
 
     :param quiet: nothing, where nothing has changed.
     """
     instance = declared.instance()
-    reloads = instance.running() and ca_bundle.bundle(instance, declared.options).changes_something()
+    reloads = instance.running() and ca_bundle.bundle_plan(instance, declared.options).changes_something()
     if reloads:
         instance.must_be_readable()
         _must_pass_check(declared, instance)
         _must_stay_sound(declared, instance)
-    outcome = apply.apply(lambda snapshot: ca_bundle.bundle(snapshot, declared.options), declared.instance)
+    outcome = apply.apply(lambda snapshot: ca_bundle.bundle_plan(snapshot, declared.options), declared.instance)
     if reloads:
-        master.Service(declared.instance()).bring_up("reload")
+        master.Master(declared.instance()).bring_up("reload")
     if quiet and not outcome.changed:
         return ""
     return f"{outcome.plan.result['certificates']} CAs, {'changed' if outcome.changed else 'unchanged'}"

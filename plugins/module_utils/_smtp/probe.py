@@ -4,7 +4,7 @@
 
 """Asks an SMTP server what it really offers. Private to mailops.postfix.
 
-ask() is a conversation: greeting, EHLO, MAIL in clear, STARTTLS, EHLO again, the relay question, QUIT; then, if wanted,
+probe() is a conversation: greeting, EHLO, MAIL in clear, STARTTLS, EHLO again, the relay question, QUIT; then, if wanted,
 one more connection for each version of TLS. It never sends mail: nothing comes after RCPT but RSET. Whatever the server
 does is a fact; only a question that cannot be asked is an error.
 """
@@ -25,12 +25,12 @@ from .._x509 import certificate as certificate_x509
 from .._x509.certificate import PemError
 from . import connection as connection_smtp
 from . import probe_options
-from .probe_options import Question
+from .probe_options import ProbeOptions
 
-FAREWELL = 2.0
+QUIT_REPLY_SECONDS = 2.0
 """Seconds that the answer to QUIT may take; nothing depends on it."""
 
-PROTOCOLS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+PROTOCOL_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 """The versions that can be asked about, from old to new; distributions build OpenSSL without SSLv3."""
 
 _VERSIONS = {
@@ -49,13 +49,13 @@ _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
-def ask(question: Question, run: Runner = run_program) -> dict[str, Any]:
+def probe(question: ProbeOptions, run: Runner = run_program) -> dict[str, Any]:
     """What a server offers, ready for JSON: the return values of smtp_tls_info, which documents them.
 
     :param run: runs openssl, which reads and verifies the certificates.
     :raises PostfixError: if the question cannot be asked, or openssl is missing; never because of the server.
     """
-    probe_options.check(question)
+    probe_options.check_options(question)
     clock = connection_smtp.Clock(question.timeout, question.time_limit)
     context = _context(question)
     talk = _Conversation(question, clock)
@@ -70,7 +70,7 @@ def ask(question: Question, run: Runner = run_program) -> dict[str, Any]:
     return dict(talk.facts, **_judged(question, talk.chain, run))
 
 
-def _context(question: Question, protocol: str | None = None) -> ssl.SSLContext:
+def _context(question: ProbeOptions, protocol: str | None = None) -> ssl.SSLContext:
     """For a handshake that accepts whatever the server shows; openssl judges it afterwards.
 
     :param protocol: the only version to offer; None for all.
@@ -81,7 +81,7 @@ def _context(question: Question, protocol: str | None = None) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     context.options |= _LEGACY_SERVER_CONNECT
     ciphers = _ALL_CIPHERS if protocol else _CIPHERS
-    newest = protocol or PROTOCOLS[-1]
+    newest = protocol or PROTOCOL_VERSIONS[-1]
     if question.key_type and not protocol:
         # Up to TLS 1.2 the cipher says with which kind of key the server has to sign.
         ciphers, newest = f"a{question.key_type.upper()}:@SECLEVEL=0", "TLSv1.2"
@@ -89,7 +89,7 @@ def _context(question: Question, protocol: str | None = None) -> ssl.SSLContext:
     with warnings.catch_warnings():
         # Python deprecates old versions for those who use them, not for those who look for them.
         warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = _VERSIONS[protocol or PROTOCOLS[0]]
+        context.minimum_version = _VERSIONS[protocol or PROTOCOL_VERSIONS[0]]
         context.maximum_version = _VERSIONS[newest]
     certificate = question.client_certificate
     if certificate is not None:
@@ -113,7 +113,7 @@ def _context(question: Question, protocol: str | None = None) -> ssl.SSLContext:
 class _Conversation:
     """What is found out, as it is found out: a conversation that breaks leaves what was learnt before."""
 
-    def __init__(self, question: Question, clock: connection_smtp.Clock) -> None:
+    def __init__(self, question: ProbeOptions, clock: connection_smtp.Clock) -> None:
         self._question = question
         self._clock = clock
         self._connection: connection_smtp.Connection | None = None
@@ -285,9 +285,9 @@ class _Conversation:
     def _quit(self, connection: connection_smtp.Connection, greeted: bool = True) -> None:
         try:
             if not greeted:
-                connection.reply(limit=FAREWELL)
+                connection.reply(limit=QUIT_REPLY_SECONDS)
             connection.send("QUIT")
-            connection.reply(limit=FAREWELL)
+            connection.reply(limit=QUIT_REPLY_SECONDS)
         except connection_smtp.Broken:
             return
 
@@ -296,7 +296,7 @@ class _Conversation:
         self.step = "protocols"
         answers: dict[bool | None, list[str]] = {True: [], False: [], None: []}
         failure = ""
-        for protocol in PROTOCOLS:
+        for protocol in PROTOCOL_VERSIONS:
             answer: bool | None = True
             if protocol != negotiated:
                 try:
@@ -379,7 +379,7 @@ def relays_for(reply: connection_smtp.Reply, encrypted: bool) -> bool | None:
 # The certificates
 
 
-def _judged(question: Question, chain: Sequence[bytes], run: Runner) -> dict[str, Any]:
+def _judged(question: ProbeOptions, chain: Sequence[bytes], run: Runner) -> dict[str, Any]:
     """What the certificates say, and what openssl and Postfix's rules for names say about them."""
     judged: dict[str, Any] = {
         "chain": [_described(der, run) for der in chain],
@@ -399,12 +399,12 @@ def _judged(question: Question, chain: Sequence[bytes], run: Runner) -> dict[str
 def _described(der: bytes, run: Runner) -> dict[str, Any]:
     done = run(("openssl", "x509", *certificate_x509.X509_ARGUMENTS), certificate_x509.to_pem(der))
     try:
-        return certificate_x509.facts(certificate_x509.read_certificate(der, done.stdout))
+        return certificate_x509.certificate_facts(certificate_x509.read_certificate(der, done.stdout))
     except PemError:
         return certificate_x509.facts_unread(der)
 
 
-def _verify_error(question: Question, chain: Sequence[bytes], run: Runner) -> str | None:
+def _verify_error(question: ProbeOptions, chain: Sequence[bytes], run: Runner) -> str | None:
     """Why openssl does not verify the chain as a server's; None if it does."""
     command = ["openssl", "verify", "-purpose", "sslserver"]
     if question.ca_file or question.ca_path:

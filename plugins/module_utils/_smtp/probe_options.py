@@ -22,7 +22,7 @@ KEY_TYPES = ("rsa", "ecdsa")
 
 
 @dataclass(frozen=True)
-class Question:
+class ProbeOptions:
     """Whom to ask, and what; the options of the module smtp_tls_info, which documents them."""
 
     host: str
@@ -46,8 +46,8 @@ class Question:
 
 OPTIONS: Mapping[str, Any] = {
     "host": {"type": "str", "required": True},
-    "port": {"type": "int", "default": Question.port},
-    "implicit_tls": {"type": "bool", "default": Question.implicit_tls},
+    "port": {"type": "int", "default": ProbeOptions.port},
+    "implicit_tls": {"type": "bool", "default": ProbeOptions.implicit_tls},
     "server_name": {"type": "str"},
     "key_type": {"type": "str", "choices": list(KEY_TYPES)},
     "hostnames": {"type": "list", "elements": "str"},
@@ -56,22 +56,22 @@ OPTIONS: Mapping[str, Any] = {
     "client_certificate": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
     "ehlo": {"type": "str"},
-    "relay": {"type": "bool", "default": Question.relay},
-    "sender": {"type": "str", "default": Question.sender},
-    "recipient": {"type": "str", "default": Question.recipient},
-    "protocols": {"type": "bool", "default": Question.protocols},
-    "timeout": {"type": "float", "default": Question.timeout},
-    "time_limit": {"type": "float", "default": Question.time_limit},
+    "relay": {"type": "bool", "default": ProbeOptions.relay},
+    "sender": {"type": "str", "default": ProbeOptions.sender},
+    "recipient": {"type": "str", "default": ProbeOptions.recipient},
+    "protocols": {"type": "bool", "default": ProbeOptions.protocols},
+    "timeout": {"type": "float", "default": ProbeOptions.timeout},
+    "time_limit": {"type": "float", "default": ProbeOptions.time_limit},
 }
 """What the module smtp_tls_info takes, as arguments of AnsibleModule."""
 
 
-def question(options: Mapping[str, Any]) -> Question:
+def probe_options(options: Mapping[str, Any]) -> ProbeOptions:
     """The question that a module's options ask."""
-    return Question(**{field.name: options[field.name] for field in fields(Question) if field.name in options})
+    return ProbeOptions(**{field.name: options[field.name] for field in fields(ProbeOptions) if field.name in options})
 
 
-def check(question: Question) -> None:
+def check_options(question: ProbeOptions) -> None:
     """:raises DeclarationError: for what no server could answer."""
     host = question.host
     if not (connection.is_address(host) or certificate.is_hostname(certificate.to_ascii(host))) or "*" in host:
@@ -107,7 +107,7 @@ def check(question: Question) -> None:
     if question.ca_file is not None:
         try:
             with open(question.ca_file, "rb") as file:
-                certificate.certificates(file.read())
+                certificate.pem_certificates(file.read())
         except PemError as error:
             raise refused("ca_file", f"{question.ca_file}: {error.cause}", error.remedy) from error
         except OSError as error:

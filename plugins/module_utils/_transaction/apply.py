@@ -35,7 +35,7 @@ from . import lock
 LARGE = 100_000
 """Bytes above which a diff does not show a content, only its size."""
 
-SETTLED = 3
+SETTLED_SECONDS = 3
 """Seconds that the modification time is set back, so that no reader waits for Postfix's two-second rule."""
 
 
@@ -57,7 +57,7 @@ def apply(
     check_mode: bool = False,
     backup: bool = False,
     provisional: bool = False,
-    lock_timeout: float = lock.LIMIT,
+    lock_timeout: float = lock.LOCK_TIMEOUT,
 ) -> Outcome:
     """Make a plan and install it.
 
@@ -125,7 +125,7 @@ def _without_conflicts(plan: Plan) -> Plan:
     return plan
 
 
-def undo(directory: str, lock_timeout: float = lock.LIMIT) -> Tuple[List[str], List[str]]:
+def undo(directory: str, lock_timeout: float = lock.LOCK_TIMEOUT) -> Tuple[List[str], List[str]]:
     """Go back to before all provisional installations that have not been accepted.
 
     :param directory: the configuration directory.
@@ -135,14 +135,14 @@ def undo(directory: str, lock_timeout: float = lock.LIMIT) -> Tuple[List[str], L
         return journal_transaction.undo(directory)
 
 
-def accept(directory: str, lock_timeout: float = lock.LIMIT) -> None:
+def confirm(directory: str, lock_timeout: float = lock.LOCK_TIMEOUT) -> None:
     """Close the way back: what has been installed provisionally stays.
 
     :param directory: the configuration directory.
     """
-    if journal_transaction.unproven(directory):
+    if journal_transaction.unverified(directory):
         with lock.held(os.path.join(directory, "main.cf"), lock_timeout):
-            journal_transaction.accept(directory)
+            journal_transaction.confirm(directory)
 
 
 def _run(commands: List[Tuple[str, ...]], instance: Instance) -> List[str]:
@@ -175,7 +175,7 @@ def _outcome(plan: Plan, unproven_in: Optional[str]) -> Outcome:
             )
     requires = plan.requires if diff else "none"
     if unproven_in is not None:
-        earlier = journal_transaction.unproven(unproven_in)
+        earlier = journal_transaction.unverified(unproven_in)
         requires = strongest(requires, *earlier)
         if earlier and not diff:
             diff.append(
@@ -235,14 +235,16 @@ def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> Lis
     try:
         journal = journal_transaction.begin(directory, os.urandom(4).hex(), [target for _change, target in changes])
         journal.requires = plan.requires
-        settled = time.time() - SETTLED
+        settled = time.time() - SETTLED_SECONDS
         staged = [_stage(change, target, journal, settled) for change, target in changes]
         for seal in seals:
             _set_seal(seal, [new for (change, _target), new in zip(changes, staged) if new and change.seal == seal])
         for (_change, target), new in zip(changes, staged):
             kept = journal.keep(target, provisional)
             journal.files.append(
-                journal_transaction.Installed(target, kept, None if new is None else journal_transaction.identity(new))
+                journal_transaction.Installed(
+                    target, kept, None if new is None else journal_transaction.file_identity(new)
+                )
             )
         if backup:
             for change, target in changes:

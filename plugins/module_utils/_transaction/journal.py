@@ -7,7 +7,7 @@
 While files are being installed, ``<config_directory>/.transaction`` (for root alone) holds each old file and a journal.
 It is gone when the installation is complete; if it is found, an installation was killed, and the old files are put back.
 An installation that still has to prove itself on the wire renames it to ``.unproven-N``: that is the way back for
-:func:`undo`, until :func:`accept`. All callers hold the lock of the instance.
+:func:`undo`, until :func:`confirm`. All callers hold the lock of the instance.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ NAME = ".transaction"
 UNPROVEN = ".unproven-"
 _JOURNAL = "journal"
 
-Identity = Optional[Tuple[int, ...]]
+FileIdentity = Optional[Tuple[int, ...]]
 """Size, modification time in nanoseconds, mode, owner and group of a file; None if there is none."""
 
 
-def identity(path: str) -> Identity:
+def file_identity(path: str) -> FileIdentity:
     """What tells whether a file is still the one that was installed."""
     try:
         status = os.lstat(path)
@@ -47,7 +47,7 @@ class Installed:
     """The file itself, behind symbolic links."""
     kept: Optional[str]
     """Name of the old file in the journal's directory; None if there was none."""
-    new: Identity
+    new: FileIdentity
     """The file as it was installed; None if it was removed."""
 
 
@@ -159,19 +159,19 @@ def undo(config_directory: str) -> Tuple[List[str], List[str]]:
     return list(dict.fromkeys(restored)), list(dict.fromkeys(left))
 
 
-def accept(config_directory: str) -> None:
+def confirm(config_directory: str) -> None:
     """What has been installed has proven itself: the way back is closed."""
     for _number, directory in _unproven(config_directory):
         _remove(directory)
 
 
-def unproven(config_directory: str) -> List[str]:
+def unverified(config_directory: str) -> List[str]:
     """What the running Postfix needs to go over to each installation that has not been accepted; empty if there is none."""
     journals = [_read(directory) for _number, directory in _unproven(config_directory)]
     return [journal.requires for journal in journals if journal is not None]
 
 
-def unproven_targets(config_directory: str) -> Set[str]:
+def unverified_targets(config_directory: str) -> Set[str]:
     """The files, behind symbolic links, of all installations that have not been accepted."""
     journals = [_read(directory) for _number, directory in _unproven(config_directory)]
     return {item.target for journal in journals if journal is not None for item in journal.files}
@@ -209,8 +209,8 @@ def _restore(journal: Journal) -> Tuple[List[str], List[str]]:
         kept = None if item.kept is None else os.path.join(journal.directory, item.kept)
         if kept is not None and not os.path.lexists(kept):
             continue  # put back by a call that was killed
-        now = identity(item.target)
-        if kept is not None and now == identity(kept):
+        now = file_identity(item.target)
+        if kept is not None and now == file_identity(kept):
             continue  # never installed
         if now != item.new:
             left.append(item.target)

@@ -17,17 +17,17 @@ from typing import Iterator
 
 from .._errors import HostError
 
-LIMIT = 120
+LOCK_TIMEOUT = 120
 """Seconds that a writer waits for another one."""
 
-WORTH_TELLING = 2.0
+REPORTED_WAIT_SECONDS = 2.0
 """Seconds of waiting from which on the user hears of it."""
 
 _PAUSE = 0.05
 
 
 @contextmanager
-def held(main_cf: str, limit: float = LIMIT) -> Iterator[str]:
+def held(main_cf: str, limit: float = LOCK_TIMEOUT) -> Iterator[str]:
     """Hold the lock of an instance.
 
     :param main_cf: the path of its main.cf.
@@ -58,7 +58,7 @@ def held(main_cf: str, limit: float = LIMIT) -> Iterator[str]:
         os.close(descriptor)
     waited = time.monotonic() - start
     try:
-        yield f"waited {waited:.0f} seconds for {whom or 'another program'}" if waited > WORTH_TELLING else ""
+        yield f"waited {waited:.0f} seconds for {whom or 'another program'}" if waited > REPORTED_WAIT_SECONDS else ""
     finally:
         _release(descriptor, name)
 

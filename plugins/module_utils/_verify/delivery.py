@@ -37,7 +37,7 @@ _NOBODY = re.compile(
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Delivery:
     """The fate of one probe."""
 
     outcome: str
@@ -54,7 +54,7 @@ class Verdict:
     cipher: str = ""
 
 
-def verdict(lines: Sequence[str], recipient: str) -> Optional[Verdict]:
+def delivery_of(lines: Sequence[str], recipient: str) -> Optional[Delivery]:
     """What became of the probe for a recipient; None while the log does not say.
 
     :param lines: Postfix's lines, from the program's name on (``postfix/smtp[4711]: …``), in order.
@@ -72,7 +72,7 @@ def verdict(lines: Sequence[str], recipient: str) -> Optional[Verdict]:
         if seen and seen["host"] != found["relay"]:
             seen = None
         accepted = found["status"] == "deliverable"
-        return Verdict(
+        return Delivery(
             _outcome(accepted, found["reason"]),
             found["relay"],
             accepted,

@@ -22,7 +22,7 @@ from .._errors import HostError, PostfixError
 from .._formats import master_cf
 from .._formats.lines import to_text
 from .._host.instance import Instance
-from .._host.master import Service
+from .._host.master import Master
 from .._model import listeners as listeners_model
 from .._model import routing
 from .._plan import tables
@@ -32,17 +32,17 @@ from .._transaction import apply, journal
 from .._x509 import certificate as certificate_x509
 from . import delivery
 
-GLANCE = 1
+FIRST_LOOK_SECONDS = 1
 """Seconds after which most of what master(8) dies of has shown itself. Before that, or before it has shown that it has taken over what it was
 told to, no port is asked."""
 
-PATIENCE = 60
+NEXT_HOP_SECONDS = 60
 """Seconds that a next hop may take to answer smtp(8)."""
 
 _TIMEOUT = 10.0
 _SEVERITIES = ["error", "warning", "ignore"]
 
-PROOF: Mapping[str, Any] = {
+VERIFY: Mapping[str, Any] = {
     "requires": {"type": "str", "choices": list(REQUIRES), "default": "none"},
     "listeners": {"type": "str", "choices": _SEVERITIES, "default": "error"},
     "next_hops": {"type": "str", "choices": _SEVERITIES, "default": "error"},
@@ -92,7 +92,7 @@ class Log:
 
     def complaints(self) -> List[str]:
         """What went wrong according to Postfix."""
-        names = ("postfix", listeners_model.expanded("syslog_name", self.instance.parameters) or "postfix")
+        names = ("postfix", listeners_model.expanded_parameter("syslog_name", self.instance.parameters) or "postfix")
         own = [line for line in self.lines() if line.startswith(names)]
         return [line for line in own if re.search(r"\b(fatal|panic|error|warning): ", line)]
 
@@ -123,7 +123,7 @@ def _tail(path: str, size: int) -> List[str]:
 
 
 @dataclass
-class Findings:
+class VerificationReport:
     """What was asked and what was answered."""
 
     listeners: List[Dict[str, Any]] = field(default_factory=list)
@@ -138,14 +138,14 @@ class Findings:
             (self.problems if severity == "error" else self.warnings).append(message)
 
 
-Ask = Callable[[probe_options.Question], Dict[str, Any]]
+Probe = Callable[[probe_options.ProbeOptions], Dict[str, Any]]
 
 
-def prove(
+def verify(
     make: Callable[[], Instance],
     options: Mapping[str, Any],
     check_mode: bool = False,
-    ask: Ask = probe.ask,
+    ask: Probe = probe.probe,
 ) -> Dict[str, Any]:
     """Bring the configuration into service and prove it. Options and result: those of the module proof.
 
@@ -155,8 +155,8 @@ def prove(
     :raises PostfixError: if it does not hold, after what ``on_failure`` says has been done.
     """
     instance = make()
-    service = Service(instance)
-    findings = Findings()
+    service = Master(instance)
+    findings = VerificationReport()
     if check_mode:
         if options["requires"] == "none":
             _look(service, dict(options, next_hops="ignore"), ask, None, findings)
@@ -182,12 +182,12 @@ def prove(
         findings.problems += [line for line in findings.log if _DIES.search(line) and not _COMMAND.match(line)]
     result = _result(options, findings)
     if not findings.problems:
-        apply.accept(instance.config_directory)
+        apply.confirm(instance.config_directory)
         return result
     raise _fail(make, options, ask, findings, result)
 
 
-def _result(options: Mapping[str, Any], findings: Findings) -> Dict[str, Any]:
+def _result(options: Mapping[str, Any], findings: VerificationReport) -> Dict[str, Any]:
     return {
         "changed": options["requires"] != "none",
         "listeners": findings.listeners,
@@ -198,28 +198,30 @@ def _result(options: Mapping[str, Any], findings: Findings) -> Dict[str, Any]:
     }
 
 
-def _look(service: Service, options: Mapping[str, Any], ask: Ask, log: Optional[Log], findings: Findings) -> None:
+def _look(
+    service: Master, options: Mapping[str, Any], ask: Probe, log: Optional[Log], findings: VerificationReport
+) -> None:
     instance = service.instance
-    if not service.survives(0 if options["requires"] == "none" else GLANCE):
+    if not service.survives(0 if options["requires"] == "none" else FIRST_LOOK_SECONDS):
         findings.problems.append(f"the Postfix of {instance.config_directory} does not run")
         return
     if options.get("dependencies", "ignore") != "ignore":
         _ask_dependencies(instance, options, findings)
     probes = _send_probes(instance, options, findings) if options["next_hops"] != "ignore" else {}
     if options["listeners"] != "ignore":
-        for listener in listeners_model.listeners(master_cf.services(instance.master_cf), instance.parameters):
+        for listener in listeners_model.listeners(master_cf.master_entries(instance.master_cf), instance.parameters):
             _ask_listener(instance, listener, options, ask, findings)
     if log is not None:
         _read_verdicts(probes, options, log, findings)
 
 
-def _ask_dependencies(instance: Instance, options: Mapping[str, Any], findings: Findings) -> None:
+def _ask_dependencies(instance: Instance, options: Mapping[str, Any], findings: VerificationReport) -> None:
     """The resolver and the services of TLS policies that smtp(8) relies on, where it does."""
     # Imported here, since what renewals call needs none of it.
     from .._model.configuration import configuration_of
     from .._plan import dependencies
 
-    outside = dependencies.Outside(instance, options.get("bogus_names") or ())
+    outside = dependencies.Dependencies(instance, options.get("bogus_names") or ())
     # Several services may rely on the same.
     for problem in {problem.identity: problem for problem in outside.problems(configuration_of(instance))}.values():
         if problem.check in dependencies.LIVE:
@@ -227,8 +229,12 @@ def _ask_dependencies(instance: Instance, options: Mapping[str, Any], findings: 
 
 
 def _fail(
-    make: Callable[[], Instance], options: Mapping[str, Any], ask: Ask, findings: Findings, result: Dict[str, Any]
-) -> NotProven:
+    make: Callable[[], Instance],
+    options: Mapping[str, Any],
+    ask: Probe,
+    findings: VerificationReport,
+    result: Dict[str, Any],
+) -> VerificationFailed:
     """Do what ``on_failure`` says; the error that tells of it."""
     seen = "; ".join(findings.problems)
     log = [line for line in findings.log if line not in findings.problems]
@@ -236,11 +242,13 @@ def _fail(
         seen += ". Postfix's log: " + " / ".join(log[-_LOG_LINES:])
     directory = make().config_directory
     if options["on_failure"] == "fail":
-        return NotProven("proving", f"the Postfix of {directory}", seen, "What is configured is in service", result)
-    needs = strongest(*journal.unproven(directory))
+        return VerificationFailed(
+            "proving", f"the Postfix of {directory}", seen, "What is configured is in service", result
+        )
+    needs = strongest(*journal.unverified(directory))
     restored, left = apply.undo(directory)
     if not restored:
-        return NotProven(
+        return VerificationFailed(
             "proving",
             f"the Postfix of {directory}",
             seen,
@@ -261,16 +269,16 @@ def _fail(
         remedy = f"The configuration from before is back, but not in service: {error}"
     if left:
         remedy += f". Left alone, since somebody has changed them meanwhile: {', '.join(left)}"
-    return NotProven(
+    return VerificationFailed(
         "proving", f"the Postfix of {directory}", seen, remedy, dict(result, changed=True, restored=restored)
     )
 
 
-def _brought_back(instance: Instance, needs: str, ask: Ask) -> List[str]:
+def _brought_back(instance: Instance, needs: str, ask: Probe) -> List[str]:
     """Have Postfix use the old configuration again; what does not hold on its ports, and of master(8)."""
-    service = Service(instance)
+    service = Master(instance)
     service.bring_up(needs)
-    findings = Findings()
+    findings = VerificationReport()
     options = {"requires": needs, "listeners": "error", "next_hops": "ignore", "timeout": _TIMEOUT}
     _look(service, options, ask, None, findings)
     for program in [] if findings.problems else service.not_woken(_TIMEOUT):
@@ -278,7 +286,7 @@ def _brought_back(instance: Instance, needs: str, ask: Ask) -> List[str]:
     return findings.problems
 
 
-class NotProven(PostfixError):
+class VerificationFailed(PostfixError):
     """The configuration does not hold; ``result`` is what the module returns beside the message."""
 
     def __init__(self, action: str, subject: str, cause: str, remedy: str, result: Dict[str, Any]) -> None:
@@ -290,10 +298,14 @@ class NotProven(PostfixError):
 
 
 def _ask_listener(
-    instance: Instance, listener: listeners_model.Listener, options: Mapping[str, Any], ask: Ask, findings: Findings
+    instance: Instance,
+    listener: listeners_model.Listener,
+    options: Mapping[str, Any],
+    ask: Probe,
+    findings: VerificationReport,
 ) -> None:
     host = address(instance, listener)
-    question = probe_options.Question(
+    question = probe_options.ProbeOptions(
         host=host,
         port=port(listener.port),
         implicit_tls=listener.implicit_tls,
@@ -303,9 +315,9 @@ def _ask_listener(
     facts = ask(question)
     expected = [found for found in (leaf(instance, path) for path in listener.certificates) if found]
     trusted = listeners_model.in_networks(host, instance.parameters.get("mynetworks", ""))
-    problems = listeners_model.problems(listener, facts, expected, trusted)
+    problems = listeners_model.listener_faults(listener, facts, expected, trusted)
     for other in for_other_keys(ask, question, facts, expected):
-        problems += listeners_model.wrong_certificates(listener, other, expected)
+        problems += listeners_model.certificate_faults(listener, other, expected)
     findings.listeners.append(
         {"service": listener.service, "host": host, "port": port(listener.port), "problems": problems}
     )
@@ -314,7 +326,7 @@ def _ask_listener(
 
 
 def for_other_keys(
-    ask: Ask, question: probe_options.Question, facts: Mapping[str, Any], expected: Sequence[str]
+    ask: Probe, question: probe_options.ProbeOptions, facts: Mapping[str, Any], expected: Sequence[str]
 ) -> Iterator[Dict[str, Any]]:
     """What a port answers to those who can't use the kind of key that it has shown, where it has several certificates.
 
@@ -333,7 +345,9 @@ def address(instance: Instance, listener: listeners_model.Listener) -> str:
     if listener.host and listener.host not in ("0.0.0.0", "::"):
         return listener.host
     six = instance.parameters.get("inet_protocols", "all").strip() == "ipv6"
-    interfaces = re.split(r"[\s,]+", listeners_model.expanded("inet_interfaces", instance.parameters) or "all")
+    interfaces = re.split(
+        r"[\s,]+", listeners_model.expanded_parameter("inet_interfaces", instance.parameters) or "all"
+    )
     if interfaces[0] == "all":
         return connection.own_address(six) or ("::1" if six else "127.0.0.1")
     if interfaces[0] in ("loopback-only", "localhost"):
@@ -362,7 +376,7 @@ def leaf(instance: Instance, path: str) -> str:
 # Next hops
 
 
-def _send_probes(instance: Instance, options: Mapping[str, Any], findings: Findings) -> Dict[str, str]:
+def _send_probes(instance: Instance, options: Mapping[str, Any], findings: VerificationReport) -> Dict[str, str]:
     """Have smtp(8) speak with each next hop that is declared; next hops by recipient."""
     recipients = _recipients(instance)
     recipients.update((recipient, recipient) for recipient in options["recipients"])
@@ -370,7 +384,7 @@ def _send_probes(instance: Instance, options: Mapping[str, Any], findings: Findi
     sent = {}
     for recipient, nexthop in recipients.items():
         done = instance.run(
-            listeners_model.expanded("sendmail_path", instance.parameters) or "sendmail",
+            listeners_model.expanded_parameter("sendmail_path", instance.parameters) or "sendmail",
             "-C",
             instance.config_directory,
             "-bv",
@@ -388,7 +402,7 @@ def _send_probes(instance: Instance, options: Mapping[str, Any], findings: Findi
 
 def _recipients(instance: Instance) -> Dict[str, str]:
     """For each next hop with a policy above ``may``, and each of relayhost, a recipient whose mail takes it."""
-    resolver = tables.resolver_of(instance)
+    resolver = tables.router_of(instance)
     nexthops = routing.elements(resolver.configuration.value("relayhost") or "")
     try:
         for name in resolver.map_names("smtp_tls_policy_maps"):
@@ -403,23 +417,25 @@ def _recipients(instance: Instance) -> Dict[str, str]:
 def _sender(instance: Instance) -> str:
     """Whose mail a probe is: Postfix itself discards the report to this sender (bounce(8))."""
     name = instance.parameters.get("double_bounce_sender", "double-bounce")
-    return f"{name}@{listeners_model.expanded('myhostname', instance.parameters)}"
+    return f"{name}@{listeners_model.expanded_parameter('myhostname', instance.parameters)}"
 
 
-def _read_verdicts(probes: Mapping[str, str], options: Mapping[str, Any], log: Log, findings: Findings) -> None:
+def _read_verdicts(
+    probes: Mapping[str, str], options: Mapping[str, Any], log: Log, findings: VerificationReport
+) -> None:
     """Wait for what the log says of each probe."""
-    end = time.monotonic() + PATIENCE
-    verdicts: Dict[str, delivery.Verdict] = {}
+    end = time.monotonic() + NEXT_HOP_SECONDS
+    verdicts: Dict[str, delivery.Delivery] = {}
     while len(verdicts) < len(probes) and time.monotonic() < end:
         time.sleep(_PAUSE)
         lines = log.lines()
         for recipient in probes:
-            verdict = delivery.verdict(lines, recipient)
+            verdict = delivery.delivery_of(lines, recipient)
             if verdict is not None:
                 verdicts[recipient] = verdict
     for recipient, nexthop in probes.items():
-        verdict = verdicts.get(recipient) or delivery.Verdict(
-            delivery.UNREACHABLE, "none", False, f"smtp(8) has not logged anything within {PATIENCE} seconds"
+        verdict = verdicts.get(recipient) or delivery.Delivery(
+            delivery.UNREACHABLE, "none", False, f"smtp(8) has not logged anything within {NEXT_HOP_SECONDS} seconds"
         )
         findings.next_hops.append({"nexthop": nexthop, "recipient": recipient, **asdict(verdict)})
         said = f"the next hop {nexthop}: {verdict.reason}"

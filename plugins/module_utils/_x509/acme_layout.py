@@ -29,7 +29,7 @@ class Lineage:
     remedy: str
 
 
-def find(
+def locate_files(
     provider: str, name: str, directory: str | None, key_type: str | None, exists: Callable[[str], bool]
 ) -> Lineage:
     """The lineage of a name: the first that is there, or where it would be.

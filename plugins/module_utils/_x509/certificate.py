@@ -107,7 +107,7 @@ def blocks(text: bytes) -> list[Block]:
     return found
 
 
-def certificates(text: bytes) -> list[bytes]:
+def pem_certificates(text: bytes) -> list[bytes]:
     """The DER of all certificates in a PEM text; an error if there is none."""
     return certificates_of(blocks(text))
 
@@ -316,7 +316,7 @@ def iso8601(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def facts(certificate: Certificate) -> dict[str, Any]:
+def certificate_facts(certificate: Certificate) -> dict[str, Any]:
     """What the certificate module returns."""
     kind, bits = key_type(certificate.public_key)
     return {
@@ -469,7 +469,7 @@ def self_signed_configuration(common_name: str, names: Sequence[str]) -> bytes:
     return "\n".join(lines).encode()
 
 
-def bundle(header: str, ders: Iterable[bytes]) -> bytes:
+def bundle_text(header: str, ders: Iterable[bytes]) -> bytes:
     """A CA file: a line that says whose it is, then the certificates."""
     return b"".join([f"# {header}\n".encode(), *(to_pem(der) for der in ders)])
 

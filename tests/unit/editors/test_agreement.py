@@ -161,7 +161,7 @@ def main_cf_corpus(draw):
     """A file of the corpus and a declaration of what stands in it."""
     text = (CORPUS / "main.cf" / draw(st.sampled_from(sorted(os.listdir(CORPUS / "main.cf"))))).read_bytes()
     try:
-        names = {entry.name for entry in main_cf.entries(text)} - {
+        names = {entry.name for entry in main_cf.main_entries(text)} - {
             "compatibility_level",
             "inet_interfaces",
             "inet_protocols",
@@ -196,13 +196,13 @@ def damaged_by_postconf(text, appends, version):
 
 def check_main_cf(postfix, scratch, before, parameters):
     try:
-        declared = main_cf.declared(parameters)
+        declared = main_cf.declared_parameters(parameters)
     except DeclarationError as error:
         assert "would be a comment" in str(error)
         return "refused"
     verdict = postfix.ask(before, b"", ["-n"])
     try:
-        after = main_cf.edit(before, declared)
+        after = main_cf.edit_main_cf(before, declared)
     except GrammarError:
         assert verdict.answers[0].status != 0, "we refuse what Postfix reads"
         return "refused"
@@ -214,7 +214,7 @@ def check_main_cf(postfix, scratch, before, parameters):
     for name, value in declared.items():
         expected.pop(name, None)
         if value is not None and name in seen:
-            expected[name] = main_cf.folded(value)
+            expected[name] = main_cf.normalize_whitespace(value)
     # A parameter that users define is printed while something refers to it.
     unused = set(re.findall(r"unused parameter: ([^=\s]+)=", to_text(now.errors)))
     assert seen == {name: value for name, value in expected.items() if name not in unused}
@@ -222,22 +222,29 @@ def check_main_cf(postfix, scratch, before, parameters):
     assert all(value is None or name in {*seen, *unused} for name, value in declared.items() if name.startswith("mua"))
 
     def ranges(text):
-        return [(entry.start, entry.end) for entry in main_cf.entries(text) if entry.name in declared]
+        return [(entry.start, entry.end) for entry in main_cf.main_entries(text) if entry.name in declared]
 
     assert without(before, ranges(before)) == without(after, ranges(after))
-    assert Counter(entry.name for entry in main_cf.entries(after) if entry.name in declared) == {
+    assert Counter(entry.name for entry in main_cf.main_entries(after) if entry.name in declared) == {
         name: 1 for name, value in declared.items() if value is not None
     }
-    check_transaction(scratch, "main.cf", before, lambda text: main_cf.edit(text, declared))
+    check_transaction(scratch, "main.cf", before, lambda text: main_cf.edit_main_cf(text, declared))
 
-    present = {entry.name for entry in main_cf.entries(before)}
+    present = {entry.name for entry in main_cf.main_entries(before)}
     excluded = damaged_by_postconf(
         before, any(value is not None and name not in present for name, value in declared.items()), postfix.version
     )
     commands = []
     if any(value is not None for value in declared.values()):
         commands.append(
-            ["-e", *(f"{name}={main_cf.folded(value)}" for name, value in declared.items() if value is not None)]
+            [
+                "-e",
+                *(
+                    f"{name}={main_cf.normalize_whitespace(value)}"
+                    for name, value in declared.items()
+                    if value is not None
+                ),
+            ]
         )
     if None in declared.values():
         commands.append(["-X", *(name for name, value in declared.items() if value is None)])
@@ -271,7 +278,7 @@ def test_main_cf_corpus(postfix, scratch, file, edit):
     before = (CORPUS / "main.cf" / file).read_bytes()
     if file.startswith("hard-fatal"):
         with pytest.raises(GrammarError, match=r"/x/main.cf:\d+: missing"):
-            main_cf.edit(before, edit, "/x/main.cf")
+            main_cf.edit_main_cf(before, edit, "/x/main.cf")
     check_main_cf(postfix, scratch, before, edit)
 
 
@@ -421,7 +428,7 @@ def master_cf_corpus(draw):
     """A file of the corpus and declarations of some of its services."""
     text = (CORPUS / "master.cf" / draw(st.sampled_from(sorted(os.listdir(CORPUS / "master.cf"))))).read_bytes()
     try:
-        keys = sorted({service.key for service in master_cf.services(text)})
+        keys = sorted({service.key for service in master_cf.master_entries(text)})
     except GrammarError:
         keys = []
     keys = [key for key in keys if re.fullmatch(r"[][\w.:-]+/[a-z-]+", key, re.ASCII)] + [
@@ -441,7 +448,7 @@ def master_cf_corpus(draw):
 def entries_of(answer):
     """What postconf -M says: the words of each service, by what master(8) takes for its identity; of duplicates the last."""
     result = {}
-    for service in master_cf.services(answer.output):
+    for service in master_cf.master_entries(answer.output):
         result[(*master_cf.endpoint(*service.key.rsplit("/", 1)), service.column("private") != "n")] = (
             master_cf.describe(service)
         )
@@ -458,16 +465,16 @@ def options_of(answer, name):
 
 def check_master_cf(postfix, scratch, before, services):
     try:
-        declarations = master_cf_spec.merged([master_cf_spec.declared(service) for service in services])
+        declarations = master_cf_spec.merged([master_cf_spec.service_specs(service) for service in services])
     except DeclarationError as error:
         assert "brace in option" in str(error) or "same service" in str(error), error
         return "refused"
     if not declarations:
-        assert master_cf_edit.edit(before, declarations) == before
+        assert master_cf_edit.edit_master_cf(before, declarations) == before
         return "nothing declared"
     was = postfix.ask(b"", before, ["-M"]).answers[0]
     try:
-        after = master_cf_edit.edit(before, declarations)
+        after = master_cf_edit.edit_master_cf(before, declarations)
     except GrammarError as error:
         # What postconf accepts and we do not stops master(8), or the daemon of a service that is to be edited.
         assert was.status or b"missing" in was.errors or b"}" in was.errors or str(error).startswith("editing"), (
@@ -484,7 +491,7 @@ def check_master_cf(postfix, scratch, before, services):
         key: entry for key, entry in expected.items() if key[:2] not in identities
     }
     for declaration in declarations:
-        found = master_cf.find(after, declaration.name, declaration.type)
+        found = master_cf.find_entry(after, declaration.name, declaration.type)
         if declaration.state != "present":
             assert f"{declaration.key} " not in to_text(now.output)
             continue
@@ -498,16 +505,20 @@ def check_master_cf(postfix, scratch, before, services):
         if sum(key[:2] == (declaration.name, declaration.type) for key in seen) > 1:
             continue  # postconf -P does not tell a private service from a public one
         values = options_of(options, declaration.key)
-        wanted = {name: main_cf.folded(value) for name, value in declaration.options.items() if value is not None}
+        wanted = {
+            name: main_cf.normalize_whitespace(value)
+            for name, value in declaration.options.items()
+            if value is not None
+        }
         assert {name: values.get(name) for name in wanted} == wanted
         assert not {name for name, value in declaration.options.items() if value is None} & set(values)
         assert not declaration.purge_options or values == wanted
-    check_transaction(scratch, "master.cf", before, lambda text: master_cf_edit.edit(text, declarations))
+    check_transaction(scratch, "master.cf", before, lambda text: master_cf_edit.edit_master_cf(text, declarations))
 
     def ranges(text):
         return [
             (item.line.start, item.line.end)
-            for item in master_cf.services(text)
+            for item in master_cf.master_entries(text)
             if master_cf.endpoint(*item.key.rsplit("/", 1)) in identities
         ]
 
@@ -534,7 +545,7 @@ def attached(service):
 
 def compare_with_postconf(postfix, before, declarations, seen):
     """Do the same with postconf -F, -P, -PX, -MX, -M#, one service at a time as far as it can."""
-    entries = master_cf.services(before)
+    entries = master_cf.master_entries(before)
     names = Counter((*master_cf.endpoint(*entry.key.rsplit("/", 1)),) for entry in entries)
     columns, options, removed, absent, disabled, compared = [], [], [], [], [], []
     if any(entry.line.text.split(b"\0")[0] != entry.line.text for entry in entries) or b"=" in b"".join(
@@ -649,7 +660,9 @@ def test_master_cf_corpus(postfix, scratch, file, edit):
     before = (CORPUS / "master.cf" / file).read_bytes()
     if file.startswith("hard-fatal"):
         with pytest.raises(GrammarError, match=r"/x/master.cf:2: "):
-            master_cf_edit.edit(before, [master_cf_spec.declared({"service": "smtp/inet"})], "/x/master.cf")
+            master_cf_edit.edit_master_cf(
+                before, [master_cf_spec.service_specs({"service": "smtp/inet"})], "/x/master.cf"
+            )
     check_master_cf(postfix, scratch, before, edit)
 
 

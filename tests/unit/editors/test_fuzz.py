@@ -127,12 +127,12 @@ def test_main_cf(examples):
     read = 0
     for text in texts("main.cf", 50 * examples):
         try:
-            before = {entry.name: entry.value for entry in main_cf.entries(text)}
+            before = {entry.name: entry.value for entry in main_cf.main_entries(text)}
         except GrammarError as error:
             assert str(error).startswith("reading main.cf:"), error
             continue
         read += 1
-        assert main_cf.edit(text, {}) == text
+        assert main_cf.edit_main_cf(text, {}) == text
         name = chance.choice([*before, "a", "new"])
         declared = {
             "a": chance.choice([None, "", "x", "x y"]),
@@ -142,13 +142,21 @@ def test_main_cf(examples):
             value and (set("\0\r\v\f") & set(value) or value.startswith(("\n", "#"))) for value in declared.values()
         ):
             continue
-        after = main_cf.edit(text, declared)
-        expected = {key: main_cf.folded(value) for key, value in {**before, **declared}.items() if value is not None}
-        entries = main_cf.entries(after)
-        assert {entry.name: main_cf.folded(entry.value) for entry in entries} == expected, (text, declared, after)
+        after = main_cf.edit_main_cf(text, declared)
+        expected = {
+            key: main_cf.normalize_whitespace(value)
+            for key, value in {**before, **declared}.items()
+            if value is not None
+        }
+        entries = main_cf.main_entries(after)
+        assert {entry.name: main_cf.normalize_whitespace(entry.value) for entry in entries} == expected, (
+            text,
+            declared,
+            after,
+        )
         assert all(sum(entry.name == name for entry in entries) <= 1 for name in declared), (text, declared, after)
         assert same(text, after), (text, declared, after)
-        assert main_cf.edit(after, declared) == after, (text, declared, after)
+        assert main_cf.edit_main_cf(after, declared) == after, (text, declared, after)
     assert read > 10 * examples, "hardly a text is a main.cf"
 
 
@@ -162,7 +170,7 @@ DECLARED = [
 ]
 
 
-def description(services: list[master_cf.Service]) -> dict[str, str]:
+def description(services: list[master_cf.MasterEntry]) -> dict[str, str]:
     """What counts, by service; of duplicates the last."""
     return {
         " ".join(master_cf.endpoint(*service.key.rsplit("/", 1))) + service.column("private"): str(service)
@@ -172,34 +180,34 @@ def description(services: list[master_cf.Service]) -> dict[str, str]:
 
 @pytest.mark.parametrize("service", DECLARED, ids=[str(index) for index in range(len(DECLARED))])
 def test_master_cf(service, examples):
-    declaration = master_cf_spec.declared(service)
+    declaration = master_cf_spec.service_specs(service)
     owned = " ".join(master_cf.endpoint(declaration.name, declaration.type))
     read = 0
     for text in texts("master.cf", 10 * examples):
         try:
-            services = master_cf.services(text)
+            services = master_cf.master_entries(text)
         except GrammarError as error:
             assert str(error).startswith("reading master.cf:"), error
             continue
-        assert master_cf_edit.edit(text, []) == text
+        assert master_cf_edit.edit_master_cf(text, []) == text
         try:
-            after = master_cf_edit.edit(text, [declaration])
+            after = master_cf_edit.edit_master_cf(text, [declaration])
         except GrammarError as error:
             assert str(error).startswith("editing master.cf:"), (text, error)
             continue
         read += 1
         try:
-            master_cf.services(after)
+            master_cf.master_entries(after)
         except GrammarError as error:
             pytest.fail(f"{text!r}\n{after!r}\n{error}")
-        before, now = description(services), description(master_cf.services(after))
+        before, now = description(services), description(master_cf.master_entries(after))
         others = {key: value for key, value in before.items() if not key.startswith(owned)}
         assert others == {key: value for key, value in now.items() if not key.startswith(owned)}, (text, after)
         try:
-            assert master_cf_edit.edit(after, [declaration]) == after, (text, after)
+            assert master_cf_edit.edit_master_cf(after, [declaration]) == after, (text, after)
         except GrammarError as error:
             pytest.fail(f"{text!r}\n{after!r}\n{error}")
-        found = master_cf.find(after, declaration.name, declaration.type)
+        found = master_cf.find_entry(after, declaration.name, declaration.type)
         if declaration.state != "present":
             assert found is None, (text, after)
             continue

@@ -58,7 +58,7 @@ def nameservers(monkeypatch):
             server: answers.get((server, question.name), answers.get(question.name, VALIDATED)) for server in servers
         }
 
-    monkeypatch.setattr(dns, "ask", ask)
+    monkeypatch.setattr(dns, "query_nameservers", ask)
     # Without a resolv.conf the C library asks this host.
     monkeypatch.setattr(dependencies, "RESOLV_CONF", "/nonexistent/resolv.conf")
     return answers

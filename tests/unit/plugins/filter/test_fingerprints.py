@@ -52,7 +52,7 @@ def test_certificate_as_openssl_says(made, kind, digest):
     certificate = made[kind][0]
     expected = openssl("x509", "-noout", "-fingerprint", f"-{digest}", stdin=certificate).strip().partition("=")[2]
     assert certificate_fingerprint(certificate, digest) == expected
-    assert certificate_x509.fingerprints(certificate_x509.certificates(certificate.encode())[0])[digest] == expected
+    assert certificate_x509.fingerprints(certificate_x509.pem_certificates(certificate.encode())[0])[digest] == expected
 
 
 @pytest.mark.parametrize("digest", certificate_x509.DIGESTS)
@@ -65,8 +65,8 @@ def test_public_key_as_openssl_says(made, kind, digest, tmp_path):
     assert public_key_fingerprint(certificate, digest) == expected
     assert public_key_fingerprint(key, digest) == expected
     output = openssl("x509", *certificate_x509.X509_ARGUMENTS, stdin=certificate).encode()
-    facts = certificate_x509.facts(
-        certificate_x509.read_certificate(certificate_x509.certificates(certificate.encode())[0], output)
+    facts = certificate_x509.certificate_facts(
+        certificate_x509.read_certificate(certificate_x509.pem_certificates(certificate.encode())[0], output)
     )
     assert facts["public_key_fingerprint"][digest] == expected
     assert facts["key_type"] == kind

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils import _ansible as _module
+from ansible_collections.mailops.postfix.plugins.module_utils import _ansible
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 
@@ -20,7 +20,7 @@ def run(run_module):
         class Module:
             @staticmethod
             def main():
-                _module.run(
+                _ansible.run(
                     {"parts": {"type": "list", "elements": "dict"}, "part": {"type": "dict"}},
                     build,
                     {"parts": PART, "part": PART},
@@ -51,7 +51,7 @@ def test_a_wrong_part_is_named(run, options, place):
 
 def test_warnings_and_requires(run, monkeypatch):
     warned = []
-    monkeypatch.setattr(_module.AnsibleModule, "warn", lambda _module, warning: warned.append(warning))
+    monkeypatch.setattr(_ansible.AnsibleModule, "warn", lambda _ansible, warning: warned.append(warning))
 
     def build(instance, _options):
         return Plan(

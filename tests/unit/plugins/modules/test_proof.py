@@ -35,5 +35,5 @@ def test_a_check_run_foretells_the_reload(run_module):
 def test_its_options_are_documented():
     documented = yaml.safe_load(proof.DOCUMENTATION)["options"]
     assert {name: (option["type"], option.get("default")) for name, option in documented.items()} == {
-        name: (option["type"], option.get("default")) for name, option in verify.PROOF.items()
+        name: (option["type"], option.get("default")) for name, option in verify.VERIFY.items()
     }

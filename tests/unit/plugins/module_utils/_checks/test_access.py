@@ -21,7 +21,7 @@ configuration = partial(built, DEFAULTS)
 
 
 def causes(**arguments):
-    return [str(problem) for problem in access.problems(configuration(**arguments))]
+    return [str(problem) for problem in access.access_findings(configuration(**arguments))]
 
 
 CLOSED = [

@@ -43,7 +43,7 @@ def made(parameters, master_cf=SMTP):
     ],
 )
 def test_what_switches_dnssec_lookups_off(parameters, expected):
-    found = list(dane.problems(made(parameters)))
+    found = list(dane.dane_findings(made(parameters)))
     assert [problem.check for problem in found] == ["dane_without_dnssec"] * len(expected)
     assert all(remedy in problem.remedy for problem, remedy in zip(found, expected))
 
@@ -52,7 +52,7 @@ def test_a_service_with_a_level_of_its_own():
     one = made(
         {"smtp_dns_support_level": ""}, SMTP + "relay unix - - y - - smtp\n -o smtp_tls_security_level=dane-only\n"
     )
-    [problem] = dane.problems(one)
+    [problem] = dane.dane_findings(one)
     assert "in service relay/unix" in problem.what and "master.cf:2" in problem.what
     assert problem.cause.endswith("it is an error for each mail")
 
@@ -85,14 +85,14 @@ def resolver(answers, bogus=None, asked=None):
     ],
 )
 def test_whether_a_resolver_is_relied_on_in_vain(answers, bogus, cause):
-    found = list(dane.unvalidated(made(DANE), resolver(answers, bogus)))
+    found = list(dane.unvalidated_findings(made(DANE), resolver(answers, bogus)))
     assert [problem.check for problem in found] == (["unvalidated_dns"] if cause else [])
     assert all(cause in problem.cause and problem.cause.endswith("it is no more than may") for problem in found)
     assert all(("main", "smtp_tls_security_level") in problem.touches for problem in found)
 
 
 def test_answers_from_another_host_can_be_forged_on_the_way():
-    [problem] = dane.unvalidated(made(DANE), resolver({"192.0.2.53": VALIDATED, "::1": VALIDATED}))
+    [problem] = dane.unvalidated_findings(made(DANE), resolver({"192.0.2.53": VALIDATED, "::1": VALIDATED}))
     assert problem.check == "remote_resolver" and "192.0.2.53 (/etc/resolv.conf) is another host" in problem.cause
 
 
@@ -117,7 +117,9 @@ def test_answers_from_another_host_can_be_forged_on_the_way():
 )
 def test_who_relies_on_it(parameters, entries, asked):
     seen = []
-    found = dane.unvalidated(made(parameters), resolver({"::1": UNSIGNED}, asked=seen), lambda _type, _path: entries)
+    found = dane.unvalidated_findings(
+        made(parameters), resolver({"::1": UNSIGNED}, asked=seen), lambda _type, _path: entries
+    )
     assert [problem.check for problem in found] == ["unvalidated_dns"] * len(asked)
     assert seen == asked
 

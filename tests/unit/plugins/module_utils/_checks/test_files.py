@@ -36,7 +36,7 @@ configuration = partial(built, DEFAULTS)
 
 def found(name, value, made=(), **parameters):
     built = configuration(f"{name} = {value}\n", made=made, **{name: value, **parameters})
-    return [(problem.check, problem.cause) for problem in files_checks.problems(built, Host())]
+    return [(problem.check, problem.cause) for problem in files_checks.file_findings(built, Host())]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ configuration = partial(built, DEFAULTS)
 
 def found(master_cf, main_cf="", **parameters):
     made = configuration(main_cf, master_cf, **parameters)
-    return [(problem.check, problem.cause) for problem in master_cf_checks.problems(made, Host())]
+    return [(problem.check, problem.cause) for problem in master_cf_checks.master_cf_findings(made, Host())]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_names_of_ports_that_only_newer_versions_know():
     parameters = {"known_tcp_ports": "lmtp=24, odder=4321"}
     assert found("odder inet n - y - - smtpd\n", **parameters) == []
     made = configuration("", "odder inet n - y - - smtpd\n", version=(3, 5, 25), **parameters)
-    assert [problem.check for problem in master_cf_checks.problems(made, Host())] == ["wrong_listener"]
+    assert [problem.check for problem in master_cf_checks.master_cf_findings(made, Host())] == ["wrong_listener"]
 
 
 @pytest.mark.parametrize(
@@ -152,5 +152,5 @@ def test_ports_that_others_hold(service, interfaces, in_use):
     parameters = {"inet_interfaces": interfaces}
     before = configuration("", "smtp inet n - y - - smtpd\n", **parameters)
     after = configuration("", f"smtp inet n - y - - smtpd\n{service} inet n - y - - smtpd\n", **parameters)
-    assert bool(list(master_cf_checks.ports_in_use(after, Host(), before))) is in_use
-    assert list(master_cf_checks.ports_in_use(after, Host(), after)) == []
+    assert bool(list(master_cf_checks.port_findings(after, Host(), before))) is in_use
+    assert list(master_cf_checks.port_findings(after, Host(), after)) == []

@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._checks.routing import CHECK, problems, tables
+from ansible_collections.mailops.postfix.plugins.module_utils._checks.routing import CHECK, routing_findings, tables
 from ansible_collections.mailops.postfix.plugins.module_utils._model.finding import CHECKS
-from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Resolver, Tables
+from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Router, TableLookup
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 MASTER_CF = """\
@@ -36,7 +36,7 @@ BOTH = {"relayhost": "[s]:588, [s]:587"}
 
 def found(parameters, policies, transport=None, senders=None):
     texts = {"hash:/policy": policies, "hash:/transport": transport or {}, "hash:/senders": senders or {}}
-    return list(problems(Resolver(built(DEFAULTS, master_cf=MASTER_CF, **parameters), Tables(texts))))
+    return list(routing_findings(Router(built(DEFAULTS, master_cf=MASTER_CF, **parameters), TableLookup(texts))))
 
 
 @pytest.mark.parametrize(
@@ -179,5 +179,5 @@ def test_what_gets_past_a_policy(parameters, policies, transport, senders, says)
 
 def test_the_tables_that_decide():
     master_cf = MASTER_CF + "other unix - - n - - smtp -o smtp_tls_policy_maps=proxy:hash:/other\n"
-    resolver = Resolver(built(DEFAULTS, master_cf=master_cf), Tables())
+    resolver = Router(built(DEFAULTS, master_cf=master_cf), TableLookup())
     assert tables(resolver) == {"hash:/policy", "hash:/transport", "hash:/senders", "hash:/other"}

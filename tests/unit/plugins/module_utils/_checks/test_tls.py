@@ -25,7 +25,7 @@ configuration = partial(built, DEFAULTS)
 
 def checks(parameters, master_cf):
     main_cf = "".join(f"{name} = {value}\n" for name, value in parameters.items())
-    found = tls.problems(configuration(main_cf, master_cf, **parameters))
+    found = tls.tls_findings(configuration(main_cf, master_cf, **parameters))
     return [problem.check for problem in found]
 
 
@@ -88,7 +88,7 @@ def test_what_services_would_do(parameters, master_cf, expected):
 def test_a_finding_of_main_cf_is_the_same_for_all_services():
     parameters = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": ""}
     main_cf = "smtpd_tls_security_level = may\n"
-    found = list(tls.problems(configuration(main_cf, SMTPD + "25 pass n - y - - smtpd\n", **parameters)))
+    found = list(tls.tls_findings(configuration(main_cf, SMTPD + "25 pass n - y - - smtpd\n", **parameters)))
     assert len({problem.identity for problem in found}) == 1 and found[0].where == "main.cf:1"
 
 
@@ -109,7 +109,7 @@ def test_a_finding_of_main_cf_is_the_same_for_all_services():
 def test_options_that_defeat_what_is_declared(name, mine, service, its, severity):
     master_cf = f"{service} inet n - y - - smtpd -o {name}={its}\n"
     made = configuration(f"{name} = {mine}\n", master_cf, **{name: mine})
-    found = list(tls.overridden(made, frozenset({("main", name)})))
+    found = list(tls.override_findings(made, frozenset({("main", name)})))
     assert [problem.severity for problem in found] == ([severity] if severity else [])
-    assert list(tls.overridden(made, frozenset())) == []
-    assert list(tls.overridden(made, frozenset({("main", name), (f"{service}/inet", name)}))) == []
+    assert list(tls.override_findings(made, frozenset())) == []
+    assert list(tls.override_findings(made, frozenset({("main", name), (f"{service}/inet", name)}))) == []

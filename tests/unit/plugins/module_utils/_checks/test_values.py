@@ -16,7 +16,7 @@ def configuration(main_cf, version=(3, 7, 11), master_cf=b"", **parameters):
 
 
 def found(main_cf, **parameters):
-    return [str(problem) for problem in values.value_problems(configuration(main_cf, **parameters), None, DEFAULTS)]
+    return [str(problem) for problem in values.value_findings(configuration(main_cf, **parameters), None, DEFAULTS)]
 
 
 DEFAULTS = {
@@ -97,7 +97,7 @@ def test_fingerprints_are_those_of_the_digest_of_their_own_side():
 
 def test_an_option_of_a_service_is_found_in_its_file():
     master_cf = b"smtp inet n - y - - smtpd\n  -o smtpd_tls_auth_only=1\n"
-    [problem] = values.value_problems(configuration("", master_cf=master_cf))
+    [problem] = values.value_findings(configuration("", master_cf=master_cf))
     assert (problem.where, problem.touches) == ("master.cf:1", {("smtp/inet", "smtpd_tls_auth_only")})
 
 

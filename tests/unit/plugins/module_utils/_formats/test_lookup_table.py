@@ -49,7 +49,7 @@ def fixture_postmap(tmp_path_factory):
 
 
 def edited(text, declared, map_type="hash", **options):
-    return lookup_table_edit.edit(text, lookup_table_edit.declaration(declared, map_type), map_type, **options)
+    return lookup_table_edit.edit_table(text, lookup_table_edit.declaration(declared, map_type), map_type, **options)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_two_keys_that_are_one_to_postfix_are_refused():
 )
 def test_lines_that_postfix_only_warns_about(map_type, text, message):
     with pytest.raises(GrammarError, match=message):
-        lookup_table_edit.check(text, map_type, path="/x")
+        lookup_table_edit.check_entries(text, map_type, path="/x")
     with pytest.raises(GrammarError, match=message):
         edited(text, {}, map_type, path="/x")
 
@@ -269,9 +269,9 @@ def test_reading_a_plain_table_as_a_whole_makes_no_difference(text, declared, ut
 
     def all_of_it():
         return (
-            outcome(lookup_table_edit.check, text, map_type, utf8),
+            outcome(lookup_table_edit.check_entries, text, map_type, utf8),
             outcome(lookup_table.contents, text, map_type, utf8),
-            outcome(lookup_table_edit.edit, text, wanted, map_type, False, utf8),
+            outcome(lookup_table_edit.edit_table, text, wanted, map_type, False, utf8),
         )
 
     as_a_whole = all_of_it()
@@ -326,26 +326,28 @@ table_texts = st.one_of(
 )
 
 
-@given(text=st.one_of(st.binary(max_size=60), table_texts), map_type=st.sampled_from(lookup_table.TYPES))
+@given(text=st.one_of(st.binary(max_size=60), table_texts), map_type=st.sampled_from(lookup_table.MAP_TYPES))
 @settings(max_examples=400, deadline=None)
 def test_any_bytes_can_be_read(text, map_type):
-    found = lookup_table.entries(text, map_type)
+    found = lookup_table.table_entries(text, map_type)
     owned = [index for entry in found for index in range(entry.line.start, entry.line.end)]
     assert sorted(set(owned)) == owned
     assert b"".join(physical_lines(text)) == text
 
 
-@given(text=table_texts, declared=declarations, exclusive=st.booleans(), map_type=st.sampled_from(lookup_table.TYPES))
+@given(
+    text=table_texts, declared=declarations, exclusive=st.booleans(), map_type=st.sampled_from(lookup_table.MAP_TYPES)
+)
 @settings(max_examples=500, deadline=None)
 def test_an_edit_holds_what_is_declared_and_is_done_once(text, declared, exclusive, map_type):
     try:
         wanted = lookup_table_edit.declaration(declared, map_type)
-        after = lookup_table_edit.edit(text, wanted, map_type, exclusive)
+        after = lookup_table_edit.edit_table(text, wanted, map_type, exclusive)
     except (DeclarationError, GrammarError):
         return
-    assert lookup_table_edit.edit(after, wanted, map_type, exclusive) == after
+    assert lookup_table_edit.edit_table(after, wanted, map_type, exclusive) == after
     held = {}
-    for entry in lookup_table.entries(after, map_type):
+    for entry in lookup_table.table_entries(after, map_type):
         if not entry.block and not entry.depth:
             held.setdefault(lookup_table.fold(entry.key, map_type), entry.value)
     for key, value in wanted.items():
@@ -364,7 +366,7 @@ def _comments(text):
 def test_postmap_agrees_with_what_we_write(postmap, tmp_path_factory, text, declared):
     try:
         wanted = lookup_table_edit.declaration(declared, "hash")
-        after = lookup_table_edit.edit(text, wanted, "hash")
+        after = lookup_table_edit.edit_table(text, wanted, "hash")
     except (DeclarationError, GrammarError):
         return
     directory = tmp_path_factory.mktemp("table")
@@ -384,7 +386,7 @@ def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
     (directory / "t").write_bytes(text)
     built = postmap(f"hash:{directory}/t")
     try:
-        lookup_table_edit.check(text)
+        lookup_table_edit.check_entries(text)
         refused = False
     except GrammarError:
         refused = True
@@ -416,7 +418,7 @@ def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
 )
 def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
     try:
-        lookup_table_edit.check(text, map_type)
+        lookup_table_edit.check_entries(text, map_type)
     except GrammarError:
         assert b"warning" in postmap("-q", "probe", f"{map_type}:/dev/stdin", stdin=text).stderr
 
@@ -475,11 +477,11 @@ def test_one_network_is_not_declared_twice():
 
 def test_without_utf8_only_ascii_letters_fold(tmp_path):
     text = "É.example up\né.example low\nA.example x\n".encode()
-    lookup_table_edit.check(text, utf8=False)
+    lookup_table_edit.check_entries(text, utf8=False)
     with pytest.raises(GrammarError, match="already on line 1"):
-        lookup_table_edit.check(text, utf8=True)
+        lookup_table_edit.check_entries(text, utf8=True)
     wanted = lookup_table_edit.declaration({"É.example": "new", "a.example": "y"}, "hash", utf8=False)
-    after = lookup_table_edit.edit(text, wanted, utf8=False)
+    after = lookup_table_edit.edit_table(text, wanted, utf8=False)
     assert after == "É.example new\né.example low\nA.example y\n".encode()
     (tmp_path / "t").write_bytes(after)
     (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nsmtputf8_enable = no\n")
@@ -487,7 +489,7 @@ def test_without_utf8_only_ascii_letters_fold(tmp_path):
     program = ["postmap", "-c", str(tmp_path)]
     built = subprocess.run([*program, f"hash:{tmp_path}/t"], capture_output=True, check=True)
     assert built.stderr == b""
-    for entry in lookup_table.entries(after, utf8=False):
+    for entry in lookup_table.table_entries(after, utf8=False):
         found = subprocess.run([*program, "-q", entry.key, f"hash:{tmp_path}/t"], capture_output=True, check=True)
         assert found.stdout == entry.value + b"\n"
 

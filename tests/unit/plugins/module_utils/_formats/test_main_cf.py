@@ -65,8 +65,8 @@ EDITS = [
 
 @pytest.mark.parametrize(("text", "declared", "after"), [edit[1:] for edit in EDITS], ids=[edit[0] for edit in EDITS])
 def test_edit(text, declared, after):
-    assert main_cf.edit(text, declared) == after
-    assert main_cf.edit(after, declared) == after
+    assert main_cf.edit_main_cf(text, declared) == after
+    assert main_cf.edit_main_cf(after, declared) == after
 
 
 VALUES = [
@@ -90,7 +90,7 @@ VALUES = [
 
 @pytest.mark.parametrize(("value", "text"), VALUES)
 def test_values_from_yaml(value, text):
-    assert main_cf.declared({"x": value}) == {"x": text}
+    assert main_cf.declared_parameters({"x": value}) == {"x": text}
 
 
 REFUSED = [
@@ -113,7 +113,7 @@ REFUSED = [
 @pytest.mark.parametrize(("parameters", "message"), REFUSED)
 def test_values_that_main_cf_cannot_hold(parameters, message):
     with pytest.raises(DeclarationError) as error:
-        main_cf.declared(parameters)
+        main_cf.declared_parameters(parameters)
     assert message in str(error.value)
 
 
@@ -128,7 +128,7 @@ def test_values_that_main_cf_cannot_hold(parameters, message):
 )
 def test_lines_that_stop_postfix_are_named(text, message):
     with pytest.raises(GrammarError) as error:
-        main_cf.edit(text, {"x": "1"})
+        main_cf.edit_main_cf(text, {"x": "1"})
     assert message in str(error.value)
 
 

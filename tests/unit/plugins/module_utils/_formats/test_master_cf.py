@@ -30,9 +30,9 @@ scalemail-backend unix -       n       n       -       2       pipe
 
 
 def edit(text, *services):
-    declarations = [master_cf_spec.declared(service) for service in services]
-    after = master_cf_edit.edit(text, declarations)
-    assert master_cf_edit.edit(after, declarations) == after, "the second run changes something"
+    declarations = [master_cf_spec.service_specs(service) for service in services]
+    after = master_cf_edit.edit_master_cf(text, declarations)
+    assert master_cf_edit.edit_master_cf(after, declarations) == after, "the second run changes something"
     return after
 
 
@@ -396,7 +396,7 @@ REFUSED = [
 @pytest.mark.parametrize(("service", "message"), REFUSED)
 def test_declarations_that_master_cf_cannot_hold(service, message):
     with pytest.raises((DeclarationError, GrammarError)) as error:
-        master_cf_spec.declared(service)
+        master_cf_spec.service_specs(service)
     assert message in str(error.value)
 
 
@@ -407,7 +407,8 @@ def test_a_new_service_needs_a_command():
 
 def test_two_names_of_one_service_are_refused():
     services = [
-        master_cf_spec.declared({"service": f"{name}/inet", "command": "smtpd"}) for name in ("smtps", "submissions")
+        master_cf_spec.service_specs({"service": f"{name}/inet", "command": "smtpd"})
+        for name in ("smtps", "submissions")
     ]
     with pytest.raises(DeclarationError, match="same service as smtps/inet"):
         master_cf_spec.merged(services)
@@ -416,8 +417,10 @@ def test_two_names_of_one_service_are_refused():
 def test_later_declarations_of_a_service_override_earlier_ones():
     merged = master_cf_spec.merged(
         [
-            master_cf_spec.declared({"service": "a/unix", "command": "x", "chroot": True, "options": {"p": 1, "q": 2}}),
-            master_cf_spec.declared({"service": "a/unix", "chroot": False, "options": {"q": None}}),
+            master_cf_spec.service_specs(
+                {"service": "a/unix", "command": "x", "chroot": True, "options": {"p": 1, "q": 2}}
+            ),
+            master_cf_spec.service_specs({"service": "a/unix", "chroot": False, "options": {"q": None}}),
         ]
     )
     assert [(item.columns, item.options) for item in merged] == [
@@ -431,13 +434,13 @@ def test_later_declarations_of_a_service_override_earlier_ones():
 )
 def test_arguments_of_another_program_do_not_outlive_it(later, arguments):
     services = [{"service": "a/unix", "command": "pipe argv=/x"}, {"service": "a/unix", **later}]
-    merged = master_cf_spec.merged([master_cf_spec.declared(service) for service in services])
+    merged = master_cf_spec.merged([master_cf_spec.service_specs(service) for service in services])
     assert [item.arguments for item in merged] == [arguments]
 
 
 def test_no_list_of_an_option_holds_null():
     with pytest.raises(DeclarationError, match="mynetworks"):
-        master_cf_spec.declared(
+        master_cf_spec.service_specs(
             {"service": "a/unix", "command": "smtp", "options": {"mynetworks": [None, "127.0.0.1"]}}
         )
 
@@ -456,7 +459,7 @@ GRAMMAR_ERRORS = [
 @pytest.mark.parametrize(("text", "message"), GRAMMAR_ERRORS)
 def test_entries_that_stop_master_are_named(text, message):
     with pytest.raises(GrammarError) as error:
-        master_cf.services(text)
+        master_cf.master_entries(text)
     assert message in str(error.value)
 
 
@@ -477,7 +480,9 @@ def test_entries_that_postfix_reads_and_nobody_can_mean(text, message):
     """They stop no edit but their own."""
     assert master_cf.mistakes(text, "f") == [message]
     with pytest.raises(GrammarError, match="editing f:"):
-        master_cf_edit.edit(text, [master_cf_spec.declared({"service": "smtp/inet", "chroot": False})], "f")
+        master_cf_edit.edit_master_cf(
+            text, [master_cf_spec.service_specs({"service": "smtp/inet", "chroot": False})], "f"
+        )
 
 
 def test_two_live_entries_for_one_service():

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._formats.table_values import superseded
+from ansible_collections.mailops.postfix.plugins.module_utils._formats.table_values import stale_entries
 
 TEXT = b"# by hand\nAA:01 one\nAA:02 two\nAA:03\n  one\nAA:04  twenty two\n"
 
@@ -35,9 +35,9 @@ TEXT = b"# by hand\nAA:01 one\nAA:02 two\nAA:03\n  one\nAA:04  twenty two\n"
     ],
 )
 def test_superseded(text, declared, only, unique, gone):
-    assert superseded(text, declared, "hash", True, only, unique) == gone
+    assert stale_entries(text, declared, "hash", True, only, unique) == gone
 
 
 def test_blocks_have_no_value():
     text = b"if /x/\n/y/ one\nendif\n/z/ two\n"
-    assert superseded(text, {}, "regexp", True, {b"two"}, False) == [b"/y/"]
+    assert stale_entries(text, {}, "regexp", True, {b"two"}, False) == [b"/y/"]

@@ -11,7 +11,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats import tl
 from ansible_collections.mailops.postfix.plugins.module_utils._formats.tls_policy import Policy, parse
 from ansible_collections.mailops.postfix.plugins.module_utils._formats.tls_policy_spec import (
     GRADES,
-    check,
+    check_policy,
     doubts,
     from_declaration,
     render,
@@ -54,7 +54,7 @@ MD5 = ":".join(["AB"] * 16)
 )
 def test_a_declaration_as_text_and_back(declared, version, text):
     policy = from_declaration({"nexthop": HUB, **declared})
-    check(policy, version)
+    check_policy(policy, version)
     assert render(policy, version) == text
     assert render(parse(HUB, text), version) == text
     assert from_declaration(tls_policy.to_declaration(parse(HUB, text))) == parse(HUB, text)
@@ -109,7 +109,7 @@ REFUSED = [
 @pytest.mark.parametrize(("declared", "version", "message"), REFUSED)
 def test_what_postfix_would_refuse_or_ignore(declared, version, message):
     with pytest.raises(DeclarationError, match=message) as caught:
-        check(from_declaration({"nexthop": HUB, **declared}), version)
+        check_policy(from_declaration({"nexthop": HUB, **declared}), version)
     assert str(caught.value).startswith(f"declaring the TLS policy {HUB}: ")
 
 
@@ -147,10 +147,10 @@ def test_what_postfix_would_refuse_or_ignore(declared, version, message):
 def test_next_hops(nexthop, message):
     policy = Policy(nexthop.strip(), "encrypt")
     if message is None:
-        check(policy)
+        check_policy(policy)
     else:
         with pytest.raises(DeclarationError, match=message):
-            check(policy)
+            check_policy(policy)
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_next_hops(nexthop, message):
     [("md5", 16), ("sha1", 20), ("sha224", 28), ("sha256", 32), ("sha384", 48), ("sha512", 64), ("", 32), ("sm3", 32)],
 )
 def test_fingerprints_fit_their_digest(digest, length):
-    check(Policy(HUB, "fingerprint", (":".join(["0F"] * length),)), NEW, digest)
+    check_policy(Policy(HUB, "fingerprint", (":".join(["0F"] * length),)), NEW, digest)
     if digest in fingerprints_format.DIGEST_BYTES:
         with pytest.raises(DeclarationError, match=f"digest is {digest}"):
-            check(Policy(HUB, "fingerprint", (":".join(["0F"] * (length + 1)),)), NEW, digest)
+            check_policy(Policy(HUB, "fingerprint", (":".join(["0F"] * (length + 1)),)), NEW, digest)
 
 
 def test_fingerprints_may_stand_in_main_cf():
-    check(Policy(HUB, "fingerprint"), NEW, "sha256", default_match=SHA256)
+    check_policy(Policy(HUB, "fingerprint"), NEW, "sha256", default_match=SHA256)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ policies = st.one_of(
 @given(policy=policies)
 @settings(max_examples=500, deadline=None)
 def test_every_policy_survives_the_way_to_text_and_back(policy):
-    check(policy, NEW)
+    check_policy(policy, NEW)
     assert parse(policy.nexthop, render(policy, NEW)) == policy
     assert from_declaration(tls_policy.to_declaration(policy)) == policy
 

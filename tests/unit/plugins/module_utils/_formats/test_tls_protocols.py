@@ -98,7 +98,7 @@ def test_lists_that_leave_nothing_are_refused(value):
     ],
 )
 def test_bounds_in_the_syntax_of_the_version(value, version, adapted):
-    assert tls_protocols.adapted(value, version) == adapted
+    assert tls_protocols.for_version(value, version) == adapted
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class Nameserver:
 
 
 def ask(nameserver, timeout=10.0):
-    return dns.ask(["127.0.0.1"], QUESTION, timeout, nameserver.port)["127.0.0.1"]
+    return dns.query_nameservers(["127.0.0.1"], QUESTION, timeout, nameserver.port)["127.0.0.1"]
 
 
 def test_an_answer():
@@ -83,12 +83,12 @@ def test_nobody_there():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    assert dns.ask(["127.0.0.1"], QUESTION, 10.0, port) == {"127.0.0.1": None}
+    assert dns.query_nameservers(["127.0.0.1"], QUESTION, 10.0, port) == {"127.0.0.1": None}
 
 
 def test_one_that_answers_is_not_kept_waiting_by_the_others_for_longer_than_they_may_take():
     nameserver = Nameserver(0x81A0)
-    found = dns.ask(["127.0.0.1", "127.0.0.2", "no address"], QUESTION, 0.1, nameserver.port)
+    found = dns.query_nameservers(["127.0.0.1", "127.0.0.2", "no address"], QUESTION, 0.1, nameserver.port)
     assert found == {"127.0.0.1": VALIDATED, "127.0.0.2": None, "no address": None}
 
 

@@ -23,7 +23,7 @@ def fixture_directory(tmp_path):
 
 
 def test_facts(directory):
-    found = large_table.facts(str(directory), "t", [".db", ".lmdb"], owner="root", group="4711")
+    found = large_table.table_facts(str(directory), "t", [".db", ".lmdb"], owner="root", group="4711")
     assert found["path"] == f"{directory}/t" and found["sha256"] == hashlib.sha256(b"a 1\n").hexdigest()
     assert found["text"]["st_mtime_ns"] == (directory / "t").stat().st_mtime_ns
     assert list(found["compiled"]) == [".db"] and found["compiled"][".db"]["st_size"] == 1
@@ -33,7 +33,7 @@ def test_facts(directory):
 @pytest.mark.parametrize("name", [".transaction", ".unproven-1"])
 def test_an_installation_that_is_not_complete(directory, name):
     (directory / name).mkdir()
-    assert large_table.facts(str(directory), "t", [])["under_way"]
+    assert large_table.table_facts(str(directory), "t", [])["under_way"]
 
 
 def test_it_runs_by_itself(directory):
@@ -41,15 +41,15 @@ def test_it_runs_by_itself(directory):
     asked = json.dumps({"path": "t", "suffixes": [".db"]})
     command = [sys.executable, "-I", "-c", inspect.getsource(large_table), str(directory), asked]
     done = subprocess.run(command, capture_output=True, check=True, cwd="/", env={"PATH": os.environ["PATH"]})
-    assert json.loads(done.stdout) == large_table.facts(str(directory), "t", [".db"])
+    assert json.loads(done.stdout) == large_table.table_facts(str(directory), "t", [".db"])
 
 
 def test_a_table_that_is_not_there(directory):
-    found = large_table.facts(str(directory), "none", [".db"])
+    found = large_table.table_facts(str(directory), "none", [".db"])
     assert (found["sha256"], found["text"], found["compiled"]) == (None, None, {})
 
 
 @pytest.mark.parametrize(("name", "owner"), [("nowhere", None), ("", "nobody-has-this-name")])
 def test_what_can_not_be_told_is_an_error(directory, name, owner):
     with pytest.raises((OSError, KeyError)):
-        large_table.facts(str(directory / name), "t", [], owner)
+        large_table.table_facts(str(directory / name), "t", [], owner)

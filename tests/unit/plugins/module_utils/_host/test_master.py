@@ -12,7 +12,7 @@ import subprocess
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master as master_host
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Completed, Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._host.master import Process, Service
+from ansible_collections.mailops.postfix.plugins.module_utils._host.master import Master, Process
 
 MASTER_CF = """
 smtp inet n - y - - smtpd
@@ -26,7 +26,7 @@ PICKUP = {(21, 200): Process("pickup", 100)}
 QMGR = {(22, 200): Process("qmgr", 100)}
 
 
-class Watched(Service):
+class Watched(Master):
     """One whose processes are what the test says."""
 
     def __init__(self, instance):
@@ -113,7 +113,7 @@ def test_where_nothing_is_woken_only_time_can_tell(make, master_cf):
 
 def test_the_children_of_the_process_that_the_file_names(make, tmp_path):
     (tmp_path / "pid").mkdir()
-    service = make(kind=Service)
+    service = make(kind=Master)
     service.instance.parameters = {"queue_directory": str(tmp_path)}
     assert service._processes() == {}
     with subprocess.Popen(["sh", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE) as master:

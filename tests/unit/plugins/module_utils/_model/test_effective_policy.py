@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._model.effective_policy import (
-    applied,
+    effective_policy,
     keys,
-    report,
+    route_report,
     weakest,
 )
-from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Hop, Resolver, Tables, Unknown
+from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Hop, Router, TableLookup, Unknown
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 MASTER_CF = """\
@@ -41,8 +41,8 @@ DEFAULTS = {
 
 
 def resolver(policies=None, version=(3, 10, 5), more=None, **parameters):
-    tables = Tables({"hash:/p": policies or {}, "hash:/q": more or {}, "hash:/lmtp": {"private/l": "encrypt"}})
-    return Resolver(built(DEFAULTS, master_cf=MASTER_CF, version=version, **parameters), tables)
+    tables = TableLookup({"hash:/p": policies or {}, "hash:/q": more or {}, "hash:/lmtp": {"private/l": "encrypt"}})
+    return Router(built(DEFAULTS, master_cf=MASTER_CF, version=version, **parameters), tables)
 
 
 def hop(nexthop, transport="smtp", protocol="smtp"):
@@ -76,14 +76,14 @@ def test_what_is_looked_up(nexthop, found):
     ],
 )
 def test_the_policy_that_applies(policies, nexthop, level, key):
-    counts = applied(resolver(policies), hop(nexthop))
+    counts = effective_policy(resolver(policies), hop(nexthop))
     assert (counts.level, counts.key) == (level, key)
 
 
 def test_the_first_table_that_has_it_counts():
     both = resolver({"a.test": "may"}, more={"a.test": "encrypt", ".test": "encrypt"})
-    assert applied(both, hop("a.test")).table == "hash:/p"
-    assert applied(both, hop("b.test")).table == "hash:/q"
+    assert effective_policy(both, hop("a.test")).table == "hash:/p"
+    assert effective_policy(both, hop("b.test")).table == "hash:/q"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_first_table_that_has_it_counts():
     ],
 )
 def test_each_service_has_its_own(transport, nexthop, protocol, level, match):
-    counts = applied(resolver({"[p]": "encrypt"}), hop(nexthop, transport, protocol))
+    counts = effective_policy(resolver({"[p]": "encrypt"}), hop(nexthop, transport, protocol))
     assert (counts.level, counts.match) == (level, match)
 
 
@@ -126,7 +126,7 @@ def test_each_service_has_its_own(transport, nexthop, protocol, level, match):
     ],
 )
 def test_what_a_policy_comes_to(value, parameters, level, match):
-    counts = applied(resolver({"a": value}, **parameters), hop("a"))
+    counts = effective_policy(resolver({"a": value}, **parameters), hop("a"))
     assert (counts.level, counts.match) == (level, match)
     assert bool(counts.problem) == (level != value.split()[0])
 
@@ -141,7 +141,7 @@ def test_what_a_policy_comes_to(value, parameters, level, match):
     ],
 )
 def test_levels_of_old_configurations(parameters, level):
-    assert applied(resolver(smtp_tls_security_level="", **parameters), hop("a")).level == level
+    assert effective_policy(resolver(smtp_tls_security_level="", **parameters), hop("a")).level == level
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_levels_of_old_configurations(parameters, level):
 )
 def test_what_can_not_be_told(parameters, cause):
     with pytest.raises(Unknown, match=cause):
-        applied(resolver(**parameters), hop("a"))
+        effective_policy(resolver(**parameters), hop("a"))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_the_weakest_link(levels, lowest):
 
 
 def test_report():
-    said = report(resolver({"[h]:588": f"fingerprint match={PIN}"}, relayhost="[h]:588, [h]:587"), "a.test")
+    said = route_report(resolver({"[h]:588": f"fingerprint match={PIN}"}, relayhost="[h]:588, [h]:587"), "a.test")
     assert said == {
         "recipient": "a.test",
         "sender": None,
@@ -202,6 +202,6 @@ def test_report():
         "weakest_level": "may",
         "problem": "",
     }
-    unknown = report(resolver(transport_maps="ldap:/l"), "a.test", "s@b.test")
+    unknown = route_report(resolver(transport_maps="ldap:/l"), "a.test", "s@b.test")
     assert (unknown["next_hops"], unknown["weakest_level"]) == ([], "")
     assert unknown["problem"] == "ldap:/l can't be read here"

@@ -7,13 +7,13 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._model import finding
-from ansible_collections.mailops.postfix.plugins.module_utils._model.finding import Problem
+from ansible_collections.mailops.postfix.plugins.module_utils._model.finding import Finding
 
 TOUCHED = frozenset({("main", "relayhost")})
 
 
 def problem(check="wrong_destination", **more):
-    return Problem(check, "relayhost = x y", "it is wrong", "Write [x]", "main.cf:3", TOUCHED, **more)
+    return Finding(check, "relayhost = x y", "it is wrong", "Write [x]", "main.cf:3", TOUCHED, **more)
 
 
 @pytest.mark.parametrize(
@@ -36,23 +36,23 @@ def problem(check="wrong_destination", **more):
     ],
 )
 def test_what_a_finding_is(before, found, declared, wanted, elsewhere, severity):
-    errors, warnings = finding.verdict(before, [found, found], declared, wanted, elsewhere)
+    errors, warnings = finding.classify(before, [found, found], declared, wanted, elsewhere)
     assert (len(errors), len(warnings)) == {"error": (1, 0), "warning": (0, 1), "ignore": (0, 0)}[severity]
 
 
 def test_a_finding_that_moves_to_another_line_is_the_same():
-    moved = Problem("wrong_destination", "relayhost = x y", "it is wrong", "", "main.cf:9")
-    assert finding.verdict([problem()], [moved], frozenset(), {}, False) == ([], [moved])
+    moved = Finding("wrong_destination", "relayhost = x y", "it is wrong", "", "main.cf:9")
+    assert finding.classify([problem()], [moved], frozenset(), {}, False) == ([], [moved])
 
 
 def test_all_errors_are_one():
     with pytest.raises(DeclarationError) as error:
-        finding.refuse([problem(), problem("open_relay")])
+        finding.raise_errors([problem(), problem("open_relay")])
     assert str(error.value) == (
         "setting relayhost = x y (main.cf:3): it is wrong. Write [x] [wrong_destination]\n"
         "Also:\n  relayhost = x y (main.cf:3): it is wrong. Write [x] [open_relay]"
     )
-    finding.refuse([])
+    finding.raise_errors([])
 
 
 @pytest.mark.parametrize("name", sorted(finding.FATAL))

@@ -19,7 +19,7 @@ PARAMETERS = {
 
 
 def one(entry="smtp inet n - y - - smtpd", **parameters):
-    (found,) = listeners.listeners(master_cf.services(entry.encode() + b"\n"), {**PARAMETERS, **parameters})
+    (found,) = listeners.listeners(master_cf.master_entries(entry.encode() + b"\n"), {**PARAMETERS, **parameters})
     return found
 
 
@@ -86,7 +86,7 @@ def test_a_listener(entry, parameters, expected):
 
 def test_what_does_not_speak_smtp_to_the_world():
     text = b"smtp unix - - y - - smtp\nsmtp inet n - y - - spawn argv=/bin/true\nsmtpd pass - - y - - smtpd\n"
-    assert listeners.listeners(master_cf.services(text), PARAMETERS) == []
+    assert listeners.listeners(master_cf.master_entries(text), PARAMETERS) == []
 
 
 def test_its_name_has_its_port():
@@ -171,14 +171,14 @@ LAX = one("smtp inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes")
     ],
 )
 def test_problems(listener, answers, problem):
-    found = listeners.problems(listener, answers, ["AA:BB"], trusted=False)
+    found = listeners.listener_faults(listener, answers, ["AA:BB"], trusted=False)
     assert len(found) == (0 if problem is None else 1), found
     assert problem is None or problem in found[0]
 
 
 def test_who_is_in_mynetworks_may_relay():
     answers = facts(relay={"relays": True, "reply": "250 2.1.5 Ok"})
-    assert listeners.problems(PORT_25, answers, [], trusted=True) == []
+    assert listeners.listener_faults(PORT_25, answers, [], trusted=True) == []
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_migrations(explicit, declared, expected):
 
 @pytest.mark.parametrize("name", migrations.OBSOLETE)
 def test_what_is_obsolete_is_a_parameter(name):
-    assert parameters.find(name) is not None
+    assert parameters.find_parameter(name) is not None
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_is_obsolete_is_a_parameter(name):
     ],
 )
 def test_tables_of_a_lost_type(value, expected):
-    assert migrations.retyped(value, {"hash"}, "lmdb") == expected
+    assert migrations.retyped_maps(value, {"hash"}, "lmdb") == expected
 
 
 def test_the_files_of_tables():

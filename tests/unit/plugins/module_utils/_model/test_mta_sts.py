@@ -71,7 +71,7 @@ def found(maps, level="may", failing=(), master_cf=SMTP):
         asked.append((table, service))
         return "Connection refused" if table in failing else ""
 
-    return [problem.check for problem in mta_sts.problems(one, failure)], asked
+    return [problem.check for problem in mta_sts.mta_sts_findings(one, failure)], asked
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._model import parameters
-from ansible_collections.mailops.postfix.plugins.module_utils._model.parameters import CATALOGUE, find
+from ansible_collections.mailops.postfix.plugins.module_utils._model.parameters import CATALOGUE, find_parameter
 
 DOCUMENTED = (3, 11)  # the newest branch that the parameters knows about
 KINDS = re.findall(r"^([a-z_]+(?: [a-z]+)?) {2,}\S", parameters.__doc__ or "", re.MULTILINE)
@@ -60,13 +60,13 @@ def version(defaults: dict[str, str]) -> tuple[int, ...]:
     ],
 )
 def test_find(name, kind, side, values):
-    parameter = find(name)
+    parameter = find_parameter(name)
     assert parameter is not None
     assert (parameter.name, parameter.kind, parameter.side, parameter.values) == (name, kind, side, values)
 
 
 def test_find_nothing():
-    assert find("smtp_tls_received_header") is None
+    assert find_parameter("smtp_tls_received_header") is None
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_since(name, branch):
     ],
 )
 def test_known_in(name, release, known):
-    parameter = find(name)
+    parameter = find_parameter(name)
     assert parameter is not None
     assert parameter.known_in(release) is known
 
@@ -185,7 +185,7 @@ def test_known_in(name, release, known):
     ],
 )
 def test_deprecated(name, since, instead):
-    parameter = find(name)
+    parameter = find_parameter(name)
     assert parameter is not None
     assert (parameter.deprecated, parameter.instead) == (since, instead)
 
@@ -213,7 +213,7 @@ def test_words_are_the_ones_that_callers_expect():
 
 
 def by_branch():
-    for line in (Path(__file__).parents[3] / "corpus" / "parameters").read_text(encoding="ascii").splitlines():
+    for line in (Path(__file__).parents[4] / "corpus" / "parameters").read_text(encoding="ascii").splitlines():
         if not line.startswith("#"):
             name, since, removed = line.split()
             yield name, since, removed
@@ -226,12 +226,12 @@ def branch(text):
 def test_the_catalogue_holds_all_that_is_about_tls_sasl_relaying_and_listening():
     rows = list(by_branch())
     assert len(rows) > 350
-    assert [name for name, _since, _removed in rows if find(name) is None] == []
+    assert [name for name, _since, _removed in rows if find_parameter(name) is None] == []
 
 
 @pytest.mark.parametrize(("name", "since", "removed"), list(by_branch()))
 def test_branches_that_have_a_parameter(name, since, removed):
-    parameter = find(name)
+    parameter = find_parameter(name)
     first = min([parameter.since or (0, 0), *(patch[:2] for patch in parameter.backports)])
     assert (first if first > (3, 4) else None, parameter.removed) == (branch(since), branch(removed))
 
@@ -251,7 +251,7 @@ def test_catalogue_knows_all_tls_and_sasl_names(defaults, version):
     if version[:2] > DOCUMENTED:
         pytest.skip(f"the parameters follows Postfix {DOCUMENTED[0]}.{DOCUMENTED[1]}, this one is newer")
     about_tls = re.compile(r"_tls_|^tls|_use_tls|_sasl_|starttls")
-    assert [name for name in defaults if about_tls.search(name) and not find(name)] == []
+    assert [name for name in defaults if about_tls.search(name) and not find_parameter(name)] == []
 
 
 def test_booleans_are_the_parameters_whose_default_is_yes_or_no(defaults):

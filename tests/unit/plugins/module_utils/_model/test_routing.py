@@ -13,7 +13,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._model.effective_policy import policy_keys
 from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Unknown, host
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.tables import resolver_of
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.tables import router_of
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.trivial_rewrite import resolve
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -58,7 +58,7 @@ def fixture_postfix(tmp_path_factory):
 
 
 def ours(directory, recipient, sender=""):
-    (route,) = resolver_of(Instance(str(directory))).routes(recipient, sender)
+    (route,) = router_of(Instance(str(directory))).routes(recipient, sender)
     return route.transport, route.nexthop
 
 
@@ -234,14 +234,14 @@ def test_agreement_on_whatever_there_is(
     expected = resolve(directory, recipient, sender)
     assert ours(directory, recipient, sender) == expected
     # What is said of a whole domain, and of all senders, has it too.
-    resolver = resolver_of(Instance(str(directory)))
+    resolver = router_of(Instance(str(directory)))
     found = resolver.routes(recipient.rpartition("@")[2])
     if not recipient.startswith("u+"):
         assert expected in [(route.transport, route.nexthop) for route in found]
 
 
 def hops(directory, recipient, sender=None):
-    resolver = resolver_of(Instance(str(directory)))
+    resolver = router_of(Instance(str(directory)))
     return [hop for route in resolver.routes(recipient, sender) for hop in resolver.hops(route)]
 
 
@@ -337,7 +337,7 @@ def test_routes_that_can_not_be_told(postfix, parameters, cause):
 )
 def test_policies_for_a_domain(postfix, parameters, entries, keys):
     directory = postfix({**TRANSPORT, **parameters}, transport=entries, senders={"@x.test": "[x]"})
-    assert policy_keys(resolver_of(Instance(str(directory))), "a.test") == keys
+    assert policy_keys(router_of(Instance(str(directory))), "a.test") == keys
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_policies_for_a_domain(postfix, parameters, entries, keys):
 def test_policies_that_could_not_apply_are_refused(postfix, parameters, entries, message):
     directory = postfix({**TRANSPORT, **parameters}, transport=entries, senders={"@x.test": "[x]"})
     with pytest.raises(DeclarationError, match=message) as caught:
-        policy_keys(resolver_of(Instance(str(directory))), "a.test")
+        policy_keys(router_of(Instance(str(directory))), "a.test")
     assert "the domain a.test" in str(caught.value)
 
 
@@ -388,7 +388,7 @@ def test_policies_that_could_not_apply_are_refused(postfix, parameters, entries,
 def test_samples(postfix, parameters, entries, nexthops, recipients):
     """Found by asking for the route of each: nothing is taken for granted."""
     directory = postfix({**TRANSPORT, **parameters}, transport=entries)
-    resolver = resolver_of(Instance(str(directory)))
+    resolver = router_of(Instance(str(directory)))
     assert resolver.samples(nexthops, "s@x.test") == recipients
     for nexthop, recipient in recipients.items():
         assert resolve(directory, recipient, "s@x.test")[1] == nexthop

@@ -111,7 +111,7 @@ def test_bundle_follows_the_system(host):
     bundle(host, extra=["site.pem"])
     (host / "system.pem").write_bytes(ROOT.pem)
     assert bundle(host, extra=["site.pem"]).changed
-    assert certificate.certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
+    assert certificate.pem_certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
         ca.certificate.public_bytes(Encoding.DER) for ca in (ROOT, MIDDLE)
     ]
 

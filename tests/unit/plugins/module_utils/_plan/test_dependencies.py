@@ -15,7 +15,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, Question
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.dependencies import Outside
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.dependencies import Dependencies
 
 VALIDATED = Answer("NOERROR", True, False)
 
@@ -44,18 +44,18 @@ def inside(directory, text):
 
 def test_the_nameservers_in_the_chroot(host):
     inside(host, "nameserver 192.0.2.2\n")
-    seen = Outside(Instance(str(host))).resolver()
+    seen = Dependencies(Instance(str(host))).resolver()
     assert (seen.answers, seen.question) == ({"192.0.2.2": VALIDATED}, Question(".", "ns"))
     assert seen.resolv_conf.startswith(f"{host}/queue/")
 
 
 def test_before_postfix_has_first_been_started(host):
-    assert list(Outside(Instance(str(host))).resolver().answers) == ["192.0.2.1"]
+    assert list(Dependencies(Instance(str(host))).resolver().answers) == ["192.0.2.1"]
 
 
 def test_a_chroot_without_a_resolv_conf(host, monkeypatch):
     monkeypatch.setattr(Instance, "running", lambda self: True)
-    assert list(Outside(Instance(str(host))).resolver().answers) == ["127.0.0.1"]
+    assert list(Dependencies(Instance(str(host))).resolver().answers) == ["127.0.0.1"]
 
 
 def test_no_chroot(host):
@@ -66,7 +66,7 @@ def test_no_chroot(host):
         .replace("smtp      unix  -       -       y", "smtp      unix  -       -       n")
     )
     (host / "master.cf").write_text(text)
-    assert list(Outside(Instance(str(host))).resolver().answers) == ["192.0.2.1"]
+    assert list(Dependencies(Instance(str(host))).resolver().answers) == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize(
@@ -75,20 +75,20 @@ def test_no_chroot(host):
 )
 def test_what_is_asked(host, probe, question):
     write(host, f"dnssec_probe = {probe}\n")
-    assert Outside(Instance(str(host))).resolver().question == question
+    assert Dependencies(Instance(str(host))).resolver().question == question
 
 
 def test_what_can_not_be_asked(host):
     write(host, "dnssec_probe = example.org\n")
     with pytest.raises(DeclarationError, match="dnssec_probe = example.org: it must be a record type .*Write ns:"):
-        Outside(Instance(str(host))).resolver()
+        Dependencies(Instance(str(host))).resolver()
 
 
 def test_names_with_wrong_signatures(host, nameservers):
     nameservers["refused.test"] = Answer("SERVFAIL", False, False)
     nameservers["silent.test"] = None
     nameservers["taken.test"] = Answer("NOERROR", False, False)
-    seen = Outside(Instance(str(host)), ["refused.test", "silent.test", "taken.test"]).resolver()
+    seen = Dependencies(Instance(str(host)), ["refused.test", "silent.test", "taken.test"]).resolver()
     assert seen.bogus == {"refused.test": [], "silent.test": [], "taken.test": ["192.0.2.1"]}
 
 
@@ -99,7 +99,7 @@ def test_each_is_asked_once(host):
         asked.append(question)
         return dict.fromkeys(nameservers, VALIDATED)
 
-    outside = Outside(Instance(str(host)), ask=ask)
+    outside = Dependencies(Instance(str(host)), ask=ask)
     assert outside.resolver("smtp/unix") is outside.resolver("relay/unix")
     assert len(asked) == 1
 
@@ -141,17 +141,17 @@ class Service:
 )
 def test_a_service(host, answer, failure):
     service = Service(answer)
-    said = Outside(Instance(str(host))).failure(service.table)
+    said = Dependencies(Instance(str(host))).failure(service.table)
     assert bool(said) is bool(failure)
     assert service.asked == [b"25:sts mta-sts-probe.invalid,"]
 
 
 def test_no_service(host):
-    assert "Connection refused" in Outside(Instance(str(host))).failure("socketmap:inet:127.0.0.1:1:sts")
+    assert "Connection refused" in Dependencies(Instance(str(host))).failure("socketmap:inet:127.0.0.1:1:sts")
 
 
 def test_a_socket_outside_the_chroot(host):
-    outside = Outside(Instance(str(host)))
+    outside = Dependencies(Instance(str(host)))
     Service("NOTFOUND ", socket.AF_UNIX, str(host / "sts"))
     assert f"smtp/unix is chrooted, and there is no socket {host}/queue{host}/sts" in outside.failure(
         f"socketmap:unix:{host}/sts:x"
@@ -161,4 +161,4 @@ def test_a_socket_outside_the_chroot(host):
 
 def test_a_socket_inside_the_chroot(host):
     Service("NOTFOUND ", socket.AF_UNIX, str(host / "queue/sts"))
-    assert Outside(Instance(str(host))).failure("socketmap:unix:/sts:x") == ""
+    assert Dependencies(Instance(str(host))).failure("socketmap:unix:/sts:x") == ""

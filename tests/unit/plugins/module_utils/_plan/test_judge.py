@@ -23,7 +23,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import confi
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import master_cf as master_cf_plan
 from jinja2.nativetypes import NativeEnvironment
 
-CORPUS = Path(__file__).parents[3] / "corpus"
+CORPUS = Path(__file__).parents[4] / "corpus"
 BROKEN = yaml.safe_load((CORPUS / "broken" / "configurations.yml").read_text())
 SOUND = yaml.safe_load((CORPUS / "sound" / "configurations.yml").read_text())
 
@@ -267,7 +267,7 @@ def test_an_encrypted_submission_service_may_come_before_its_certificate(relay):
 
 # Stock configurations with what the roles declare
 
-ROLES = Path(__file__).parents[4] / "roles"
+ROLES = Path(__file__).parents[5] / "roles"
 STOCK = ("debian-11", "debian-12", "debian-13", "debian-14")
 
 

@@ -215,7 +215,7 @@ def test_a_table_of_files_by_name_is_left_to_its_module(directory):
 
 def test_what_postmap_warns_about_is_an_error(directory, monkeypatch):
     # Whatever postmap finds that the grammar here does not know.
-    monkeypatch.setattr(lookup_table_edit, "check", lambda *_arguments: None)
+    monkeypatch.setattr(lookup_table_edit, "check_entries", lambda *_arguments: None)
     directory.write("source", "a 1\na 2\n")
     with pytest.raises(HostError, match="duplicate entry"):
         directory.apply(lookup_table.lookup_table, path="t", src="source", remote_src=True)

@@ -95,7 +95,7 @@ class Table:
 
 def available():
     done = subprocess.run(["/usr/sbin/postconf", "-m"], capture_output=True, check=True, text=True)
-    return [map_type for map_type in lookup_table.TYPES if map_type in done.stdout.split()]
+    return [map_type for map_type in lookup_table.MAP_TYPES if map_type in done.stdout.split()]
 
 
 TYPES = available()
@@ -139,9 +139,9 @@ def test_after_a_change_mail_finds_what_was_declared(table, act):
 
 
 READERS = (
-    (lookup_table, "entries"),
+    (lookup_table, "table_entries"),
     (lookup_table, "contents"),
-    (lookup_table_edit, "entries"),
+    (lookup_table_edit, "table_entries"),
     (lookup_table_edit, "plain_lines"),
     (compiled_table, "dumped"),
     (compiled_table, "cdb_contents"),

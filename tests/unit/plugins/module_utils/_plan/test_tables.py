@@ -39,7 +39,7 @@ def main_cf(directory, **options):
 
 
 def table(directory, **options):
-    return directory.apply(lookup_table_standalone.lookup_table, check_mode=True, type="texthash", **options)
+    return directory.apply(lookup_table_standalone.standalone_lookup_table, check_mode=True, type="texthash", **options)
 
 
 def configuration(directory, **options):
@@ -64,7 +64,7 @@ def test_a_policy_is_found_by_its_file(directory, options, entries):
     (directory.path / "link").symlink_to(directory.path)
     options = {"path": "tls_policy", "type": "texthash", "entries": entries, **options}
     with pytest.raises(DeclarationError, match="weaker_next_hop"):
-        directory.apply(lookup_table_standalone.lookup_table, check_mode=True, **options)
+        directory.apply(lookup_table_standalone.standalone_lookup_table, check_mode=True, **options)
 
 
 def test_another_relayhost(directory):
@@ -123,7 +123,7 @@ def test_what_was_wrong_before_stays_manageable(directory):
 
 
 def test_a_table_of_patterns_that_is_not_there_yet(directory):
-    tables = tables_plan.HostTables(Instance(str(directory.path)), {"/nowhere": b"/^u@/ smtp:[x]\n/^v@/ slow\n"})
+    tables = tables_plan.MapLookup(Instance(str(directory.path)), {"/nowhere": b"/^u@/ smtp:[x]\n/^v@/ slow\n"})
     assert tables.find("regexp:/nowhere", "u@a.test") == "smtp:[x]"
     assert tables.find("regexp:/nowhere", "w@a.test") is None
     assert tables.entries("regexp:/nowhere") is None
@@ -131,8 +131,8 @@ def test_a_table_of_patterns_that_is_not_there_yet(directory):
 
 def test_report(directory):
     asked = [{"recipient": "x.test", "sender": None}, {"recipient": "u@z.test", "sender": "<>"}]
-    first, second = tables_plan.report(Instance(str(directory.path)), asked)
+    first, second = tables_plan.routes_report(Instance(str(directory.path)), asked)
     assert (first["sender"], second["sender"]) == (None, "<>")
     assert first["next_hops"][0]["source"] == f"the entry x.test of texthash:{directory.path}/transport"
     assert (second["next_hops"][0]["source"], second["weakest_level"]) == ("relayhost", "encrypt")
-    assert tables_plan.report(Instance(str(directory.path)), []) == []
+    assert tables_plan.routes_report(Instance(str(directory.path)), []) == []

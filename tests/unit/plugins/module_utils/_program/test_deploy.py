@@ -40,7 +40,7 @@ THIRD = issue(NAME, MIDDLE, names=[NAME])
 
 
 def leaf_of(issued):
-    return certificate.fingerprint(certificate.certificates(issued.pem)[0])
+    return certificate.fingerprint(certificate.pem_certificates(issued.pem)[0])
 
 
 class Host:
@@ -150,9 +150,9 @@ class Host:
 def fixture_host(tmp_path, monkeypatch):
     for name, seconds in (("PATIENCE", 0.3), ("_PAUSE", 0.01)):
         monkeypatch.setattr(deploy, name, seconds)
-    monkeypatch.setattr(verify, "GLANCE", 0)
+    monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr(verify, "_PAUSE", 0.01)
-    monkeypatch.setattr(master.Service, "_has_unit", lambda self: False)
+    monkeypatch.setattr(master.Master, "_has_unit", lambda self: False)
     found = Host(tmp_path)
     found.directory.mkdir()
     (found.directory / "main.cf").write_text(
@@ -163,7 +163,7 @@ def fixture_host(tmp_path, monkeypatch):
     for name in ("main.cf", "master.cf"):
         os.utime(found.directory / name, (1, 1))
     monkeypatch.setattr(deploy, "run_program", found.say)
-    monkeypatch.setattr(deploy.Declaration, "instance", lambda self: found.instance())
+    monkeypatch.setattr(deploy.RenewalSpec, "instance", lambda self: found.instance())
     write(tmp_path / "root.pem", ROOT.pem, 0o644)
     found.start()
     found.renew(FIRST)
@@ -367,9 +367,9 @@ def kill(host, monkeypatch, where):
     with monkeypatch.context() as context:
         context.setattr(deploy, "_go_back", lambda *_arguments: None)
         if where == "before the reload":
-            context.setattr(master.Service, "bring_up", die)
+            context.setattr(master.Master, "bring_up", die)
         else:
-            context.setattr(apply, "accept", die)
+            context.setattr(apply, "confirm", die)
         host.renew(SECOND)
         with pytest.raises(Killed):
             host.certbot()

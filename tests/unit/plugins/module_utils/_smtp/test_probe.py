@@ -30,7 +30,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._smtp import connection as connection_smtp
 from ansible_collections.mailops.postfix.plugins.module_utils._smtp import probe, probe_options
 from ansible_collections.mailops.postfix.plugins.module_utils._smtp.connection import Reply
-from ansible_collections.mailops.postfix.plugins.module_utils._smtp.probe_options import Question
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp.probe_options import ProbeOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -277,7 +277,7 @@ def honest(context=None, implicit=False, before=(), after=(), **replies):
 def ask(server, pki, **options):
     directory = pki[1]
     defaults = {"ca_file": str(directory / "ca.pem"), "hostnames": [NAME], "timeout": 5, "protocols": False}
-    answer = probe.ask(Question("127.0.0.1", server.port, **{**defaults, **options}))
+    answer = probe.probe(ProbeOptions("127.0.0.1", server.port, **{**defaults, **options}))
     return json.loads(json.dumps(answer))
 
 
@@ -448,7 +448,7 @@ def test_own_cas_replace_those_of_the_system(serve, pki, ca_file, ca_path, verif
 
     server = serve(honest(server_context(pki[0]["ecdsa"])))
     trusted = {"ca_file": ca_file and str(directory / ca_file), "ca_path": ca_path and str(directory / ca_path)}
-    answer = probe.ask(Question("127.0.0.1", server.port, protocols=False, **trusted), run)
+    answer = probe.probe(ProbeOptions("127.0.0.1", server.port, protocols=False, **trusted), run)
     assert answer["verified"] is verified
 
 
@@ -524,7 +524,7 @@ def test_handshake(serve, pki, label, server, session, accepted):
     assert answer["protocols"] == {
         "lowest": accepted[0],
         "accepted": accepted,
-        "refused": [protocol for protocol in probe.PROTOCOLS if protocol not in accepted],
+        "refused": [protocol for protocol in probe.PROTOCOL_VERSIONS if protocol not in accepted],
         "unknown": [],
     }
     assert [link["subject"] for link in answer["chain"]] == [f"CN={NAME}", "CN=Test middle"]
@@ -577,8 +577,8 @@ def test_a_certificate_that_openssl_cannot_read(serve, pki):
         return probe.run_program(argv, b"" if argv[:2] == ("openssl", "x509") else stdin)
 
     server = serve(honest(server_context(pki[0]["ecdsa"])))
-    question = Question("127.0.0.1", server.port, ca_file=str(pki[1] / "ca.pem"), hostnames=[NAME], protocols=False)
-    answer = probe.ask(question, run)
+    question = ProbeOptions("127.0.0.1", server.port, ca_file=str(pki[1] / "ca.pem"), hostnames=[NAME], protocols=False)
+    answer = probe.probe(question, run)
     leaf = answer["chain"][0]
     assert leaf == certificate_x509.facts_unread(pki[0]["ecdsa"].certificate.public_bytes(Encoding.DER))
     assert (answer["name_matches"], answer["verified"]) == (False, True)
@@ -878,7 +878,7 @@ def unused_port():
 
 def test_nobody_there():
     port = unused_port()
-    answer = probe.ask(Question("127.0.0.1", port))
+    answer = probe.probe(ProbeOptions("127.0.0.1", port))
     assert (answer["reachable"], answer["failed_at"], answer["address"]) == (False, "connect", None)
     assert answer["problem"] == f"127.0.0.1 port {port}: Connection refused"
 
@@ -888,7 +888,7 @@ def test_the_first_address_that_answers(serve, pki, monkeypatch):
     dead = unused_port()
     found = [(socket.AF_INET, 0, 0, "", ("127.0.0.1", port)) for port in (dead, server.port)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: found)
-    answer = probe.ask(Question("mx.example.org", server.port, timeout=5))
+    answer = probe.probe(ProbeOptions("mx.example.org", server.port, timeout=5))
     assert (answer["reachable"], answer["address"], answer["problem"]) == (True, "127.0.0.1", None)
 
 
@@ -912,7 +912,7 @@ def sleepy(*_arguments, **_options):
 def test_resolver(monkeypatch, resolver, problem):
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
     started = time.monotonic()
-    answer = probe.ask(Question("mx.example.org", timeout=STEP))
+    answer = probe.probe(ProbeOptions("mx.example.org", timeout=STEP))
     assert (answer["reachable"], answer["failed_at"], answer["problem"]) == (False, "resolve", problem)
     assert time.monotonic() - started < 1.5
 
@@ -962,21 +962,21 @@ def test_bad_question(pki, options, message):
         name: value.replace("{pki}", where) if name.startswith("client") else value for name, value in options.items()
     }
     with pytest.raises(DeclarationError) as caught:
-        probe.ask(Question(**{"host": "127.0.0.1", **options}))
+        probe.probe(ProbeOptions(**{"host": "127.0.0.1", **options}))
     assert str(caught.value).startswith(message.replace("{pki}", where))
 
 
 def test_nobody_is_asked_for_a_pass_phrase(pki):
     """Not even where there is a terminal to ask at."""
-    question = Question("127.0.0.1", client_certificate=f"{pki[1]}/client.pem", client_key=f"{pki[1]}/locked.key")
+    question = ProbeOptions("127.0.0.1", client_certificate=f"{pki[1]}/client.pem", client_key=f"{pki[1]}/locked.key")
     code = f"""
 import fcntl, sys, termios
 sys.path[:0] = {sys.path}
-from ansible_collections.mailops.postfix.plugins.module_utils import probe
-from ansible_collections.mailops.postfix.plugins.module_utils._smtp.probe_options import Question
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp import probe
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp.probe_options import ProbeOptions
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 try:
-    probe.ask({question})
+    probe.probe({question})
 except probe.DeclarationError:
     sys.exit(3)
 """
@@ -993,7 +993,7 @@ except probe.DeclarationError:
 
 def test_question():
     options = {"host": "mx", "port": 465, "implicit_tls": True, "config_directory": None}
-    assert probe_options.question(options) == Question("mx", 465, True)
+    assert probe_options.probe_options(options) == ProbeOptions("mx", 465, True)
 
 
 # Postfix itself

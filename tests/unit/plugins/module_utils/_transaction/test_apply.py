@@ -270,14 +270,15 @@ def test_who_has_nothing_to_change_does_not_wait(directory):
 
 OURS = """
 import sys
-from ansible_collections.mailops.postfix.plugins.module_utils import _main_cf, apply_transaction
+from ansible_collections.mailops.postfix.plugins.module_utils._formats.main_cf import edit_main_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import Change, Plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import apply
 directory, name = sys.argv[1:]
 def build(instance):
     before = instance.main_cf
-    return Plan([Change(instance.path("main.cf"), _main_cf.edit(before, {name: "yes"}), before)])
-apply_transaction.apply(build, lambda: Instance(directory))
+    return Plan([Change(instance.path("main.cf"), edit_main_cf(before, {name: "yes"}), before)])
+apply(build, lambda: Instance(directory))
 """
 
 

@@ -236,7 +236,7 @@ def test_attributes_are_undone(directory):
 
 def test_accepted(directory):
     apply(directory, provisional=True)
-    apply_transaction.accept(str(directory))
+    apply_transaction.confirm(str(directory))
     assert contents(directory) == NEW
     assert apply_transaction.undo(str(directory)) == ([], [])
     assert contents(directory) == NEW
@@ -250,7 +250,7 @@ def test_what_is_not_proven_counts_as_a_change(directory):
         assert (again.changed, again.requires) == (True, "reload")
         assert again.diff[0]["before_header"] == "the running Postfix"
     assert not apply(directory).changed, "of no concern to who does not ask for proof"
-    apply_transaction.accept(str(directory))
+    apply_transaction.confirm(str(directory))
     assert not apply(directory, provisional=True).changed
 
 

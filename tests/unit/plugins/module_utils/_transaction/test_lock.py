@@ -72,7 +72,7 @@ def test_the_wait_has_a_limit_and_names_the_other(main_cf, hold):
 
 
 def test_a_long_wait_is_told(main_cf, hold, monkeypatch):
-    monkeypatch.setattr(lock, "WORTH_TELLING", 0.2)
+    monkeypatch.setattr(lock, "REPORTED_WAIT_SECONDS", 0.2)
     other = hold(0.6)
     with lock.held(str(main_cf), limit=30) as waited:
         assert f"for process {other.pid} (python" in waited

@@ -91,12 +91,12 @@ REFUSED = "host hub.example.test[192.0.2.1] said: 554 5.7.1 <postmaster@hub.exam
     ],
 )
 def test_outcome(reason, status, outcome, accepted):
-    found = delivery_verification.verdict([*START, tls(), delivery(reason, status)], "postmaster@hub.example.test")
+    found = delivery_verification.delivery_of([*START, tls(), delivery(reason, status)], "postmaster@hub.example.test")
     assert (found.outcome, found.accepted, found.reason) == (outcome, accepted, reason)
 
 
 def test_the_other_side():
-    found = delivery_verification.verdict(
+    found = delivery_verification.delivery_of(
         [*START, tls(), delivery("250 2.1.5 Ok", "deliverable")], "Postmaster@hub.example.test"
     )
     assert (found.tls, found.protocol, found.cipher) == ("Verified", "TLSv1.3", "TLS_AES_256_GCM_SHA384")
@@ -114,7 +114,7 @@ def test_the_other_side():
 )
 def test_tls_of_something_else(line):
     assert (
-        delivery_verification.verdict(
+        delivery_verification.delivery_of(
             [line, delivery("250 2.1.5 Ok", "deliverable")], "postmaster@hub.example.test"
         ).tls
         == ""
@@ -125,7 +125,7 @@ def test_a_line_with_the_queue_id():
     """Since Postfix 3.10 a line about TLS may bear it."""
     line = tls().replace("]: ", "]: 45B2827C7ED: ", 1)
     assert (
-        delivery_verification.verdict(
+        delivery_verification.delivery_of(
             [line, delivery("250 2.1.5 Ok", "deliverable")], "postmaster@hub.example.test"
         ).tls
         == "Verified"
@@ -144,4 +144,4 @@ def test_a_line_with_the_queue_id():
     ids=["nothing", "queued", "another probe", "a mail", "a mail that waits"],
 )
 def test_not_known_yet(lines):
-    assert delivery_verification.verdict(lines, "postmaster@hub.example.test") is None
+    assert delivery_verification.delivery_of(lines, "postmaster@hub.example.test") is None

@@ -97,7 +97,7 @@ class Host:
         return answer
 
     def prove(self, check_mode=False, **options):
-        return verify.prove(self.instance, {**OPTIONS, **options}, check_mode, self.ask)
+        return verify.verify(self.instance, {**OPTIONS, **options}, check_mode, self.ask)
 
     def main_cf(self):
         return (self.directory / "main.cf").read_text()
@@ -108,9 +108,9 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    for name, seconds in (("GLANCE", 0), ("PATIENCE", 0.2), ("_PAUSE", 0.01)):
+    for name, seconds in (("FIRST_LOOK_SECONDS", 0), ("NEXT_HOP_SECONDS", 0.2), ("_PAUSE", 0.01)):
         monkeypatch.setattr(verify, name, seconds)
-    monkeypatch.setattr(master.Service, "_has_unit", lambda self: False)
+    monkeypatch.setattr(master.Master, "_has_unit", lambda self: False)
     old = f"queue_directory = {tmp_path}/queue\nmaillog_file = {tmp_path}/maillog\nmyhostname = host.example.test\nmydestination =\n"
     (tmp_path / "main.cf").write_text(old)
     (tmp_path / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n")
@@ -175,7 +175,9 @@ def test_a_resolver_that_validates(dane, nameservers):
 )
 def test_a_resolver_that_does_not_validate(dane, nameservers, name, says):
     nameservers[name] = NOT_SIGNED
-    with pytest.raises(verify.NotProven, match=rf"{says}.*\[unvalidated_dns\]\. The configuration from before is back"):
+    with pytest.raises(
+        verify.VerificationFailed, match=rf"{says}.*\[unvalidated_dns\]\. The configuration from before is back"
+    ):
         dane.prove(dependencies="error", bogus_names=["broken.test"] if name == "broken.test" else [])
     assert dane.main_cf() == dane.old
 
@@ -189,7 +191,7 @@ def test_a_resolver_that_does_not_validate_may_be_no_more_than_a_warning(dane, n
 
 def test_it_does_not_hold(host):
     host.answers = [WRONG, RIGHT]
-    with pytest.raises(verify.NotProven) as caught:
+    with pytest.raises(verify.VerificationFailed) as caught:
         host.prove()
     message = str(caught.value)
     assert message.startswith(
@@ -236,7 +238,8 @@ def test_what_postfix_logs_is_told(host):
 
     host.answers = [break_down, RIGHT]
     with pytest.raises(
-        verify.NotProven, match=r"Postfix's log: postfix/smtpd\[7\]: warning: unknown smtpd restriction: x\. The"
+        verify.VerificationFailed,
+        match=r"Postfix's log: postfix/smtpd\[7\]: warning: unknown smtpd restriction: x\. The",
     ):
         host.prove()
 
@@ -248,7 +251,9 @@ def test_a_daemon_that_dies_unseen(host):
         return RIGHT
 
     host.answers = [die, RIGHT]
-    with pytest.raises(verify.NotProven, match=r"postfix/cleanup\[7\]: fatal: bad boolean configuration: x = True"):
+    with pytest.raises(
+        verify.VerificationFailed, match=r"postfix/cleanup\[7\]: fatal: bad boolean configuration: x = True"
+    ):
         host.prove()
     assert host.main_cf() == host.old
 
@@ -265,7 +270,7 @@ def test_a_users_mistake_meanwhile_is_not_the_configurations(host):
 
 def test_a_reload_is_not_enough_to_free_what_is_throttled(host):
     host.answers = [WRONG, WRONG, RIGHT]
-    with pytest.raises(verify.NotProven, match="is back and in service"):
+    with pytest.raises(verify.VerificationFailed, match="is back and in service"):
         host.prove()
     assert host.commands == ["reload", "reload", "stop", "start"]
 
@@ -273,24 +278,24 @@ def test_a_reload_is_not_enough_to_free_what_is_throttled(host):
 def test_nor_is_it_for_what_serves_no_port(host, monkeypatch):
     """A reload leaves qmgr(8) throttled; after a restart it is there."""
     monkeypatch.setattr(
-        master.Service, "not_woken", lambda self, seconds: [] if host.commands[-1] == "start" else ["qmgr"]
+        master.Master, "not_woken", lambda self, seconds: [] if host.commands[-1] == "start" else ["qmgr"]
     )
     host.answers = [WRONG, RIGHT]
-    with pytest.raises(verify.NotProven, match="is back and in service"):
+    with pytest.raises(verify.VerificationFailed, match="is back and in service"):
         host.prove()
     assert host.commands == ["reload", "reload", "stop", "start"]
 
 
 def test_what_does_not_come_back_is_told(host, monkeypatch):
-    monkeypatch.setattr(master.Service, "not_woken", lambda self, seconds: ["qmgr"])
+    monkeypatch.setattr(master.Master, "not_woken", lambda self, seconds: ["qmgr"])
     host.answers = [WRONG, RIGHT]
-    with pytest.raises(verify.NotProven, match="is back, but does not hold either: qmgr has not been started"):
+    with pytest.raises(verify.VerificationFailed, match="is back, but does not hold either: qmgr has not been started"):
         host.prove()
 
 
 def test_the_old_configuration_does_not_hold_either(host):
     host.answers = [WRONG]
-    with pytest.raises(verify.NotProven, match=r"is back, but does not hold either: .*451 4\.3\.5"):
+    with pytest.raises(verify.VerificationFailed, match=r"is back, but does not hold either: .*451 4\.3\.5"):
         host.prove()
     assert host.main_cf() == host.old
 
@@ -301,7 +306,9 @@ def test_master_dies_of_a_reload_that_succeeded(host):
         return RIGHT
 
     host.answers = [die, RIGHT]
-    with pytest.raises(verify.NotProven, match=r"master\(8\) of .* died after its reload.*is back and in service"):
+    with pytest.raises(
+        verify.VerificationFailed, match=r"master\(8\) of .* died after its reload.*is back and in service"
+    ):
         host.prove()
     assert host.commands == ["reload", "start"]
     assert host.main_cf() == host.old and host.master
@@ -309,27 +316,30 @@ def test_master_dies_of_a_reload_that_succeeded(host):
 
 def test_master_that_has_taken_over_is_not_waited_for(host, monkeypatch):
     looks = []
-    monkeypatch.setattr(master.Service, "has_taken_over", lambda self: not looks.append(1))
+    monkeypatch.setattr(master.Master, "has_taken_over", lambda self: not looks.append(1))
     host.prove(settle=600)
     assert len(looks) == 2, "before the ports are asked, and afterwards"
 
 
 def test_one_that_dies_after_it_has_taken_over(host, monkeypatch):
-    monkeypatch.setattr(master.Service, "has_taken_over", lambda self: True)
+    monkeypatch.setattr(master.Master, "has_taken_over", lambda self: True)
 
     def die():
         host.die()
         return RIGHT
 
     host.answers = [die, RIGHT]
-    with pytest.raises(verify.NotProven, match=r"master\(8\) of .* died after its reload.*is back and in service"):
+    with pytest.raises(
+        verify.VerificationFailed, match=r"master\(8\) of .* died after its reload.*is back and in service"
+    ):
         host.prove(settle=600)
 
 
 def test_postfix_refuses_to_reload(host):
     host.failing = {"reload": b"postfix: fatal: bad numerical configuration\n"}
     with pytest.raises(
-        verify.NotProven, match=r"reload: postfix: fatal: bad numerical configuration.* not in service: running"
+        verify.VerificationFailed,
+        match=r"reload: postfix: fatal: bad numerical configuration.* not in service: running",
     ):
         host.prove()
     assert host.main_cf() == host.old
@@ -343,22 +353,22 @@ def test_postfix_that_does_not_run_is_started(host):
 
 def test_nothing_is_started_that_nobody_asked_for(host):
     host.die()
-    with pytest.raises(verify.NotProven, match="does not run"):
+    with pytest.raises(verify.VerificationFailed, match="does not run"):
         host.prove(requires="none", on_failure="fail")
     assert host.commands == []
 
 
 def test_only_fail(host):
     host.answers = [WRONG]
-    with pytest.raises(verify.NotProven, match="What is configured is in service"):
+    with pytest.raises(verify.VerificationFailed, match="What is configured is in service"):
         host.prove(on_failure="fail")
     assert host.main_cf() == host.old + "# new\n" and host.unproven() == [".unproven-1"]
 
 
 def test_nothing_to_undo(host):
-    apply.accept(str(host.directory))
+    apply.confirm(str(host.directory))
     host.answers = [WRONG]
-    with pytest.raises(verify.NotProven, match="Nothing was changed before, so that there is nothing to undo"):
+    with pytest.raises(verify.VerificationFailed, match="Nothing was changed before, so that there is nothing to undo"):
         host.prove(requires="none")
     assert host.commands == []
 
@@ -380,7 +390,9 @@ def test_an_error_while_asking_is_a_failure(host):
         raise HostError("running", "openssl", "the program is not installed")
 
     host.answers = [fail, RIGHT]
-    with pytest.raises(verify.NotProven, match="openssl: the program is not installed.* is back and in service"):
+    with pytest.raises(
+        verify.VerificationFailed, match="openssl: the program is not installed.* is back and in service"
+    ):
         host.prove()
     assert host.main_cf() == host.old
 
@@ -402,7 +414,7 @@ def hub(host):
         "[hub.example.test]:587 secure\nweak.example.test may\nelsewhere.test encrypt\n"
     )
     os.utime(host.directory / "main.cf", (1, 1))
-    apply.accept(str(host.directory))
+    apply.confirm(str(host.directory))
     return host
 
 
@@ -429,7 +441,7 @@ def test_a_next_hop(hub, delivery, options, problems, warnings):
     hub.delivery = delivery
     try:
         result = hub.prove(on_failure="fail", **options)
-    except verify.NotProven as error:
+    except verify.VerificationFailed as error:
         result = error.result
     assert (len(result["problems"]), len(result["warnings"])) == (problems, warnings), result
     assert all("[hub.example.test]:587" in text for text in result["problems"] + result["warnings"])

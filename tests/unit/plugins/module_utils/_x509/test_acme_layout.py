@@ -56,6 +56,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_
 )
 def test_find(provider, given, there, key, certificate):
     wanted = {"directory": None, "key_type": None, **given}
-    found = acme_layout.find(provider, "a.b", exists=there.__contains__, **wanted)
+    found = acme_layout.locate_files(provider, "a.b", exists=there.__contains__, **wanted)
     assert (found.private_key, found.certificate) == (key, certificate)
     assert found.remedy.startswith("Obtain it first (")

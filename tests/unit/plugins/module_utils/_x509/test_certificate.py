@@ -25,7 +25,7 @@ KEY = b"-----BEGIN PRIVATE KEY-----\nMAMCAQE=\n-----END PRIVATE KEY-----\n"
 
 
 def sample(name: str, version: str) -> Certificate:
-    der = certificate.certificates((SAMPLES / f"{name}.pem").read_bytes())[0]
+    der = certificate.pem_certificates((SAMPLES / f"{name}.pem").read_bytes())[0]
     return certificate.read_certificate(der, (SAMPLES / f"{name}.{version}.txt").read_bytes())
 
 
@@ -100,16 +100,16 @@ def test_blocks(text, labels):
 )
 def test_no_certificate(text, message):
     with pytest.raises(PemError) as caught:
-        certificate.certificates(text)
+        certificate.pem_certificates(text)
     assert message in str(caught.value)
 
 
 def test_certificates_skips_what_is_none():
-    assert len(certificate.certificates(KEY + CERTIFICATE + KEY + CERTIFICATE)) == 2
+    assert len(certificate.pem_certificates(KEY + CERTIFICATE + KEY + CERTIFICATE)) == 2
 
 
 def test_canonical_pem_is_what_openssl_writes():
-    assert certificate.to_pem(certificate.certificates(CERTIFICATE)[0]) == CERTIFICATE
+    assert certificate.to_pem(certificate.pem_certificates(CERTIFICATE)[0]) == CERTIFICATE
 
 
 @given(st.binary(min_size=1, max_size=300))
@@ -117,7 +117,7 @@ def test_pem_round_trip(content):
     length = len(content)
     header = bytes([length]) if length < 128 else bytes([0x82]) + length.to_bytes(2, "big")
     der = b"\x30" + header + content
-    assert certificate.certificates(certificate.to_pem(der)) == [der]
+    assert certificate.pem_certificates(certificate.to_pem(der)) == [der]
 
 
 @given(
@@ -134,10 +134,10 @@ def test_any_text_has_blocks(lines):
 
 def test_bundle():
     ders = [b"\x30\x01a", b"\x30\x01b"]
-    text = certificate.bundle("whose it is", ders)
+    text = certificate.bundle_text("whose it is", ders)
     assert text.startswith(b"# whose it is\n-----BEGIN CERTIFICATE-----\n")
     assert text.endswith(b"-----END CERTIFICATE-----\n")
-    assert certificate.certificates(text) == ders
+    assert certificate.pem_certificates(text) == ders
 
 
 # Fingerprints
@@ -232,7 +232,7 @@ def test_leaf(version):
     assert leaf.authority is False and not leaf.self_issued
     assert leaf.subject_key_id == "02:82:11:FA:0C:CB:D4:C7:EE:57:2F:C9:8E:AC:5B:7A:14:66:7A:FE"
     assert leaf.authority_key_id == "DF:B9:D0:C1:B9:63:D8:5D:9F:DB:28:C6:6D:D1:5D:F7:4F:AE:28:07"
-    facts = certificate.facts(leaf)
+    facts = certificate.certificate_facts(leaf)
     assert (facts["key_type"], facts["key_bits"]) == ("rsa", 2048)
     assert (facts["not_before"], facts["not_after"]) == ("2026-11-23T01:50:11Z", "2036-11-20T01:50:11Z")
     assert facts["fingerprint"]["sha1"] == "9F:D7:FD:09:36:99:34:96:4E:42:1E:92:56:A1:65:90:BD:65:FE:DA"
@@ -276,7 +276,7 @@ def test_output_that_cannot_be_read(old, new, message):
 
 def test_facts_to_come():
     facts = certificate.facts_to_come("CN=hub", ["hub"], "ecdsa", 256, None)
-    assert facts.keys() == certificate.facts(sample("leaf", "3.0")).keys()
+    assert facts.keys() == certificate.certificate_facts(sample("leaf", "3.0")).keys()
     assert (
         facts["fingerprint"]
         == facts["public_key_fingerprint"]
@@ -289,7 +289,7 @@ def test_facts_to_come():
 
 def test_facts_unread():
     facts = certificate.facts_unread(b"abc")
-    assert facts.keys() == certificate.facts(sample("leaf", "3.0")).keys()
+    assert facts.keys() == certificate.certificate_facts(sample("leaf", "3.0")).keys()
     assert facts["fingerprint"] == certificate.fingerprints(b"abc") and facts["names"] == []
     assert {facts[name] for name in ("subject", "issuer", "not_after", "key_type", "key_bits", "serial")} == {None}
     assert set(facts["public_key_fingerprint"].values()) == {None}
