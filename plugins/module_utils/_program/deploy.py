@@ -77,11 +77,16 @@ def main(
         return max(bundles, certificates)
     is_concerned = _selection(arguments, environment)
     if is_concerned is None:
-        if arguments and arguments[0] != "deploy_cert" and _OPERATION.fullmatch(arguments[0]):
+        if arguments and arguments[0] != "deploy_cert" and is_hook_operation(arguments[0]):
             return 0  # another of dehydrated's operations
         sys.stderr.write(f"{USAGE}\n")
         return 2
     return _each(RenewalKind.CERTIFICATE, is_concerned, lambda spec: deploy(spec, probe_port))
+
+
+def is_hook_operation(word: str) -> bool:
+    """Whether a word is the form of what dehydrated gives its hook as the first argument, such as ``deploy_cert``."""
+    return bool(_OPERATION.fullmatch(word))
 
 
 def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Optional[Callable[[RenewalSpec], bool]]:

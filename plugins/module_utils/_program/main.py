@@ -15,7 +15,8 @@ from . import deploy
 NAME = "mailops-postfix"
 
 USAGE = f"""\
-usage: {NAME} deploy ...    bring renewed certificates and CAs into service; see {NAME} deploy --help
+usage: {NAME} deploy ...      bring renewed certificates and CAs into service; see {NAME} deploy --help
+       {NAME} OPERATION ...   the same, as dehydrated calls its hook
 
 Exit status: 0 done, or nothing to do; 1 failed; 2 wrong arguments."""
 
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run a verb with the rest of the arguments; the exit status."""
     os.umask(0o022)
     verb, *rest = arguments or [""]
+    if deploy.is_hook_operation(verb):
+        return deploy.main(arguments)
     if verb in ("-h", "--help"):
         sys.stdout.write(f"{USAGE}\n")
         return 0
