@@ -261,9 +261,9 @@ def _plan(
     secret = _is_secret(_status(path), attributes.mode)
     seal = lookup_table_format.seal(path, map_type, utf8)
     if text.after is None:
-        changes = [Change(path, _not_made, b"", attributes=attributes, secret=secret, seal=seal)]
+        changes = [Change(path, _not_made, b"", attributes=attributes, secret=secret, stamp=seal)]
     else:
-        changes = [Change(path, text.after, text.before, attributes=attributes, secret=secret, seal=seal)]
+        changes = [Change(path, text.after, text.before, attributes=attributes, secret=secret, stamp=seal)]
     if map_type in lookup_table_format.COMPILED:
         changes.append(_compiled(instance, path, map_type, text, attributes, utf8, secret))
     changes += _other_types(instance, path, map_type, text, attributes, secret, main_cf or {})
@@ -303,7 +303,7 @@ def _other_types(
         known = next((name for name in used if name in instance.map_types), "")
         if known and text.after is not None:
             compiled = _compiled(instance, path, known, text, attributes, _wants_utf8(instance), secret)
-            changes.append(replace(compiled, seal=""))
+            changes.append(replace(compiled, stamp=""))
     return changes
 
 
@@ -459,7 +459,7 @@ def _compiled(
         _attributes_of_compiled(attributes, text_status, status),
         secret=True,
         not_before=text_status.st_mtime if text_status is not None and text.before == text.after else 0.0,
-        seal=lookup_table_format.seal(path, map_type, utf8),
+        stamp=lookup_table_format.seal(path, map_type, utf8),
     )
 
 
