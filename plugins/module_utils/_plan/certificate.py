@@ -370,7 +370,8 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
     """
     command: list[str] = ["openssl", "verify"]
     if options["side"] != "client":
-        # A server that knows a client certificate by its fingerprint accepts it without the clientAuth purpose; a server certificate needs serverAuth.
+        # A server that knows a client certificate by its fingerprint accepts it without the clientAuth purpose.
+        # A server certificate needs serverAuth.
         command += ["-purpose", "sslserver"]
     ca_file = options["ca_file"]
     if ca_file:
