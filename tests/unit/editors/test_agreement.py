@@ -465,7 +465,7 @@ def options_of(answer, name):
 
 def check_master_cf(postfix, scratch, before, services):
     try:
-        declarations = master_cf_spec.merged([master_cf_spec.service_specs(service) for service in services])
+        declarations = master_cf_spec.merged_specs([master_cf_spec.service_spec(service) for service in services])
     except DeclarationError as error:
         assert "brace in option" in str(error) or "same service" in str(error), error
         return "refused"
@@ -661,7 +661,7 @@ def test_master_cf_corpus(postfix, scratch, file, edit):
     if file.startswith("hard-fatal"):
         with pytest.raises(GrammarError, match=r"/x/master.cf:2: "):
             master_cf_edit.edit_master_cf(
-                before, [master_cf_spec.service_specs({"service": "smtp/inet"})], "/x/master.cf"
+                before, [master_cf_spec.service_spec({"service": "smtp/inet"})], "/x/master.cf"
             )
     check_master_cf(postfix, scratch, before, edit)
 

@@ -180,7 +180,7 @@ def description(services: list[master_cf.MasterEntry]) -> dict[str, str]:
 
 @pytest.mark.parametrize("service", DECLARED, ids=[str(index) for index in range(len(DECLARED))])
 def test_master_cf(service, examples):
-    declaration = master_cf_spec.service_specs(service)
+    declaration = master_cf_spec.service_spec(service)
     owned = " ".join(master_cf.endpoint(declaration.name, declaration.type))
     read = 0
     for text in texts("master.cf", 10 * examples):

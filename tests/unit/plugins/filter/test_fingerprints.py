@@ -19,6 +19,7 @@ from ansible_collections.mailops.postfix.plugins.filter.public_key_fingerprint i
     FilterModule as PublicKeyFingerprint,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 
 certificate_fingerprint = CertificateFingerprint().filters()["certificate_fingerprint"]
 public_key_fingerprint = PublicKeyFingerprint().filters()["public_key_fingerprint"]
@@ -46,16 +47,16 @@ def made(tmp_path_factory):
     return result
 
 
-@pytest.mark.parametrize("digest", certificate_x509.DIGESTS)
+@pytest.mark.parametrize("digest", pem.DIGESTS)
 @pytest.mark.parametrize("kind", KEYS)
 def test_certificate_as_openssl_says(made, kind, digest):
     certificate = made[kind][0]
     expected = openssl("x509", "-noout", "-fingerprint", f"-{digest}", stdin=certificate).strip().partition("=")[2]
     assert certificate_fingerprint(certificate, digest) == expected
-    assert certificate_x509.fingerprints(certificate_x509.pem_certificates(certificate.encode())[0])[digest] == expected
+    assert pem.fingerprints_by_digest(pem.certificates(certificate.encode())[0])[digest] == expected
 
 
-@pytest.mark.parametrize("digest", certificate_x509.DIGESTS)
+@pytest.mark.parametrize("digest", pem.DIGESTS)
 @pytest.mark.parametrize("kind", KEYS)
 def test_public_key_as_openssl_says(made, kind, digest, tmp_path):
     certificate, key, _private = made[kind]
@@ -66,7 +67,7 @@ def test_public_key_as_openssl_says(made, kind, digest, tmp_path):
     assert public_key_fingerprint(key, digest) == expected
     output = openssl("x509", *certificate_x509.X509_ARGUMENTS, stdin=certificate).encode()
     facts = certificate_x509.certificate_facts(
-        certificate_x509.read_certificate(certificate_x509.pem_certificates(certificate.encode())[0], output)
+        certificate_x509.read_certificate(pem.certificates(certificate.encode())[0], output)
     )
     assert facts["public_key_fingerprint"][digest] == expected
     assert facts["key_type"] == kind

@@ -17,7 +17,7 @@ SHA256 = ":".join(["AB"] * 32)
     [(SHA256, "sha256"), (SHA256.replace(":", "").lower(), "sha256"), (SHA256, "")],
 )
 def test_a_fingerprint(value, digest):
-    assert fingerprints.mistake(value, digest) is None
+    assert fingerprints.fingerprint_mistake(value, digest) is None
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,6 @@ def test_a_fingerprint(value, digest):
     ],
 )
 def test_no_fingerprint(value, digest, cause, remedy):
-    said = fingerprints.mistake(value, digest)
+    said = fingerprints.fingerprint_mistake(value, digest)
     assert said is not None
     assert cause in said[0] and remedy in said[1]

@@ -30,7 +30,7 @@ scalemail-backend unix -       n       n       -       2       pipe
 
 
 def edit(text, *services):
-    declarations = [master_cf_spec.service_specs(service) for service in services]
+    declarations = [master_cf_spec.service_spec(service) for service in services]
     after = master_cf_edit.edit_master_cf(text, declarations)
     assert master_cf_edit.edit_master_cf(after, declarations) == after, "the second run changes something"
     return after
@@ -396,7 +396,7 @@ REFUSED = [
 @pytest.mark.parametrize(("service", "message"), REFUSED)
 def test_declarations_that_master_cf_cannot_hold(service, message):
     with pytest.raises((DeclarationError, GrammarError)) as error:
-        master_cf_spec.service_specs(service)
+        master_cf_spec.service_spec(service)
     assert message in str(error.value)
 
 
@@ -407,20 +407,20 @@ def test_a_new_service_needs_a_command():
 
 def test_two_names_of_one_service_are_refused():
     services = [
-        master_cf_spec.service_specs({"service": f"{name}/inet", "command": "smtpd"})
+        master_cf_spec.service_spec({"service": f"{name}/inet", "command": "smtpd"})
         for name in ("smtps", "submissions")
     ]
     with pytest.raises(DeclarationError, match="same service as smtps/inet"):
-        master_cf_spec.merged(services)
+        master_cf_spec.merged_specs(services)
 
 
 def test_later_declarations_of_a_service_override_earlier_ones():
-    merged = master_cf_spec.merged(
+    merged = master_cf_spec.merged_specs(
         [
-            master_cf_spec.service_specs(
+            master_cf_spec.service_spec(
                 {"service": "a/unix", "command": "x", "chroot": True, "options": {"p": 1, "q": 2}}
             ),
-            master_cf_spec.service_specs({"service": "a/unix", "chroot": False, "options": {"q": None}}),
+            master_cf_spec.service_spec({"service": "a/unix", "chroot": False, "options": {"q": None}}),
         ]
     )
     assert [(item.columns, item.options) for item in merged] == [
@@ -434,13 +434,13 @@ def test_later_declarations_of_a_service_override_earlier_ones():
 )
 def test_arguments_of_another_program_do_not_outlive_it(later, arguments):
     services = [{"service": "a/unix", "command": "pipe argv=/x"}, {"service": "a/unix", **later}]
-    merged = master_cf_spec.merged([master_cf_spec.service_specs(service) for service in services])
+    merged = master_cf_spec.merged_specs([master_cf_spec.service_spec(service) for service in services])
     assert [item.arguments for item in merged] == [arguments]
 
 
 def test_no_list_of_an_option_holds_null():
     with pytest.raises(DeclarationError, match="mynetworks"):
-        master_cf_spec.service_specs(
+        master_cf_spec.service_spec(
             {"service": "a/unix", "command": "smtp", "options": {"mynetworks": [None, "127.0.0.1"]}}
         )
 
@@ -481,7 +481,7 @@ def test_entries_that_postfix_reads_and_nobody_can_mean(text, message):
     assert master_cf.mistakes(text, "f") == [message]
     with pytest.raises(GrammarError, match="editing f:"):
         master_cf_edit.edit_master_cf(
-            text, [master_cf_spec.service_specs({"service": "smtp/inet", "chroot": False})], "f"
+            text, [master_cf_spec.service_spec({"service": "smtp/inet", "chroot": False})], "f"
         )
 
 

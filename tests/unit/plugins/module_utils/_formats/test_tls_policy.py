@@ -12,8 +12,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats.tls_polic
 from ansible_collections.mailops.postfix.plugins.module_utils._formats.tls_policy_spec import (
     GRADES,
     check_policy,
-    doubts,
     from_declaration,
+    policy_warnings,
     render,
 )
 from hypothesis import given, settings
@@ -172,7 +172,7 @@ def test_fingerprints_may_stand_in_main_cf():
     ("protocols", "doubted"), [("TLSv1.2", True), (">=TLSv1.2", False), ("", False), ("TLSv1.2, !TLSv1.3", False)]
 )
 def test_allow_lists_are_doubted(protocols, doubted):
-    found = doubts(Policy(HUB, "encrypt", protocols=protocols))
+    found = policy_warnings(Policy(HUB, "encrypt", protocols=protocols))
     assert bool(found) == doubted
     assert not doubted or "TLSv1.3 is off" in found[0]
 
@@ -220,7 +220,7 @@ def test_entries_that_postfix_takes_for_wrong(text, message):
 
 
 names = st.from_regex(r"\A\.?[a-z0-9]{1,5}(\.[a-z]{2,4}){0,2}\Z").filter(
-    lambda name: tls_policy.is_hostname(name.lstrip("."))
+    lambda name: tls_policy.is_postfix_hostname(name.lstrip("."))
 )
 common = {
     "nexthop": st.sampled_from([HUB, "example.org", ".example.org"]),

@@ -12,7 +12,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_m
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.system import Host
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import tls_policy
-from ansible_collections.mailops.postfix.plugins.module_utils._x509.certificate import fingerprint, to_pem
+from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import fingerprint, to_pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
 from cryptography.hazmat.primitives.serialization import Encoding
 

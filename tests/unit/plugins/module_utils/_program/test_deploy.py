@@ -30,7 +30,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import 
 from ansible_collections.mailops.postfix.plugins.module_utils._program import deploy, install
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, ROOT, issue, write
 
 NAME = "mx1.example.org"
@@ -40,7 +40,7 @@ THIRD = issue(NAME, MIDDLE, names=[NAME])
 
 
 def leaf_of(issued):
-    return certificate.fingerprint(certificate.pem_certificates(issued.pem)[0])
+    return pem.fingerprint(pem.certificates(issued.pem)[0])
 
 
 class Host:
