@@ -91,8 +91,8 @@ DAMAGED = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n"
     [
         (certificate_fingerprint, "", "sha256", "mailops.postfix.certificate_fingerprint: it holds no certificate"),
         (certificate_fingerprint, "/etc/ssl/cert.pem", "sha256", "there is no PEM block in it"),
-        (certificate_fingerprint, None, "sha256", "the PEM text of a certificate is needed, not a NoneType"),
-        (certificate_fingerprint, b"x", "sha256", "not a bytes"),
+        (certificate_fingerprint, None, "sha256", "the input is of type NoneType. Give the PEM text of a certificate"),
+        (certificate_fingerprint, b"x", "sha256", "the input is of type bytes"),
         (
             certificate_fingerprint,
             "private",
@@ -104,15 +104,20 @@ DAMAGED = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n"
             certificate_fingerprint,
             "certificate",
             "sha-1",
-            "no digest is called 'sha-1'. Use one of md5, sha1, sha256, sha512",
+            "'sha-1' is not a valid digest. Use one of md5, sha1, sha256, sha512",
         ),
-        (certificate_fingerprint, "certificate", None, "no digest is called None"),
+        (certificate_fingerprint, "certificate", None, "None is not a valid digest"),
         (certificate_fingerprint, DAMAGED, "sha256", "the certificate is damaged"),
-        (certificate_fingerprint, DAMAGED[:40], "sha256", "the file is cut off"),
+        (certificate_fingerprint, DAMAGED[:40], "sha256", "the file is truncated"),
         (public_key_fingerprint, "", "sha256", "mailops.postfix.public_key_fingerprint: it holds no certificate"),
-        (public_key_fingerprint, 5, "sha256", "the PEM text of a certificate or public key is needed, not a int"),
+        (
+            public_key_fingerprint,
+            5,
+            "sha256",
+            "the input is of type int. Give the PEM text of a certificate or public key",
+        ),
         (public_key_fingerprint, "private", "sha256", "it holds no certificate but PRIVATE KEY"),
-        (public_key_fingerprint, "certificate", "sha3", "no digest is called 'sha3'"),
+        (public_key_fingerprint, "certificate", "sha3", "'sha3' is not a valid digest"),
         (public_key_fingerprint, DAMAGED, "sha256", "is damaged"),
         (public_key_fingerprint, DAMAGED.replace("CERTIFICATE", "PUBLIC KEY"), "sha256", "is damaged"),
     ],
@@ -135,5 +140,5 @@ def test_errors(made, function, text, digest, message):
 )
 def test_without_cryptography(made, monkeypatch, module, function):
     monkeypatch.setattr(module, "CRYPTOGRAPHY_ERROR", ImportError("No module named 'cryptography'"))
-    with pytest.raises(AnsibleFilterError, match="the Python package cryptography is needed on the controller"):
+    with pytest.raises(AnsibleFilterError, match="the Python package cryptography is required on the controller"):
         function(made["rsa"][0])

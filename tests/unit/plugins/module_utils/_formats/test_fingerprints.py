@@ -23,8 +23,8 @@ def test_a_fingerprint(value, digest):
 @pytest.mark.parametrize(
     ("value", "digest", "cause", "remedy"),
     [
-        ("AA:B", "sha256", "'AA:B' is no fingerprint", "hexadecimal"),
-        ("AA:BB", "", "has 2 bytes, no digest has so many", ""),
+        ("AA:B", "sha256", "'AA:B' is not a valid fingerprint", "hexadecimal"),
+        ("AA:BB", "", "has 2 bytes, which is not the length of any known digest", ""),
         (SHA256, "sha1", "32 bytes, but smtp_tls_fingerprint_digest is sha1", "digest to sha256, or give the sha1"),
         ("AA:BB", "sha1", "2 bytes, but smtp_tls_fingerprint_digest is sha1", "Give the sha1 fingerprint"),
     ],

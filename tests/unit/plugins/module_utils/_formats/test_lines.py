@@ -58,5 +58,5 @@ def test_bytes_survive_as_text(text):
 
 
 def test_what_is_no_character_is_refused():
-    with pytest.raises(DeclarationError, match=r"writing 'ab\\ud800c': it holds a lone surrogate"):
+    with pytest.raises(DeclarationError, match=r"writing 'ab\\ud800c': it contains a lone surrogate"):
         lines_format.to_bytes("ab\ud800c")

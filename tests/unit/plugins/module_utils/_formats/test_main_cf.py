@@ -94,19 +94,19 @@ def test_values_from_yaml(value, text):
 
 
 REFUSED = [
-    ({"x": {"a": 1}}, "x: a dict is not a value"),
-    ({"x": [["a"]]}, "x: a list may hold only"),
-    ({"x": ["a", None]}, "x: a list may hold only"),
+    ({"x": {"a": 1}}, "x: a value of type dict is not valid"),
+    ({"x": [["a"]]}, "x: a list may contain only"),
+    ({"x": ["a", None]}, "x: a list may contain only"),
     ({"x": "a\0b"}, "NUL"),
     ({"x": "a\ud800b"}, "lone surrogate"),
-    ({"x": 1e30}, "can't read the number 1e+30"),
-    ({"x": float("nan")}, "can't read the number nan"),
+    ({"x": 1e30}, "cannot read the number 1e+30"),
+    ({"x": float("nan")}, "cannot read the number nan"),
     ({"x": "a\n# b"}, "would be a comment"),
-    ({"x y": "1"}, "'x y': not a parameter name"),
-    ({"x=": "1"}, "'x=': not a parameter name"),
-    ({"#x": "1"}, "'#x': not a parameter name"),
-    ({"": "1"}, "'': not a parameter name"),
-    ({3: "1"}, "3: not a parameter name"),
+    ({"x y": "1"}, "'x y': it is not a valid parameter name"),
+    ({"x=": "1"}, "'x=': it is not a valid parameter name"),
+    ({"#x": "1"}, "'#x': it is not a valid parameter name"),
+    ({"": "1"}, "'': it is not a valid parameter name"),
+    ({3: "1"}, "3: it is not a valid parameter name"),
 ]
 
 

@@ -373,23 +373,23 @@ def test_edit(text, service, after):
 
 
 REFUSED = [
-    ({"service": "submission"}, "not NAME/TYPE"),
-    ({"service": "submission/tcp"}, "not NAME/TYPE"),
+    ({"service": "submission"}, "it is not NAME/TYPE"),
+    ({"service": "submission/tcp"}, "it is not NAME/TYPE"),
     ({"service": "a b/inet"}, "white space"),
     ({"service": "smtp/inet", "chrot": True}, "unknown column chrot"),
     ({"service": "smtp/inet", "chroot": "maybe"}, "chroot is 'maybe'"),
-    ({"service": "smtp/inet", "private": True}, "an inet service can't be private"),
-    ({"service": "smtp/inet", "private": None}, "an inet service can't be private"),
+    ({"service": "smtp/inet", "private": True}, "an inet service cannot be private"),
+    ({"service": "smtp/inet", "private": None}, "an inet service cannot be private"),
     ({"service": "pickup/unix", "wakeup": "-?"}, "wakeup is '-?'"),
     ({"service": "pickup/unix", "process_limit": "many"}, "process_limit is 'many'"),
     ({"service": "smtp/inet", "state": "gone"}, "unknown state 'gone'"),
     ({"service": "smtp/inet", "options": {"a": "{b"}}, "unbalanced brace in option a"),
-    ({"service": "smtp/inet", "command": "smtpd -o a = b"}, "-o 'a' is no name=value"),
+    ({"service": "smtp/inet", "command": "smtpd -o a = b"}, "-o 'a' is not name=value"),
     ({"service": "smtp/inet", "command": "smtpd -o { a = b"}, "missing '}'"),
     ({"service": "smtp/inet", "options": {"a": "} {"}}, "unbalanced brace in option a"),
     ({"service": "pickup/unix", "process_limit": "\u0663"}, "process_limit is"),
-    ({"service": "a\0b/unix"}, "a NUL"),
-    ({"service": "smtp/inet", "command": "smtpd\rx"}, "several lines"),
+    ({"service": "a\0b/unix"}, "a NUL byte"),
+    ({"service": "smtp/inet", "command": "smtpd\rx"}, "has several lines"),
 ]
 
 
@@ -401,7 +401,7 @@ def test_declarations_that_master_cf_cannot_hold(service, message):
 
 
 def test_a_new_service_needs_a_command():
-    with pytest.raises(DeclarationError, match="has no command"):
+    with pytest.raises(DeclarationError, match="no command is declared for it"):
         edit(SMTP, {"service": "submission/inet"})
 
 
@@ -446,7 +446,7 @@ def test_no_list_of_an_option_holds_null():
 
 
 GRAMMAR_ERRORS = [
-    (b"smtp inet n - y - smtpd\n", "master.cf:1: a service has 8 columns, this one has 7"),
+    (b"smtp inet n - y - smtpd\n", "master.cf:1: an entry has 8 columns, but this one has 7"),
     (b"#\n\nsmtp tcp n - y - - smtpd\n", "master.cf:3: unknown service type 'tcp'"),
     (b"smtp inet n - x - - smtpd\n", "chroot is 'x'"),
     (SMTP + b"  -o { a = b\n", "missing '}'"),
@@ -464,13 +464,16 @@ def test_entries_that_stop_master_are_named(text, message):
 
 
 MISTAKES = [
-    (SMTP + b"  -o a = b\n  -o c=d\n", "f:1: smtp/inet: -o 'a' is no name=value: the daemon stops on it"),
-    (b"#\n" + SMTP + b"  -o\n", "f:2: smtp/inet: -o without name=value: the daemon stops on it"),
-    (SMTP + b"  -o a=b \0 -o c=d\n", "f:1: smtp/inet: it holds a NUL byte, and Postfix reads nothing behind that"),
-    (SMTP + b" -v{o a=b}\n", "f:1: smtp/inet: '-v{o a=b}' is no option: the daemon stops on it"),
+    (SMTP + b"  -o a = b\n  -o c=d\n", "f:1: smtp/inet: -o 'a' is not name=value: the daemon stops at it"),
+    (b"#\n" + SMTP + b"  -o\n", "f:2: smtp/inet: -o without name=value: the daemon stops at it"),
+    (
+        SMTP + b"  -o a=b \0 -o c=d\n",
+        "f:1: smtp/inet: it contains a NUL byte, and Postfix ignores the rest of the entry",
+    ),
+    (SMTP + b" -v{o a=b}\n", "f:1: smtp/inet: '-v{o a=b}' is not a valid option: the daemon stops at it"),
     (
         SMTP + b"# x\n\x0b -o a=b\n",
-        "f:1: smtp/inet: a line of it starts with VT or FF, which makes one word of it and the line before",
+        "f:1: smtp/inet: one of its lines starts with VT or FF, so that Postfix joins it with the last word of the line before",
     ),
 ]
 
@@ -489,8 +492,8 @@ def test_two_live_entries_for_one_service():
     text = b"465 inet n - y - - smtpd\n# x\nsmtps inet n - y - - smtpd\nx unix n - - - - a\nx unix - - - - - a\n"
     text += b"[127.0.0.1]:25 inet n - - - - a\n127.0.0.1:smtp inet n - - - - a\n"
     assert master_cf.mistakes(text, "f") == [
-        "f:3: smtps/inet is the same service as 465/inet in line 1; Postfix uses the last of them",
-        "f:7: 127.0.0.1:smtp/inet is the same service as [127.0.0.1]:25/inet in line 6; Postfix uses the last of them",
+        "f:3: smtps/inet is the same service as 465/inet in line 1; Postfix uses the last one",
+        "f:7: 127.0.0.1:smtp/inet is the same service as [127.0.0.1]:25/inet in line 6; Postfix uses the last one",
     ]
 
 

@@ -189,7 +189,7 @@ REFUSALS = {
     "DER": ({"certificate": LEAF.certificate.public_bytes(Encoding.DER)}, "cert.pem: it holds no certificate"),
     "truncated chain": (
         {"certificate": FULL_CHAIN[:-40]},
-        "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is cut off",
+        "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is truncated",
     ),
     "damaged": ({"certificate": pem.to_pem(b"\x30\x03\x02\x01\x01")}, "cert.pem: openssl cannot read it"),
     "CA first": ({"certificate": MIDDLE.pem + LEAF.pem}, "does not belong to the first certificate in"),

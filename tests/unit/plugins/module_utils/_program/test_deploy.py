@@ -224,7 +224,7 @@ OTHER_NAME = issue("mx2.example.org", MIDDLE, names=["mx2.example.org"])
 
 WAYS = {
     "another key": (lambda host, _m: host.renew(key=FIRST.key_pem), "this private key does not belong to the first"),
-    "truncated chain": (lambda host, _m: host.renew(chain=(SECOND.pem + MIDDLE.pem)[:-40]), "the file is cut off"),
+    "truncated chain": (lambda host, _m: host.renew(chain=(SECOND.pem + MIDDLE.pem)[:-40]), "the file is truncated"),
     "leaf alone": (lambda host, _m: host.renew(chain=SECOND.pem), "unable to get local issuer certificate"),
     "expired": (lambda host, _m: host.renew(EXPIRED), "it expired on"),
     "wrong name": (lambda host, _m: host.renew(OTHER_NAME), f"the certificate does not cover {NAME}"),

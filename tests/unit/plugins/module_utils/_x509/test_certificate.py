@@ -118,11 +118,11 @@ def test_without_extensions(version):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b"serial=", b"Serial=", "openssl did not say all"),
-        (b"PUBLIC KEY", b"KEY", "openssl did not say all"),
-        (b"notAfter=Nov", b"notAfter=M\xc3\xa4r", "date that cannot be read"),
-        (b"notAfter=Nov", b"notAfter=Okt", "date that cannot be read"),
-        (b" GMT", b"", "date that cannot be read"),
+        (b"serial=", b"Serial=", "the output of openssl x509 is incomplete"),
+        (b"PUBLIC KEY", b"KEY", "the output of openssl x509 is incomplete"),
+        (b"notAfter=Nov", b"notAfter=M\xc3\xa4r", "the output of openssl x509 contains an invalid date"),
+        (b"notAfter=Nov", b"notAfter=Okt", "the output of openssl x509 contains an invalid date"),
+        (b" GMT", b"", "the output of openssl x509 contains an invalid date"),
     ],
 )
 def test_output_that_cannot_be_read(old, new, message):
@@ -243,7 +243,7 @@ LEAF, MIDDLE, ROOT = certificate_of("leaf", "middle"), certificate_of("middle", 
         ([certificate_of("leaf", "middle", issuer_id="A"), MIDDLE], ""),
         (
             [certificate_of("leaf", "middle", issuer_id="A"), certificate_of("middle", "root", key_id="B")],
-            "certificate 2 is CN=middle, but another one of this name issued the one before it",
+            "certificate 2 is CN=middle, but a different certificate with this name issued the one before it",
         ),
     ],
 )
@@ -268,7 +268,7 @@ def test_order(chain, problem):
             "unsuitable certificate purpose (at depth 0); certificate has expired (at depth 1)",
         ),
         (b"Error loading file ca.pem\n", "Error loading file ca.pem"),
-        (b"", "openssl verify failed without a word"),
+        (b"", "openssl verify failed without an error message"),
     ],
 )
 def test_verify_problem(output, problem):

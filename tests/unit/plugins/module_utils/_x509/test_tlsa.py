@@ -7,8 +7,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import tlsa
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem, tlsa
 
 A, B = ":".join(["AA"] * 32), ":".join(["BB"] * 32)
 
@@ -46,8 +45,8 @@ def test_records(certificate, options, expected):
 @pytest.mark.parametrize(
     ("certificate", "message"),
     [
-        ({}, "it has no certificate: give what the module mailops.postfix.certificate returns"),
-        (result(names=["*.example.org"]), "there is no name to publish a record for: give hostnames"),
+        ({}, "it has no certificate: give the result of the module mailops.postfix.certificate"),
+        (result(names=["*.example.org"]), "there is no name to publish a record for: set hostnames"),
         (result(current=None), "the certificate has no public_key_fingerprint.sha256; in check mode"),
         (result(current=A[:-3]), "the certificate has no public_key_fingerprint.sha256"),
         ({**result(), "next": {"public_key_fingerprint": {}}}, "the next key has no public_key_fingerprint.sha256"),
@@ -70,5 +69,5 @@ def test_postfix_prints_the_same(tmp_path, algorithm):
     (tmp_path / "master.cf").write_text("postlog unix-dgram n - n - 1 postlogd\n")
     command = ["postfix", "-c", str(tmp_path), "tls", "output-server-tlsa", "-h", "mx.example.org", str(key)]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
-    [ours] = tlsa.records(result(certificate_x509.fingerprint(der)))
+    [ours] = tlsa.records(result(pem.fingerprint(der)))
     assert f"{ours['name']} IN TLSA {ours['record']}" in printed
