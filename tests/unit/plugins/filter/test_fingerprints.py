@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filters certificate_fingerprint and public_key_fingerprint: they, the pure functions and openssl must agree."""
+"""The filters certificate_fingerprint and public_key_fingerprint agree with module_utils and with openssl."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def openssl(*argv: str, stdin: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def keys(tmp_path_factory):
     """For each type of key: certificate, public key and private key as PEM."""
     directory = tmp_path_factory.mktemp("keys")
     result = {}
@@ -49,8 +49,8 @@ def made(tmp_path_factory):
 
 @pytest.mark.parametrize("digest", pem.DIGESTS)
 @pytest.mark.parametrize("kind", KEYS)
-def test_certificate_as_openssl_says(made, kind, digest):
-    certificate = made[kind][0]
+def test_certificate_equals_openssl(keys, kind, digest):
+    certificate = keys[kind][0]
     expected = openssl("x509", "-noout", "-fingerprint", f"-{digest}", stdin=certificate).strip().partition("=")[2]
     assert certificate_fingerprint(certificate, digest) == expected
     assert pem.fingerprints_by_digest(pem.certificates(certificate.encode())[0])[digest] == expected
@@ -58,8 +58,8 @@ def test_certificate_as_openssl_says(made, kind, digest):
 
 @pytest.mark.parametrize("digest", pem.DIGESTS)
 @pytest.mark.parametrize("kind", KEYS)
-def test_public_key_as_openssl_says(made, kind, digest, tmp_path):
-    certificate, key, _private = made[kind]
+def test_public_key_equals_openssl(keys, kind, digest, tmp_path):
+    certificate, key, _private = keys[kind]
     (tmp_path / "key.pem").write_text(key)
     openssl("pkey", "-pubin", "-in", str(tmp_path / "key.pem"), "-outform", "DER", "-out", str(tmp_path / "key.der"))
     expected = openssl("dgst", "-c", f"-{digest}", str(tmp_path / "key.der")).strip().rpartition("= ")[2].upper()
@@ -74,9 +74,9 @@ def test_public_key_as_openssl_says(made, kind, digest, tmp_path):
 
 
 @pytest.mark.parametrize("function", [certificate_fingerprint, public_key_fingerprint])
-def test_default_and_first_certificate(made, function):
-    first, _public, private = made["rsa"]
-    second = made["ecdsa"][0]
+def test_default_and_first_certificate(keys, function):
+    first, _public, private = keys["rsa"]
+    second = keys["ecdsa"][0]
     assert function(first) == function(first, "sha256") == function(first, digest="sha256")
     assert function(first + second) == function(first) != function(second)
     assert function(private + second + first) == function(second)
@@ -122,8 +122,8 @@ DAMAGED = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n"
         (public_key_fingerprint, DAMAGED.replace("CERTIFICATE", "PUBLIC KEY"), "sha256", "is damaged"),
     ],
 )
-def test_errors(made, function, text, digest, message):
-    certificate, public, private = made["rsa"]
+def test_errors(keys, function, text, digest, message):
+    certificate, public, private = keys["rsa"]
     text = (
         {"private": private, "public": public, "certificate": certificate}.get(text, text)
         if isinstance(text, str)
@@ -138,7 +138,7 @@ def test_errors(made, function, text, digest, message):
 @pytest.mark.parametrize(
     ("module", "function"), [(certificate_module, certificate_fingerprint), (public_key_module, public_key_fingerprint)]
 )
-def test_without_cryptography(made, monkeypatch, module, function):
+def test_without_cryptography(keys, monkeypatch, module, function):
     monkeypatch.setattr(module, "CRYPTOGRAPHY_ERROR", ImportError("No module named 'cryptography'"))
     with pytest.raises(AnsibleFilterError, match="the Python package cryptography is required on the controller"):
-        function(made["rsa"][0])
+        function(keys["rsa"][0])

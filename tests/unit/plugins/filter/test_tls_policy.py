@@ -23,7 +23,7 @@ TABLE = {
 }
 
 
-def test_there_and_back():
+def test_round_trip():
     assert to_tls_policy(POLICIES) == TABLE
     assert from_tls_policy(TABLE) == POLICIES
     assert from_tls_policy("# c\n" + "".join(f"{key}  {value}\n" for key, value in TABLE.items())) == POLICIES

@@ -37,6 +37,6 @@ def test_one_result_or_several():
         (RESULT, {"port": "smtp"}, "port: 'smtp' is not a valid port"),
     ],
 )
-def test_what_is_no_result(results, options, message):
+def test_invalid_input(results, options, message):
     with pytest.raises(AnsibleFilterError, match=f"^mailops.postfix.to_tlsa: .*{message}"):
         plugin.to_tlsa(results, **options)

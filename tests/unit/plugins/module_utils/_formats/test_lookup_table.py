@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 @pytest.fixture(name="postmap", scope="module")
 def fixture_postmap(tmp_path_factory):
-    """Postfix's own word on a table: standard output, standard error and exit status of postmap(1)."""
+    """Runs postmap(1) as the oracle for a table."""
     program = shutil.which("postmap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    assert program, "Postfix is not installed: run the set-up of the tests"
+    assert program, "Postfix is not installed: run the setup of the tests"
     directory = tmp_path_factory.mktemp("postfix")
     (directory / "main.cf").write_text("compatibility_level = 3.6\nsmtputf8_enable = yes\n")
     os.utime(directory / "main.cf", (1, 1))
@@ -37,7 +37,7 @@ def fixture_postmap(tmp_path_factory):
     return run
 
 
-# Plain lookup_table are read as a whole
+# Tables with one-line entries
 
 words = st.text(st.characters(codec="ascii", exclude_characters="\0\n"), min_size=1, max_size=6)
 values = st.one_of(words, st.text(max_size=8), st.text(' \t\n#\\":ab', max_size=8))
@@ -86,24 +86,24 @@ def outcome(function, *arguments):
 
 @given(text=plain_texts, declared=declarations, utf8=st.booleans(), map_type=st.sampled_from(["hash", "texthash"]))
 @settings(max_examples=500, deadline=None)
-def test_reading_a_plain_table_as_a_whole_makes_no_difference(text, declared, utf8, map_type):
+def test_plain_tables_are_read_like_others(text, declared, utf8, map_type):
     try:
         wanted = lookup_table_edit.declaration({"A": "new", "x": "y", "b": None, **declared}, map_type, utf8)
     except DeclarationError:
         wanted = {b"a": b"1", b"B": b"two words"}
 
-    def all_of_it():
+    def results():
         return (
             outcome(lookup_table_edit.check_entries, text, map_type, utf8),
             outcome(lookup_table.contents, text, map_type, utf8),
             outcome(lookup_table_edit.edit_table, text, wanted, map_type, False, utf8),
         )
 
-    as_a_whole = all_of_it()
+    plain = results()
     with pytest.MonkeyPatch.context() as patch:
         for module in (lookup_table, lookup_table_edit):
             patch.setattr(module, "plain_lines", lambda _text, _utf8: None)
-        assert as_a_whole == all_of_it()
+        assert plain == results()
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,11 @@ def test_reading_a_plain_table_as_a_whole_makes_no_difference(text, declared, ut
         (b"a\n", False),
     ],
 )
-def test_what_is_plain(text, plain):
+def test_plain_lines(text, plain):
     assert (lookup_table.plain_lines(text, True) is not None) == plain
 
 
-# Postfix is the judge
+# Comparison with postmap(1)
 
 lines = st.lists(st.binary(max_size=12), max_size=6).map(b"\n".join)
 table_texts = st.one_of(
@@ -153,7 +153,7 @@ table_texts = st.one_of(
 
 @given(text=st.one_of(st.binary(max_size=60), table_texts), map_type=st.sampled_from(lookup_table.MAP_TYPES))
 @settings(max_examples=400, deadline=None)
-def test_any_bytes_can_be_read(text, map_type):
+def test_arbitrary_bytes_are_read(text, map_type):
     found = lookup_table.table_entries(text, map_type)
     owned = [index for entry in found for index in range(entry.line.start, entry.line.end)]
     assert sorted(set(owned)) == owned
@@ -164,21 +164,21 @@ def test_any_bytes_can_be_read(text, map_type):
     text=table_texts, declared=declarations, exclusive=st.booleans(), map_type=st.sampled_from(lookup_table.MAP_TYPES)
 )
 @settings(max_examples=500, deadline=None)
-def test_an_edit_holds_what_is_declared_and_is_done_once(text, declared, exclusive, map_type):
+def test_edits_contain_the_declared_entries_and_are_idempotent(text, declared, exclusive, map_type):
     try:
         wanted = lookup_table_edit.declaration(declared, map_type)
         after = lookup_table_edit.edit_table(text, wanted, map_type, exclusive)
     except (DeclarationError, GrammarError):
         return
     assert lookup_table_edit.edit_table(after, wanted, map_type, exclusive) == after
-    held = {}
+    contents = {}
     for entry in lookup_table.table_entries(after, map_type):
         if not entry.block and not entry.depth:
-            held.setdefault(lookup_table.fold(entry.key, map_type), entry.value)
+            contents.setdefault(lookup_table.fold(entry.key, map_type), entry.value)
     for key, value in wanted.items():
-        assert held.get(lookup_table.fold(key, map_type)) == value
+        assert contents.get(lookup_table.fold(key, map_type)) == value
     if exclusive:
-        assert len(held) == len([value for value in wanted.values() if value is not None])
+        assert len(contents) == len([value for value in wanted.values() if value is not None])
     assert _comments(after) == _comments(text)
 
 
@@ -188,7 +188,7 @@ def _comments(text):
 
 @given(text=table_texts, declared=declarations)
 @settings(max_examples=150, deadline=None)
-def test_postmap_agrees_with_what_we_write(postmap, tmp_path_factory, text, declared):
+def test_postmap_reads_edited_tables(postmap, tmp_path_factory, text, declared):
     try:
         wanted = lookup_table_edit.declaration(declared, "hash")
         after = lookup_table_edit.edit_table(text, wanted, "hash")
@@ -206,7 +206,7 @@ def test_postmap_agrees_with_what_we_write(postmap, tmp_path_factory, text, decl
 
 @given(text=table_texts)
 @settings(max_examples=150, deadline=None)
-def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
+def test_postmap_warns_exactly_about_refused_tables(postmap, tmp_path_factory, text):
     directory = tmp_path_factory.mktemp("table")
     (directory / "t").write_bytes(text)
     built = postmap(f"hash:{directory}/t")
@@ -241,7 +241,7 @@ def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
         b" /a/ x\n",
     ],
 )
-def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
+def test_postmap_warns_about_refused_rules(postmap, map_type, text):
     try:
         lookup_table_edit.check_entries(text, map_type)
     except GrammarError:
@@ -253,31 +253,31 @@ def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
     "text",
     [b"", b"a 1\n", b'Key value of it\n"x y" 2\n\\ a 3\n', b"".join(b"k%d v%d\n" % (n, n * n) for n in range(3000))],
 )
-def test_compiled_tables_hold_what_the_text_says(postmap, tmp_path, map_type, text):
+def test_contents_of_compiled_tables(postmap, tmp_path, map_type, text):
     (tmp_path / "t").write_bytes(text)
     built = postmap(f"{map_type}:{tmp_path}/t")
     assert built.returncode == 0, built.stderr
     if map_type == "cdb":
-        held = compiled_table.cdb_contents((tmp_path / "t.cdb").read_bytes())
+        contents = compiled_table.cdb_contents((tmp_path / "t.cdb").read_bytes())
     else:
-        held = compiled_table.listed_contents(postmap("-s", f"{map_type}:{tmp_path}/t").stdout)
+        contents = compiled_table.listed_contents(postmap("-s", f"{map_type}:{tmp_path}/t").stdout)
         assert map_type == "lmdb" or compiled_table.berkeley_type((tmp_path / "t.db").read_bytes()[:16]) == map_type
-    assert held == lookup_table.contents(text)
+    assert contents == lookup_table.contents(text)
 
 
 @pytest.mark.parametrize("count", [1, 2, 50])
-def test_a_damaged_cdb_file_holds_nothing(postmap, tmp_path, count):
-    """Whichever byte of its index, or of the keys, is another: Postfix would not find all keys."""
+def test_damaged_cdb_files(postmap, tmp_path, count):
+    """A changed byte in the index or in a key means that Postfix would not find all keys."""
     (tmp_path / "t").write_bytes(b"".join(b"key%d v\n" % n for n in range(count)))
     assert postmap(f"cdb:{tmp_path}/t").returncode == 0
-    sound = (tmp_path / "t.cdb").read_bytes()
-    assert len(compiled_table.cdb_contents(sound)) == count
-    assert compiled_table.cdb_contents(sound[:-1]) is None
-    assert compiled_table.cdb_contents(sound + b"x") is None
-    assert compiled_table.cdb_contents(sound[:-300] + bytes(300)) is None
+    intact = (tmp_path / "t.cdb").read_bytes()
+    assert len(compiled_table.cdb_contents(intact)) == count
+    assert compiled_table.cdb_contents(intact[:-1]) is None
+    assert compiled_table.cdb_contents(intact + b"x") is None
+    assert compiled_table.cdb_contents(intact[:-300] + bytes(300)) is None
     records = range(2048 + 8, 2048 + 8 + 4)  # the first key
-    for position in [*records, *(index for index in range(len(sound) - 16, len(sound)) if sound[index])]:
-        broken = bytearray(sound)
+    for position in [*records, *(index for index in range(len(intact) - 16, len(intact)) if intact[index])]:
+        broken = bytearray(intact)
         broken[position] ^= 0x55
         assert compiled_table.cdb_contents(bytes(broken)) is None, position
 
@@ -303,6 +303,6 @@ def test_without_utf8_only_ascii_letters_fold(tmp_path):
 
 @given(data=st.one_of(st.binary(max_size=100), st.binary(min_size=2048, max_size=2200)))
 @settings(max_examples=200, deadline=None)
-def test_any_bytes_may_stand_in_a_cdb_file(data):
-    held = compiled_table.cdb_contents(data)
-    assert held is None or isinstance(held, dict)
+def test_cdb_contents_of_arbitrary_bytes(data):
+    contents = compiled_table.cdb_contents(data)
+    assert contents is None or isinstance(contents, dict)

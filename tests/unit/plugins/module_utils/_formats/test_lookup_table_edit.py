@@ -11,7 +11,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._formats import lookup_table_edit
 
 TEXT = b"""\
-# what goes where
+# transports
 example.com    smtp:[hub.example.org]:587
 
 Example.NET\tsmtp:[a]:25
@@ -46,7 +46,7 @@ def edited(text, declared, map_type="hash", **options):
         ),
     ],
 )
-def test_an_edit_touches_what_it_owns_and_nothing_else(declared, old, new):
+def test_edits_change_only_the_declared_entries(declared, old, new):
     assert TEXT.count(old) == 1 or not old
     assert edited(TEXT, declared) == TEXT.replace(old, new)
 
@@ -133,7 +133,7 @@ def test_tables_that_are_not_compiled(map_type, text, declared, expected):
         ("a", ["x", False], "a boolean"),
     ],
 )
-def test_what_the_format_can_not_hold_is_refused(key, value, cause):
+def test_entries_that_a_table_cannot_hold(key, value, cause):
     with pytest.raises(DeclarationError, match=cause):
         lookup_table_edit.declaration({key: value}, "hash")
 
@@ -149,12 +149,12 @@ def test_what_the_format_can_not_hold_is_refused(key, value, cause):
         ("cidr", "10.0.0.0/8 b", "another key"),
     ],
 )
-def test_rules_that_the_format_can_not_hold_are_refused(map_type, key, cause):
+def test_rules_that_a_table_cannot_hold(map_type, key, cause):
     with pytest.raises(DeclarationError, match=cause):
         lookup_table_edit.declaration({key: "x"}, map_type)
 
 
-def test_two_keys_that_are_one_to_postfix_are_refused():
+def test_keys_that_postfix_treats_as_the_same():
     with pytest.raises(DeclarationError, match="Postfix treats it as the same key as '[Aa]'"):
         lookup_table_edit.declaration({"A": "x", "a": "x"}, "hash")
     assert len(lookup_table_edit.declaration({"/A/": "x", "/a/": "x"}, "pcre")) == 2
@@ -169,16 +169,16 @@ def test_two_keys_that_are_one_to_postfix_are_refused():
         (b"!192.0.2.0/24 OLD\n", {"192.0.2.0/24": "NEW"}, b"!192.0.2.0/24 OLD\n192.0.2.0/24 NEW\n"),
     ],
 )
-def test_networks_have_many_spellings(text, declared, expected):
+def test_networks_in_several_spellings(text, declared, expected):
     assert edited(text, declared, "cidr") == expected
 
 
-def test_one_network_is_not_declared_twice():
+def test_two_spellings_of_one_network():
     with pytest.raises(DeclarationError, match="the same key"):
         lookup_table_edit.declaration({"192.0.2.1": "a", "192.0.2.1/32": "b"}, "cidr")
 
 
-def test_what_lmdb_takes():
+def test_longest_key_of_lmdb():
     lookup_table_edit.declaration({"k" * 511: "x"}, "lmdb")
     lookup_table_edit.declaration({"k" * 600: "x"}, "hash")
     with pytest.raises(DeclarationError, match="its key has 512 bytes, and the limit of LMDB is 511"):
@@ -211,7 +211,7 @@ def test_lines_that_postfix_only_warns_about(map_type, text, message):
         edited(text, {}, map_type, path="/x")
 
 
-OWNERS = b"# by hand\nAA:01 one\nAA:02 two\nAA:03\n  one\nAA:04  twenty two\n"
+OWNERS = b"# manual\nAA:01 one\nAA:02 two\nAA:03\n  one\nAA:04  twenty two\n"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ MD5 = ":".join(["AB"] * 16)
         ({"level": "none"}, NEW, "none"),
     ],
 )
-def test_a_declaration_as_text_and_back(declared, version, text):
+def test_declaration_round_trip(declared, version, text):
     policy = from_declaration({"nexthop": HUB, **declared})
     check_policy(policy, version)
     assert render(policy, version) == text
@@ -111,7 +111,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("declared", "version", "message"), REFUSED)
-def test_what_postfix_would_refuse_or_ignore(declared, version, message):
+def test_policies_that_postfix_would_reject_or_ignore(declared, version, message):
     with pytest.raises(DeclarationError, match=message) as caught:
         check_policy(from_declaration({"nexthop": HUB, **declared}), version)
     assert str(caught.value).startswith(f"declaring the TLS policy {HUB}: ")
@@ -161,24 +161,24 @@ def test_next_hops(nexthop, message):
     ("digest", "length"),
     [("md5", 16), ("sha1", 20), ("sha224", 28), ("sha256", 32), ("sha384", 48), ("sha512", 64), ("", 32), ("sm3", 32)],
 )
-def test_fingerprints_fit_their_digest(digest, length):
+def test_length_of_fingerprints(digest, length):
     check_policy(Policy(HUB, "fingerprint", (":".join(["0F"] * length),)), NEW, digest)
     if digest in fingerprints_format.DIGEST_BYTES:
         with pytest.raises(DeclarationError, match=f"digest is {digest}"):
             check_policy(Policy(HUB, "fingerprint", (":".join(["0F"] * (length + 1)),)), NEW, digest)
 
 
-def test_fingerprints_may_stand_in_main_cf():
+def test_fingerprints_may_be_in_main_cf():
     check_policy(Policy(HUB, "fingerprint"), NEW, "sha256", default_match=SHA256)
 
 
 @pytest.mark.parametrize(
-    ("protocols", "doubted"), [("TLSv1.2", True), (">=TLSv1.2", False), ("", False), ("TLSv1.2, !TLSv1.3", False)]
+    ("protocols", "warned"), [("TLSv1.2", True), (">=TLSv1.2", False), ("", False), ("TLSv1.2, !TLSv1.3", False)]
 )
-def test_allow_lists_are_doubted(protocols, doubted):
+def test_policy_warnings_about_allow_lists(protocols, warned):
     found = policy_warnings(Policy(HUB, "encrypt", protocols=protocols))
-    assert bool(found) == doubted
-    assert not doubted or "TLSv1.3 is disabled" in found[0]
+    assert bool(found) == warned
+    assert not warned or "TLSv1.3 is disabled" in found[0]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_allow_lists_are_doubted(protocols, doubted):
          Policy("x", "secure", plugin=(("policy_type", "sts"), ("policy_string", "version: STSv1")))),
     ],
 )  # fmt: skip
-def test_entries_that_others_wrote(text, policy):
+def test_parse(text, policy):
     assert parse("x", text) == policy
 
 
@@ -218,7 +218,7 @@ def test_entries_that_others_wrote(text, policy):
         ("encrypt {ciphers=high}x", "directly after a closing brace"),
     ],
 )
-def test_entries_that_postfix_takes_for_wrong(text, message):
+def test_entries_that_postfix_treats_as_invalid(text, message):
     with pytest.raises(GrammarError, match=f"reading /etc/postfix/tls_policy:7: .*{message}"):
         parse("x", text, "/etc/postfix/tls_policy:7")
 
@@ -255,7 +255,7 @@ policies = st.one_of(
 
 @given(policy=policies)
 @settings(max_examples=500, deadline=None)
-def test_every_policy_survives_the_way_to_text_and_back(policy):
+def test_policy_round_trip(policy):
     check_policy(policy, NEW)
     assert parse(policy.nexthop, render(policy, NEW)) == policy
     assert from_declaration(tls_policy.to_declaration(policy)) == policy
@@ -270,7 +270,7 @@ def test_every_policy_survives_the_way_to_text_and_back(policy):
     )
 )
 @settings(max_examples=500, deadline=None)
-def test_any_text_is_read_or_refused(text):
+def test_arbitrary_text_is_parsed_or_refused(text):
     try:
         policy = parse("x", text)
     except GrammarError:

@@ -71,11 +71,11 @@ def test_key_type(key, expected):
 
 
 @given(st.binary(max_size=40))
-def test_key_type_of_nonsense(spki):
+def test_key_type_of_arbitrary_bytes(spki):
     assert certificate.key_type(spki)[1] is None or spki
 
 
-# What openssl says
+# The output of openssl
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -125,7 +125,7 @@ def test_without_extensions(version):
         (b" GMT", b"", "the output of openssl x509 contains an invalid date"),
     ],
 )
-def test_output_that_cannot_be_read(old, new, message):
+def test_invalid_output(old, new, message):
     output = (SAMPLES / "leaf.3.0.txt").read_bytes()
     assert old in output
     with pytest.raises(PemError, match=message):
