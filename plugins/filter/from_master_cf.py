@@ -13,7 +13,7 @@ version_added: 0.1.0
 author: mailops.postfix contributors (@mailops)
 description:
   - Turns the text of a C(master.cf) into a list of services, reading it as Postfix does.
-  - Each service has the keys that O(mailops.postfix.master_cf#module:services) takes.
+  - Each service has the keys of O(mailops.postfix.master_cf#module:services).
   - Comments are left out, including commented-out services.
 options:
   _input:

@@ -31,10 +31,10 @@ SEQUENCE = 0x30
 
 
 class PemError(ValueError):
-    """A text does not hold the expected PEM. The caller knows the file name and adds it.
+    """A text does not contain the expected PEM. The caller adds the file name.
 
     :ivar cause: why the text was refused.
-    :ivar remedy: what to do instead; empty if nothing can be said.
+    :ivar remedy: what to do instead; may be empty.
     """
 
     def __init__(self, cause: str, remedy: str = "") -> None:

@@ -181,7 +181,7 @@ EDITS = [
     ),
     ("white space needs braces", SMTP, {"service": "smtp/inet", "options": {"a": "b c"}}, SMTP + b"  -o { a = b c }\n"),
     (
-        "the same in braces is no change",
+        "the same value in braces is unchanged",
         SMTP + b"  -o { a = b }\n",
         {"service": "smtp/inet", "options": {"a": "b"}},
         SMTP + b"  -o { a = b }\n",

@@ -150,7 +150,7 @@ def test_an_entry_of_others_that_is_not_enforced_is_told(directory):
     directory.write("tls_policy", f"a fingerprint match={PIN}:AA\n")
     done = directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "b", "level": "may", "protocols": ["TLSv1.2"]}])
     assert len(done.plan.warnings) == 2
-    assert "TLSv1.3 is off" in done.plan.warnings[0] and "has 33 bytes" in done.plan.warnings[1]
+    assert "TLSv1.3 is disabled" in done.plan.warnings[0] and "has 33 bytes" in done.plan.warnings[1]
 
 
 @pytest.mark.parametrize("twice", [{"nexthop": "A.example", "level": "may"}, {"domain": "a.example", "level": "may"}])
