@@ -19,7 +19,7 @@ from .._errors import DeclarationError, HostError
 from .._formats import master_cf
 from .._host import openssl
 from .._host.instance import Instance
-from .._x509 import certificate
+from .._x509 import certificate, pem
 from .plan import Change, Plan, Renewal, RenewalKind
 
 CA_BUNDLE: Mapping[str, Any] = {
@@ -124,9 +124,9 @@ def _refuse_path(path: str, others: Sequence[str]) -> None:
 
 
 def _file(instance: Instance, path: str, ders: Sequence[bytes]) -> Change:
-    text = certificate.bundle_text(_HEADER, ders)
+    text = pem.bundle_text(_HEADER, ders)
     before = instance.read(path)
-    shown = (certificate.listing(before or b""), certificate.listing(text))
+    shown = (pem.listing(before or b""), pem.listing(text))
     return Change(path, text, before, attributes=openssl.attributes(0o644), shown=shown)
 
 
@@ -140,9 +140,7 @@ def _hashed(instance: Instance, ders: Sequence[bytes]) -> dict[str, bytes]:
     hashes; that depends on its release. In the chroot this plan therefore considers only names with hashes. They are links in other
     tools, and files here: OpenSSL treats both alike, and the transaction installs files.
     """
-    files = {
-        f"{certificate.fingerprint(der).replace(':', '').lower()[:16]}.pem": certificate.to_pem(der) for der in ders
-    }
+    files = {f"{pem.fingerprint(der).replace(':', '').lower()[:16]}.pem": pem.to_pem(der) for der in ders}
     with tempfile.TemporaryDirectory(prefix="postfix-ca-") as directory:
         for name, text in files.items():
             with open(os.path.join(directory, name), "wb") as file:
@@ -168,7 +166,7 @@ def _directory(instance: Instance, directory: str, files: Mapping[str, bytes], o
     for name, text in files.items():
         path = os.path.join(directory, name)
         before = instance.read(path)
-        shown = (certificate.listing(before or b""), certificate.listing(text))
+        shown = (pem.listing(before or b""), pem.listing(text))
         changes.append(Change(path, text, before, attributes=openssl.attributes(0o644), shown=shown))
     removed: dict[str, Change] = {}
     for name in sorted(present):
@@ -205,7 +203,7 @@ def _extra_cas(instance: Instance, path: str, plan: Plan) -> list[bytes]:
             "it holds a private key, which the CA bundle would make readable to all users",
             "List a file with the CA's certificate only",
         )
-    ders = openssl.certificates_of(blocks, path)
+    ders = openssl.decode_certificates(blocks, path)
     for der in ders:
         item = openssl.examine(instance, der, path)
         problem = certificate.validity_problem(item, openssl.now())

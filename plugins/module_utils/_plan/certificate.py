@@ -21,7 +21,8 @@ from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import acme_layout
 from .._x509 import certificate as certificate_x509
-from .._x509.certificate import Certificate, PemError
+from .._x509.certificate import Certificate
+from .._x509.pem import PemError
 from . import chain_file as chain_file_plan
 from . import self_signed, sni
 from .chain_file import Deployment

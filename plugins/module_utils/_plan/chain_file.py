@@ -16,7 +16,7 @@ from typing import Any, Callable, Mapping, Sequence
 from .._errors import DeclarationError
 from .._host import openssl
 from .._host.instance import Instance
-from .._x509 import certificate as certificate_x509
+from .._x509 import pem
 from .plan import Change, Plan
 
 _SIDES = {"server": ("smtpd",), "client": ("smtp",), "both": ("smtpd", "smtp")}
@@ -60,7 +60,7 @@ def secret_file(path: str, make: Callable[[str], None], stale: str) -> Change:
 def append(path: str, ders: Sequence[bytes]) -> None:
     """Append certificates to a file in PEM form."""
     with open(path, "ab") as file:
-        file.write(b"".join(certificate_x509.to_pem(der) for der in ders))
+        file.write(b"".join(pem.to_pem(der) for der in ders))
 
 
 def parameters(options: Mapping[str, Any], files: Sequence[str]) -> dict[str, str | None]:

@@ -16,7 +16,9 @@ from .._errors import DeclarationError, HostError
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import certificate as certificate_x509
-from .._x509.certificate import Certificate, PemError
+from .._x509 import pem
+from .._x509.certificate import Certificate
+from .._x509.pem import PemError
 from . import chain_file
 from .chain_file import Deployment
 from .plan import Change, Plan
@@ -126,7 +128,7 @@ def _request(instance: Instance, name: str, options: Mapping[str, Any]) -> _Requ
         )
     names = [certificate_x509.to_ascii(hostname) for hostname in options["hostnames"] or [name]]
     for hostname in names:
-        if not certificate_x509.is_hostname(hostname):
+        if not certificate_x509.is_certificate_name(hostname):
             raise DeclarationError(
                 "managing certificate", name, f"{hostname!r} is not a valid host name", "Correct hostnames"
             )
@@ -187,7 +189,7 @@ def _chain(request: _Request, path: str, source: str, existing: _Existing, stale
             "/dev/stdin",
             stdin=certificate_x509.self_signed_configuration(request.name, request.names),
         )
-        ders = certificate_x509.pem_certificates(signed.stdout)
+        ders = pem.certificates(signed.stdout)
         chain_file.append(new, ders)
         # These facts were not known when the plan was made: add them to its result.
         signed_certificate = openssl.examine(instance, ders[0])
@@ -209,7 +211,8 @@ def _facts(request: _Request, existing: _Existing) -> dict[str, Any]:
         )
     kind, bits = certificate_x509.key_type(key) if key else _new_key(request)
     return dict(
-        certificate_x509.facts_to_come(f"CN={request.name}", request.names, kind, bits, spki=key), remaining=None
+        certificate_x509.planned_certificate_facts(f"CN={request.name}", request.names, kind, bits, spki=key),
+        remaining=None,
     )
 
 

@@ -21,8 +21,8 @@ from .._formats import lookup_table, lookup_table_edit
 from .._formats.lines import to_bytes, to_text
 from .._host import openssl
 from .._host.instance import Instance
-from .._x509 import certificate
-from .._x509.certificate import PemError
+from .._x509 import certificate, pem
+from .._x509.pem import PemError
 from . import lookup_table as lookup_table_plan
 from .plan import Change, Plan
 
@@ -108,7 +108,7 @@ def _values(
     wanted: dict[str, list[SniEntry]] = {}
     for entry in entries:
         for hostname in entry.hostnames:
-            if not certificate.is_hostname(certificate.to_ascii(hostname)):
+            if not certificate.is_certificate_name(certificate.to_ascii(hostname)):
                 raise DeclarationError("editing", path, f"{hostname!r} is not a valid host name", "Correct hostnames")
             wanted.setdefault(key_of(hostname), []).append(entry)
     result: dict[str, str | None] = {}
@@ -159,15 +159,15 @@ def _stale(
                 entry.chain if entry and entry.chain else [item.der for item in openssl.read_chain(instance, file, "")]
             )
         arguments = (instance.config_directory, name, f"{map_type}:{path}")
-        outline = instance.run("sh", "-c", _OUTLINE, "sh", *arguments, *certificate.OUTLINE_SCRIPT)
+        outline = instance.run("sh", "-c", _OUTLINE, "sh", *arguments, *pem.OUTLINE_SCRIPT)
         try:
-            held = [block.der for block in certificate.blocks(outline.stdout) if block.is_certificate]
+            held = [block.der for block in pem.blocks(outline.stdout) if block.is_certificate]
         except PemError:
             held = []
         if held != ders:
             return f"other certificates for {name}"
         public = instance.run("sh", "-c", _PUBLIC_KEY, "sh", *arguments, check=False)
-        if certificate.public_key(public.stdout) != openssl.public_half(instance, files[0]):
+        if pem.public_key(public.stdout) != openssl.public_half(instance, files[0]):
             return f"another private key for {name}"
     return ""
 

@@ -17,7 +17,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host import opens
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
     LEAF,
     MIDDLE,
@@ -112,7 +112,7 @@ def test_bundle_follows_the_system(host):
     bundle(host, extra=["site.pem"])
     (host / "system.pem").write_bytes(ROOT.pem)
     assert bundle(host, extra=["site.pem"]).changed
-    assert certificate.pem_certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
+    assert pem.certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
         ca.certificate.public_bytes(Encoding.DER) for ca in (ROOT, MIDDLE)
     ]
 
@@ -153,7 +153,7 @@ def test_warnings_about_cas(host, ca, warning):
         (LEAF.key_pem, "site.pem: it holds a private key"),
         (ROOT.pem + ROOT.key_pem, "site.pem: it holds a private key"),
         (ROOT.pem[:-40], "site.pem: PEM block 1 (CERTIFICATE) has no END line"),
-        (certificate.to_pem(b"\x30\x03\x02\x01\x01"), "site.pem: openssl cannot read it"),
+        (pem.to_pem(b"\x30\x03\x02\x01\x01"), "site.pem: openssl cannot read it"),
         (ROOT.pem.replace(b"CERT", b"TRUSTED CERT"), "'openssl x509' rewrites a TRUSTED CERTIFICATE"),
     ],
 )

@@ -18,8 +18,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host import opens
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_layout
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_layout, pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
     FULL_CHAIN,
     LEAF,
@@ -118,7 +117,7 @@ def test_certbot(host):
     assert (
         facts["fingerprint"]["sha256"].replace(":", "").lower() == LEAF.certificate.fingerprint(hashes.SHA256()).hex()
     )
-    assert facts["public_key_fingerprint"] == certificate_x509.fingerprints(LEAF.spki)
+    assert facts["public_key_fingerprint"] == pem.fingerprints_by_digest(LEAF.spki)
 
 
 @pytest.mark.parametrize(
@@ -187,9 +186,9 @@ REFUSALS = {
     "DER": ({"certificate": LEAF.certificate.public_bytes(Encoding.DER)}, "cert.pem: it holds no certificate"),
     "truncated chain": (
         {"certificate": FULL_CHAIN[:-40]},
-        "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is cut off",
+        "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is truncated",
     ),
-    "damaged": ({"certificate": certificate_x509.to_pem(b"\x30\x03\x02\x01\x01")}, "cert.pem: openssl cannot read it"),
+    "damaged": ({"certificate": pem.to_pem(b"\x30\x03\x02\x01\x01")}, "cert.pem: openssl cannot read it"),
     "CA first": ({"certificate": MIDDLE.pem + LEAF.pem}, "does not belong to the first certificate in"),
     "order": (
         {"certificate": LEAF.pem + ROOT.pem + MIDDLE.pem},

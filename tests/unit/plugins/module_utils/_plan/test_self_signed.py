@@ -18,7 +18,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import chain
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import self_signed as self_signed_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
     FULL_CHAIN,
     LEAF,
@@ -126,7 +126,7 @@ def test_an_existing_certificate_with_other_options(host, given, reason, same_ke
     assert (path.read_bytes() == before) is not bool(reason)
     pins = [outcome.plan.result["certificate"]["public_key_fingerprint"] for outcome in (first, second, predicted)]
     assert (pins[1] == pins[0]) is same_key
-    assert pins[2] == (pins[1] if same_key else dict.fromkeys(certificate_x509.DIGESTS))
+    assert pins[2] == (pins[1] if same_key else dict.fromkeys(pem.DIGESTS))
     assert not self_signed(host, **given).changed
 
 
@@ -144,7 +144,7 @@ EARLY = issue("hub.example.org", names=["hub.example.org"], start=10, end=20, ke
         (HUB.key_pem, "it has no certificate", True),
         (HUB.pem + HUB.key_pem, "its key does not come first", True),
         (HUB.key_pem + HUB.pem[:-40], "its certificate is damaged", True),
-        (HUB.key_pem + certificate_x509.to_pem(b"\x30\x03\x02\x01\x01"), "its certificate is damaged", True),
+        (HUB.key_pem + pem.to_pem(b"\x30\x03\x02\x01\x01"), "its certificate is damaged", True),
         (HUB.key_pem + ROOT.pem, "its certificate belongs to another key", True),
         (HUB.key_pem[:90] + b"\n", "its private key cannot be read", False),
         (HUB.key_pem + OLD.pem, "it expired on", True),
@@ -158,7 +158,7 @@ def test_existing_self_signed(host, content, reason, same_key):
     outcome = self_signed(host)
     assert outcome.plan.changes[0].stale.startswith(reason) and outcome.changed is bool(reason)
     assert (
-        outcome.plan.result["certificate"]["public_key_fingerprint"] == certificate_x509.fingerprints(HUB.spki)
+        outcome.plan.result["certificate"]["public_key_fingerprint"] == pem.fingerprints_by_digest(HUB.spki)
     ) is same_key
     assert not self_signed(host).changed
 
@@ -228,7 +228,7 @@ def test_self_signed_is_renewed_before_it_expires(host, given, reason, same_key)
     assert predicted.changed is outcome.changed is bool(reason)
     assert outcome.plan.changes[0].stale.startswith(reason)
     pins = outcome.plan.result["certificate"]["public_key_fingerprint"]
-    assert (pins == certificate_x509.fingerprints(HUB.spki)) is same_key
+    assert (pins == pem.fingerprints_by_digest(HUB.spki)) is same_key
     assert outcome.plan.result["certificate"]["remaining"] == (1.0 if reason else pytest.approx(0.2, abs=0.002))
     assert not self_signed(host, **given).changed
 
@@ -340,7 +340,7 @@ def test_the_certificate_of_the_next_key_cannot_be_used(host, content, given):
     self_signed(host, **given)
     write(host / NEXT_PEM, content)
     facts = step(host, next_key="switch", **given).plan.result["certificate"]
-    assert pin(facts) == certificate_x509.fingerprints(HUB.spki)["sha256"]
+    assert pin(facts) == pem.fingerprints_by_digest(HUB.spki)["sha256"]
     assert facts["names"] == given.get("hostnames", ["hub.example.org"]) and facts["remaining"] > 0.9
 
 

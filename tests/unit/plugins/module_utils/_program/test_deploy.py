@@ -30,7 +30,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import 
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deploy, install, ports, renewals
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, ROOT, issue, write
 
 NAME = "mx1.example.org"
@@ -40,7 +40,7 @@ THIRD = issue(NAME, MIDDLE, names=[NAME])
 
 
 def leaf_of(issued):
-    return certificate.fingerprint(certificate.pem_certificates(issued.pem)[0])
+    return pem.fingerprint(pem.certificates(issued.pem)[0])
 
 
 class Host:
@@ -228,7 +228,7 @@ OTHER_NAME = issue("mx2.example.org", MIDDLE, names=["mx2.example.org"])
 
 FAULTS = {
     "another key": (lambda host, _m: host.renew(key=FIRST.key_pem), "this private key does not belong to the first"),
-    "truncated chain": (lambda host, _m: host.renew(chain=(SECOND.pem + MIDDLE.pem)[:-40]), "the file is cut off"),
+    "truncated chain": (lambda host, _m: host.renew(chain=(SECOND.pem + MIDDLE.pem)[:-40]), "the file is truncated"),
     "leaf alone": (lambda host, _m: host.renew(chain=SECOND.pem), "unable to get local issuer certificate"),
     "expired": (lambda host, _m: host.renew(EXPIRED), "it expired on"),
     "wrong name": (lambda host, _m: host.renew(OTHER_NAME), f"the certificate does not cover {NAME}"),
