@@ -138,15 +138,15 @@ def run_read_only(argument_spec: Dict[str, Any], read: Callable[[Mapping[str, An
     module.exit_json(changed=False, **result)
 
 
-def run_proof(argument_spec: Dict[str, Any], prove: Callable[..., Dict[str, Any]]) -> None:
+def run_verify(argument_spec: Dict[str, Any], verify: Callable[..., Dict[str, Any]]) -> None:
     """Run the module that brings a configuration into service.
 
     :param argument_spec: its own options; ``config_directory`` is added.
-    :param prove: gives the result, from a function that takes a snapshot, the module's options and whether it is check mode.
+    :param verify: gives the result, from a function that takes a snapshot, the module's options and whether it is check mode.
     """
     module = AnsibleModule({**argument_spec, "config_directory": {"type": "path"}}, supports_check_mode=True)
     try:
-        result = prove(lambda: Instance(module.params["config_directory"]), module.params, module.check_mode)
+        result = verify(lambda: Instance(module.params["config_directory"]), module.params, module.check_mode)
         failed = None
     except PostfixError as error:
         result, failed = dict(getattr(error, "result", {})), str(error)

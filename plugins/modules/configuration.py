@@ -107,12 +107,12 @@ options:
     default: fail
   provisional:
     description:
-      - Keep what is needed to go back, until M(mailops.postfix.proof) has found that the new configuration holds, or has gone back.
+      - Keep what is needed to go back, until M(mailops.postfix.verify) has found that the new configuration holds, or has gone back.
       - What an earlier run has installed and nobody has proven counts as a change, with what the running Postfix needs for it in RV(requires).
     type: bool
     default: false
 seealso:
-  - module: mailops.postfix.proof
+  - module: mailops.postfix.verify
   - module: mailops.postfix.main_cf
   - module: mailops.postfix.master_cf
   - module: mailops.postfix.lookup_table

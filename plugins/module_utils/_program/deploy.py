@@ -32,6 +32,7 @@ from .._plan import ca_bundle, certificate
 from .._plan.plan import Plan
 from .._smtp import probe, probe_options
 from .._transaction import apply, journal
+from .._verify import listeners as listeners_verification
 from .._verify import verify
 from . import install
 
@@ -163,7 +164,7 @@ def _each(kind: str, is_concerned: Callable[[RenewalSpec], bool], do: Callable[[
 
 def _is_left_alone(declared: RenewalSpec) -> bool:
     """Whether no run of Ansible is at work there, between installing and proving. One that was killed is not for ever at work."""
-    unproven = glob.glob(os.path.join(glob.escape(declared.config_directory), f"{journal.UNPROVEN}*"))
+    unproven = glob.glob(os.path.join(glob.escape(declared.config_directory), f"{journal.UNVERIFIED}*"))
     return all(time.time() - os.lstat(path).st_mtime > _AT_WORK for path in unproven)
 
 
@@ -351,13 +352,17 @@ def _look_once(instance: Instance, ask: Probe, declared: RenewalSpec) -> Tuple[S
     own = {certificate.served_file(instance, declared.options)}
     for listener in listeners.listeners(master_cf.master_entries(instance.master_cf), instance.parameters):
         for name in [None, *(names if listener.tls else {})]:
-            host = verify.address(instance, listener)
+            host = listeners_verification.address(instance, listener)
             port = f"{listener.name} at {host}" + (f" for {name}" if name else "")
-            expected = names[name] if name else [verify.leaf(instance, path) for path in listener.certificates]
+            expected = (
+                names[name]
+                if name
+                else [listeners_verification.leaf_fingerprint(instance, path) for path in listener.certificates]
+            )
             expected = [fingerprint for fingerprint in expected if fingerprint]
             question = probe_options.ProbeOptions(
                 host=host,
-                port=verify.port(listener.port),
+                port=listeners_verification.port(listener.port),
                 implicit_tls=listener.implicit_tls,
                 server_name=name,
                 relay=False,
@@ -367,7 +372,7 @@ def _look_once(instance: Instance, ask: Probe, declared: RenewalSpec) -> Tuple[S
             )
             facts = ask(question)
             concerned = bool(name) or not own.isdisjoint(listener.certificates)
-            answers = [facts, *verify.for_other_keys(ask, question, facts, expected)]
+            answers = [facts, *listeners_verification.probe_other_key_types(ask, question, facts, expected)]
             shown = [answer["chain"][0]["fingerprint"]["sha256"] for answer in answers if answer["chain"]]
             if listener.tls and expected and concerned:
                 wanted += 1
@@ -386,7 +391,7 @@ def _sni_names(instance: Instance, declared: RenewalSpec) -> Dict[str, List[str]
     result: Dict[str, List[str]] = {}
     if declared.options.get("sni"):
         for name, files in certificate.server_names(instance, declared.options).items():
-            result[name] = [verify.leaf(instance, path) for path in files]
+            result[name] = [listeners_verification.leaf_fingerprint(instance, path) for path in files]
     return result
 
 

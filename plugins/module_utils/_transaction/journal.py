@@ -6,7 +6,7 @@
 
 While files are being installed, ``<config_directory>/.transaction`` (for root alone) holds each old file and a journal.
 It is gone when the installation is complete; if it is found, an installation was killed, and the old files are put back.
-An installation that still has to prove itself on the wire renames it to ``.unproven-N``: that is the way back for
+An installation that still has to prove itself on the wire renames it to ``.unverified-N``: that is the way back for
 :func:`undo`, until :func:`confirm`. All callers hold the lock of the instance.
 """
 
@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 NAME = ".transaction"
-UNPROVEN = ".unproven-"
+UNVERIFIED = ".unverified-"
 _JOURNAL = "journal"
 
 FileIdentity = Optional[Tuple[int, ...]]
@@ -56,7 +56,7 @@ class Journal:
     """What an installation is about to do, or has done."""
 
     directory: str
-    """Where it stands: ``.transaction`` or ``.unproven-N`` of a configuration directory."""
+    """Where it stands: ``.transaction`` or ``.unverified-N`` of a configuration directory."""
     key: str
     """What the names of this installation's temporary files end with."""
     targets: List[str] = field(default_factory=list)
@@ -114,8 +114,8 @@ def complete(journal: Journal, provisional: bool) -> None:
     """The installation is whole. This is the moment: one rename, or one unlink."""
     parent = os.path.dirname(journal.directory)
     if provisional:
-        last = max([0, *(number for number, _path in _unproven(parent))])
-        os.rename(journal.directory, os.path.join(parent, f"{UNPROVEN}{last + 1}"))
+        last = max([0, *(number for number, _path in _unverified(parent))])
+        os.rename(journal.directory, os.path.join(parent, f"{UNVERIFIED}{last + 1}"))
         sync_directory(parent)
     else:
         _remove(journal.directory)
@@ -149,7 +149,7 @@ def undo(config_directory: str) -> Tuple[List[str], List[str]]:
     """
     restored: List[str] = []
     left: List[str] = []
-    for _number, directory in reversed(_unproven(config_directory)):
+    for _number, directory in reversed(_unverified(config_directory)):
         journal = _read(directory)
         if journal is not None:
             done, changed = _restore(journal)
@@ -161,27 +161,27 @@ def undo(config_directory: str) -> Tuple[List[str], List[str]]:
 
 def confirm(config_directory: str) -> None:
     """What has been installed has proven itself: the way back is closed."""
-    for _number, directory in _unproven(config_directory):
+    for _number, directory in _unverified(config_directory):
         _remove(directory)
 
 
 def unverified(config_directory: str) -> List[str]:
     """What the running Postfix needs to go over to each installation that has not been accepted; empty if there is none."""
-    journals = [_read(directory) for _number, directory in _unproven(config_directory)]
+    journals = [_read(directory) for _number, directory in _unverified(config_directory)]
     return [journal.requires for journal in journals if journal is not None]
 
 
 def unverified_targets(config_directory: str) -> Set[str]:
     """The files, behind symbolic links, of all installations that have not been accepted."""
-    journals = [_read(directory) for _number, directory in _unproven(config_directory)]
+    journals = [_read(directory) for _number, directory in _unverified(config_directory)]
     return {item.target for journal in journals if journal is not None for item in journal.files}
 
 
-def _unproven(config_directory: str) -> List[Tuple[int, str]]:
+def _unverified(config_directory: str) -> List[Tuple[int, str]]:
     found = []
     with suppress(FileNotFoundError):
         for name in os.listdir(config_directory):
-            number = re.match(re.escape(UNPROVEN) + r"(\d+)$", name)
+            number = re.match(re.escape(UNVERIFIED) + r"(\d+)$", name)
             if number:
                 found.append((int(number.group(1)), os.path.join(config_directory, name)))
     return sorted(found)

@@ -328,7 +328,7 @@ def test_an_installation_that_nobody_has_accepted_stays_open(host):
     )
     host.renew(SECOND)
     assert host.certbot() == 0
-    assert host.left_over() == [".unproven-1", ".unproven-2", "x"]
+    assert host.left_over() == [".unverified-1", ".unverified-2", "x"]
 
 
 def test_a_second_certificate_is_asked_for_too(host, capsys):
@@ -374,14 +374,14 @@ def kill(host, monkeypatch, where):
         with pytest.raises(Killed):
             host.certbot()
     long_ago = time.time() - 3600
-    os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
+    os.utime(host.directory / ".unverified-1", (long_ago, long_ago))
 
 
 @pytest.mark.parametrize("then", [["--due"], ["--name", NAME]])
 @pytest.mark.parametrize("where", ["before the reload", "after the reload"])
 def test_a_call_that_was_killed_is_completed_by_the_next(host, monkeypatch, where, then):
     kill(host, monkeypatch, where)
-    assert host.left_over() == [".unproven-1"]
+    assert host.left_over() == [".unverified-1"]
     assert host.call(*then) == 0
     assert host.served[None] == leaf_of(SECOND) and host.left_over() == []
     assert host.commands == ["reload"]
@@ -589,5 +589,5 @@ def test_a_run_of_ansible_is_left_alone(host):
     )
     assert host.call("--due") == 0 and host.commands == []
     long_ago = time.time() - 3600
-    os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
+    os.utime(host.directory / ".unverified-1", (long_ago, long_ago))
     assert host.call("--due") == 0 and host.commands == ["reload"]

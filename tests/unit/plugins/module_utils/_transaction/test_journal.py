@@ -185,7 +185,7 @@ def test_an_edit_after_the_kill_is_not_lost(directory):
 def test_undo(directory):
     before = {name: os.stat(directory / name) for name in OLD}
     assert apply(directory, provisional=True).requires == "reload"
-    assert {name: text for name, text in contents(directory).items() if ".unproven" not in name} == NEW
+    assert {name: text for name, text in contents(directory).items() if ".unverified" not in name} == NEW
     restored, left = apply_transaction.undo(str(directory))
     assert (sorted(os.path.basename(path) for path in restored), left) == (
         ["gone", "key.pem", "main.cf", "master.cf", "table", "table.db"],
@@ -295,6 +295,6 @@ def test_the_old_file_has_no_name_left(directory, provisional):
 
 def test_a_journal_is_for_root_alone(directory):
     apply(directory, provisional=True)
-    (journal,) = directory.glob(".unproven-*")
+    (journal,) = directory.glob(".unverified-*")
     assert journal.stat().st_mode & 0o777 == 0o700
     assert time.time() - journal.stat().st_mtime < 60
