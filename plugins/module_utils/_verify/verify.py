@@ -68,7 +68,7 @@ def verify(
     :param probe: probes a port.
     :returns: the result of the module verify.
     :raises VerificationFailed: if something is wrong, after the change has been undone where ``on_failure`` is ``undo``.
-    :raises HostError: if a newer version of this collection has an open transaction.
+    :raises HostError: if a newer version of this collection has installed an unverified change; nothing is done then.
     """
     instance = read_instance()
     master = Master(instance)
@@ -77,6 +77,7 @@ def verify(
         if options["requires"] == "none":
             _probe_all(master, dict(options, next_hops="ignore"), probe, None, report)
         return _result(options, report)
+    journal.require_known_formats(instance.config_directory, "verifying")
     log = maillog.Log(instance)
     start = time.monotonic()
     try:

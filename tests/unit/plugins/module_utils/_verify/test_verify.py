@@ -379,6 +379,17 @@ def test_nothing_to_undo(host):
     assert host.commands == []
 
 
+def test_a_change_of_a_newer_version(host):
+    """It could be neither confirmed nor undone afterwards, so Postfix is not reloaded either."""
+    path = host.directory / ".unverified-1/journal"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(
+        HostError, match=r"verifying .*/\.unverified-1/journal: a newer version of mailops\.postfix wrote it"
+    ):
+        host.verify()
+    assert (host.commands, host.asked) == ([], [])
+
+
 def test_a_warning_instead(host):
     host.answers = [WRONG]
     result = host.verify(listeners="warning")
