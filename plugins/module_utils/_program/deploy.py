@@ -142,7 +142,7 @@ def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Ca
 
 def _is_left_alone(spec: RenewalSpec) -> bool:
     """Whether no run of Ansible is about to verify a change of this instance. After a time limit, a run counts as killed."""
-    pattern = os.path.join(glob.escape(spec.config_directory), f"{journal.UNPROVEN}*")
+    pattern = os.path.join(glob.escape(spec.config_directory), f"{journal.UNVERIFIED}*")
     return all(time.time() - os.lstat(path).st_mtime > _ANSIBLE_RUN_SECONDS for path in glob.glob(pattern))
 
 
