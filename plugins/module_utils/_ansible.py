@@ -17,7 +17,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from ._errors import DeclarationError, PostfixError
+from ._errors import DeclarationError, PostfixError, ProgramNotSent
 from ._formats import file_modes
 from ._host.instance import Instance, is_installed
 from ._plan.plan import Plan
@@ -29,6 +29,7 @@ def run(
     argument_spec: Dict[str, Any],
     build: Callable[[Instance, Mapping[str, Any]], Plan],
     parts: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    hidden: Optional[Mapping[str, Any]] = None,
     **arguments: Any,
 ) -> None:
     """Run a module that writes.
@@ -36,6 +37,7 @@ def run(
     :param argument_spec: its own options; ``config_directory``, ``backup`` and ``lock_timeout`` are added.
     :param build: plans from a snapshot of the instance and the module's options.
     :param parts: options that hold the options of other modules, with those modules' specifications: they are validated alike.
+    :param hidden: options that its action plugin sets and users do not.
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
     """
     common = {
@@ -43,7 +45,7 @@ def run(
         "backup": {"type": "bool", "default": False},
         "lock_timeout": {"type": "int", "default": lock.LOCK_TIMEOUT},
     }
-    module = _Module({**argument_spec, **common}, supports_check_mode=True, **arguments)
+    module = _Module({**argument_spec, **common, **(hidden or {})}, supports_check_mode=True, **arguments)
     options = dict(module.params)
     if options.get("if_missing") == "report" and not is_installed():
         module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none")
@@ -58,6 +60,11 @@ def run(
             provisional=options.get("provisional", False),
             lock_timeout=options["lock_timeout"],
         )
+    except ProgramNotSent as error:
+        if options.get("_program") is None:
+            module.fail_json(msg=str(error))
+        # For the action plugin, which then calls the module again with the program.
+        module.exit_json(changed=False, _transfer=True)
     except PostfixError as error:
         module.fail_json(msg=str(error))
     for warning in outcome.plan.warnings:

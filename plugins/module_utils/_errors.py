@@ -45,6 +45,10 @@ class HostError(PostfixError):
     """The host does not let us: a program is missing or failed, a file cannot be read or written."""
 
 
+class ProgramNotSent(HostError):
+    """The host needs the program of the collection, and the action plugin of the module has not sent it yet."""
+
+
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The beginning of a remedy: which known name was probably meant, or nothing if none comes close.
 

@@ -394,10 +394,11 @@ backup_files:
 
 from ..module_utils import _ansible
 from ..module_utils._plan import certificate
+from ..module_utils._program import install
 
 
 def main():
-    _ansible.run(build=certificate.certificate, **certificate.CERTIFICATE)
+    _ansible.run(build=install.with_renewals(certificate.certificate), hidden=install.OPTION, **certificate.CERTIFICATE)
 
 
 if __name__ == "__main__":

@@ -203,10 +203,13 @@ backup_files:
 
 from ..module_utils import _ansible
 from ..module_utils._plan import configuration
+from ..module_utils._program import install
 
 
 def main():
-    _ansible.run(build=configuration.configuration, **configuration.CONFIGURATION)
+    _ansible.run(
+        build=install.with_renewals(configuration.configuration), hidden=install.OPTION, **configuration.CONFIGURATION
+    )
 
 
 if __name__ == "__main__":

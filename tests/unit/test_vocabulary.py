@@ -24,7 +24,7 @@ PHRASES = {
     r"the house|walls?|rooms?": "architecture, layering rules, packages",
     r"stands? (?:in|at|on|there|beside|behind|above|below|before|after|under|alone|for)|stood (?:in|at|there|before|beside)": "is in",
     r"the loop": "development workflow",
-    r"(?<!there )(?:is|are|was|were) no (?!longer|more|less|other|different|reason|need|way|exception)\w+": "is not a valid",
+    r"(?<!there\s)(?:is|are|was|were) no (?!longer|more|less|other|different|reason|need|way|exception)\w+": "is not a valid",
     r"nobody|somebody|whoever": "no client, no process, another process, or the noun itself",
     r"shall": "must, is to be",
     r"anew": "again, rebuilt",

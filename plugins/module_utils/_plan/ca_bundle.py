@@ -19,9 +19,8 @@ from .._errors import DeclarationError, HostError
 from .._formats import master_cf
 from .._host import openssl
 from .._host.instance import Instance
-from .._program import install
 from .._x509 import certificate
-from .plan import Change, Plan
+from .plan import Change, Plan, Renewal, RenewalKind
 
 CA_BUNDLE: Mapping[str, Any] = {
     "argument_spec": {
@@ -37,7 +36,6 @@ CA_BUNDLE: Mapping[str, Any] = {
 _DEFAULT_PATH = {"file": "tls/ca-certificates.pem", "directory": "tls/ca-certificates"}
 _HEADER = "Written by Ansible (mailops.postfix.ca_bundle); changes made here are lost."
 _CLIENTS = ("smtp", "lmtp")
-_SYSTEM = ("/etc/", "/usr/local/etc/")
 
 # Files of a directory that this plan may have made: a certificate by its fingerprint, and by the hash of its subject.
 _HASH = re.compile(r"[0-9a-f]{8}\.\d+")
@@ -45,35 +43,10 @@ _OURS = re.compile(rf"[0-9a-f]{{16}}\.pem|{_HASH.pattern}")
 
 
 def ca_bundle(instance: Instance, options: Mapping[str, Any], future: Instance | None = None) -> Plan:
-    """The CAs that smtp(8) shall trust, and what keeps them up to date. Options and result: those of the module.
+    """The CAs that smtp(8) trusts. Options and result: those of the module.
 
-    :param future: the instance as the same transaction leaves it, where that may change who is chrooted.
+    :param future: the instance as the same transaction leaves it, where that may change which services run chrooted.
     """
-    plan = bundle_plan(instance, options, future)
-    path = next(value for value in plan.result["parameters"].values() if value)
-    # What smtp(8) reads of the system's own needs no update, and others than root can't install a hook.
-    possible = options["system"] and bool(plan.changes)
-    wanted = options.get("update_hook")
-    if wanted and not possible:
-        raise DeclarationError(
-            "managing CAs",
-            "ca_bundle",
-            "update_hook: nothing is made of the system's CAs that would have to follow them",
-            "Leave update_hook out",
-        )
-    if wanted is None:
-        of_system = instance.config_directory.startswith(_SYSTEM)
-        wanted = possible and of_system and os.geteuid() == 0
-    hook = install.ca_hook(instance, options, openssl.relative(instance, path), wanted)
-    plan.changes += hook.changes
-    plan.result["update_hook"] = hook.result
-    plan.afterwards += hook.afterwards
-    plan.warnings += hook.warnings
-    return plan
-
-
-def bundle_plan(instance: Instance, options: Mapping[str, Any], future: Instance | None = None) -> Plan:
-    """The same without the hook, as the hook itself does it."""
     extra = [instance.path(path) for path in options["extra"] or []]
     form = options.get("form") or "file"
     if not options["system"] and not extra:
@@ -123,6 +96,9 @@ def bundle_plan(instance: Instance, options: Mapping[str, Any], future: Instance
         "services": services,
         "certificates": len(ders),
     }
+    copied = options["system"] and bool(plan.changes)
+    key = openssl.relative(instance, path)
+    plan.renewals.append(Renewal(RenewalKind.CA_BUNDLE, key, options, copied, plan.result))
     return plan
 
 

@@ -19,14 +19,13 @@ from typing import Any, Callable, Mapping, Sequence
 from .._errors import DeclarationError, HostError
 from .._host import openssl
 from .._host.instance import Instance
-from .._program import install
 from .._x509 import acme_layout
 from .._x509 import certificate as certificate_x509
 from .._x509.certificate import Certificate, PemError
 from . import chain_file as chain_file_plan
 from . import self_signed, sni
 from .chain_file import Deployment
-from .plan import Attributes, Change, Plan, strongest
+from .plan import Attributes, Change, Plan, Renewal, RenewalKind, strongest
 
 WARN_BELOW = 0.3
 """The fraction of the life of a certificate. ACME clients renew when a third of it is left."""
@@ -75,21 +74,11 @@ def certificates(instance: Instance, declared: Sequence[Mapping[str, Any]]) -> l
     """The plans for several certificates that go into service together; options and result as for one."""
     deployments = [_deployment(instance, options) for options in declared]
     _join_sni(instance, deployments)
-    paths: set[str] = set()
-    for deployment in deployments:
-        wanted = _wants_hook(deployment)
-        what = openssl.relative(instance, deployment.chain_file or deployment.options["name"])
-        hook = install.certificate_hook(instance, deployment.options, what, wanted)
-        deployment.plan.changes += [change for change in hook.changes if change.path not in paths]
-        deployment.plan.result["deploy_hook"] = hook.result
-        deployment.plan.afterwards += hook.afterwards
-        deployment.plan.warnings += hook.warnings
-        paths.update(change.path for change in hook.changes)
     return [deployment.plan for deployment in deployments]
 
 
-def renewal(instance: Instance, options: Mapping[str, Any]) -> Deployment:
-    """What a deploy hook does with one certificate: the same, but for the hook itself."""
+def renewed(instance: Instance, options: Mapping[str, Any]) -> Deployment:
+    """How one certificate is deployed when it has been renewed."""
     deployment = _deployment(instance, options)
     _join_sni(instance, [deployment])
     return deployment
@@ -114,22 +103,6 @@ def server_names(instance: Instance, options: Mapping[str, Any]) -> dict[str, li
 
 def _sni_table(instance: Instance, options: Mapping[str, Any]) -> str:
     return instance.path(options.get("sni_table") or os.path.join("tls", "sni"))
-
-
-def _wants_hook(deployment: Deployment) -> bool:
-    """Whether a renewal needs a hook: unless told otherwise, where Postfix has a copy of what a client renews."""
-    wanted = deployment.options.get("deploy_hook")
-    provider, name = deployment.options["provider"], deployment.options["name"]
-    if wanted and provider == "self_signed":
-        raise DeclarationError(
-            "managing certificate",
-            name,
-            "deploy_hook: nobody but this module renews a self-signed certificate",
-            "Leave deploy_hook out",
-        )
-    if wanted is None:
-        return provider in acme_layout.DIRECTORIES and deployment.chain_file is not None
-    return bool(wanted)
 
 
 def _join_sni(instance: Instance, deployments: Sequence[Deployment]) -> None:
@@ -170,6 +143,14 @@ def _join_sni(instance: Instance, deployments: Sequence[Deployment]) -> None:
 
 
 def _deployment(instance: Instance, options: Mapping[str, Any]) -> Deployment:
+    deployment = _checked_deployment(instance, options)
+    key = openssl.relative(instance, deployment.chain_file or options["name"])
+    renewal = Renewal(RenewalKind.CERTIFICATE, key, options, deployment.chain_file is not None, deployment.plan.result)
+    deployment.plan.renewals.append(renewal)
+    return deployment
+
+
+def _checked_deployment(instance: Instance, options: Mapping[str, Any]) -> Deployment:
     name = options["name"]
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise DeclarationError(

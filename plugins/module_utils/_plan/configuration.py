@@ -144,6 +144,7 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         requires=strongest(*(part.requires for part in parts if part.changes_something())),
         warnings=list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
         afterwards=list(dict.fromkeys(command for part in parts for command in part.afterwards)),
+        renewals=[renewal for part in parts for renewal in part.renewals],
     )
 
 

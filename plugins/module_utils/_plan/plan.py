@@ -14,7 +14,8 @@ import os
 import pwd
 import stat
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+from enum import Enum
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
 
 from .._errors import HostError
 
@@ -29,6 +30,14 @@ class Attributes:
     owner: Optional[str] = None
     group: Optional[str] = None
     mode: Optional[int] = None
+
+
+def root_owned(mode: int) -> Attributes:
+    """The attributes of a file that belongs to root, or to the user who runs this where that is not root.
+
+    :param mode: its permission bits.
+    """
+    return Attributes(owner="root" if os.geteuid() == 0 else None, mode=mode)
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,28 @@ class Change:
         return bool(self.stale) if callable(self.after) else self.after != self.before
 
 
+class RenewalKind(Enum):
+    """What a renewal concerns."""
+
+    CERTIFICATE = "certificates"
+    CA_BUNDLE = "ca-bundles"
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What a plan makes of files that others renew: it must be planned again whenever they do."""
+
+    kind: RenewalKind
+    key: str
+    """What tells it from the others of its kind in this instance: the path of the chain file or bundle, or the certificate's name."""
+    options: Mapping[str, Any]
+    """The options of the module that declared it."""
+    copied: bool
+    """Whether Postfix reads a copy, and not the files of others themselves."""
+    result: Dict[str, Any] = field(default_factory=dict, compare=False)
+    """The part of the plan's result that tells of it."""
+
+
 @dataclass
 class Plan:
     """What shall change, and what to tell the user."""
@@ -73,6 +104,7 @@ class Plan:
     warnings: List[str] = field(default_factory=list)
     afterwards: List[Tuple[str, ...]] = field(default_factory=list)
     """Commands to run once it is installed. The files are in place then, so that a failure is a warning."""
+    renewals: List[Renewal] = field(default_factory=list)
 
     def changes_something(self) -> bool:
         """Whether a file gets other content or other attributes."""

@@ -2,41 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a declaration to what renews it without Ansible. Private to mailops.postfix.
+"""Adds to a plan what makes renewals reach Postfix without Ansible. Private to mailops.postfix.
 
-One program on the host, made of the very files that run now, and a file that says what was declared. Who renews a
-certificate or the system's CAs calls the program (:mod:`deploy`), which plans and installs as the module does. A
-timer calls it each hour (:mod:`timer_program`).
+A planner says what it makes of files that others renew (:class:`_plan.plan.Renewal`). This file adds the program on the host, a
+specification for each renewal (:mod:`renewals`), the hooks of those who renew, and a timer (:mod:`timer`).
+
+The program is built on the controller (:mod:`archive`) and does not travel with a module: the action plugin sends its checksum, and
+the program itself only when the host has another one.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import io
-import json
 import os
-import re
+import shutil
 import sys
-import zipfile
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Optional
 
-from .._errors import HostError
-from .._formats.lines import to_bytes
-from .._host import openssl
+from .._errors import DeclarationError, ProgramNotSent
 from .._host.instance import Instance
-from .._plan.plan import Change
-from . import timer as timer_program
+from .._plan.plan import Change, Plan, Renewal, RenewalKind, root_owned
+from .._transaction.journal import FORMAT
+from .._x509 import acme_layout
+from . import archive, renewals, timer
 
-if TYPE_CHECKING:
-    # Never imported by a module; but Ansible sends to the host what it sees imported somewhere.
-    from . import deploy  # noqa: F401
+PROGRAM = "/var/lib/mailops-postfix/program"
 
-PROGRAM = "/usr/local/libexec/mailops-postfix/deploy-certificate"
-DECLARATIONS = "/etc/mailops-postfix"
-CERTIFICATES = "certificates"
-CA_BUNDLES = "ca-bundles"
+WRAPPER = "/usr/local/sbin/mailops-postfix"
+"""The command for people."""
+
+FORMER_PROGRAM = "/usr/local/libexec/mailops-postfix/deploy-certificate"
+"""The program of earlier versions. Hooks that administrators have set up themselves, of lego or acme.sh say, call it."""
 
 CERTBOT_HOOK = "renewal-hooks/deploy/mailops-postfix"
 """In certbot's directory; ``certbot renew`` runs what is there."""
@@ -46,153 +41,183 @@ CA_HOOKS = ("/etc/ca-certificates/update.d",)
 
 CA_HOOK = "mailops-postfix"
 
-_PACKAGE = "ansible_collections.mailops.postfix.plugins.module_utils"
-_MAIN = f"""\
-import sys
+OPTION: Mapping[str, Any] = {
+    "_program": {
+        "type": "dict",
+        "options": {"checksum": {"type": "str", "required": True}, "path": {"type": "path"}},
+    }
+}
+"""The hidden option by which the action plugin tells of the program."""
 
-from {_PACKAGE} import deploy
-
-sys.exit(deploy.main(sys.argv[1:]))
-"""
-_IMPORT = re.compile(
-    rf"^[ \t]*from {re.escape(_PACKAGE)}(?:\.(?P<part>_\w+))? import (?P<names>\([^)]*\)|[^\n]*)", re.MULTILINE
-)
+_SYSTEM = ("/etc/", "/usr/local/etc/")
 _USUAL_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
-_EPOCH = (2026, 1, 1, 0, 0, 0)
+_WRITTEN = "# Written by Ansible (mailops.postfix)."
 
 
-@dataclass(frozen=True)
-class Hook:
-    """What has Postfix follow a renewal."""
+def with_renewals(
+    build: Callable[[Instance, Mapping[str, Any]], Plan],
+) -> Callable[[Instance, Mapping[str, Any]], Plan]:
+    """A function that plans as the given one does, and adds what its renewals need on this host."""
 
-    changes: Sequence[Change]
-    result: dict[str, str | None] | None = None
-    """What the module returns; None if there is no hook."""
-    afterwards: Sequence[tuple[str, ...]] = ()
-    """Commands to be run when the changes are installed."""
-    warnings: Sequence[str] = field(default=())
+    def complete(instance: Instance, options: Mapping[str, Any]) -> Plan:
+        plan = build(instance, options)
+        add_renewals(instance, plan, options.get("_program"))
+        return plan
+
+    return complete
 
 
-def certificate_hook(instance: Instance, options: Mapping[str, Any], what: str, wanted: bool) -> Hook:
-    """What has a certificate deployed when its client renews it, or nothing any more.
+def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any]]) -> None:
+    """Add to a plan what its renewals need on this host, or remove what an earlier plan has added.
 
-    :param what: what tells this certificate of the instance from others: its chain file or its name.
+    :param sent: the option :data:`OPTION`: checksum of the program, and its path on this host if it has been sent.
     """
-    path = _declaration(CERTIFICATES, instance, what)
+    wanted = [renewal for renewal in plan.renewals if _is_wanted(instance, renewal)]
+    for renewal in plan.renewals:
+        renewal.result[_RESULT[renewal.kind]] = None
+        if renewal not in wanted:
+            plan.changes += renewals.forgotten(instance, renewal)
     if not wanted:
-        return Hook(_forgotten(instance, path))
-    scripts = []
-    if options["provider"] == "certbot":
-        base = instance.path(options.get("directory") or "/etc/letsencrypt")
-        scripts.append(_script(instance, os.path.join(base, CERTBOT_HOOK), f'exec {PROGRAM} "$@"'))
-    return _hook(instance, path, options, scripts)
+        return
+    program, warnings = _program_changes(instance, sent)
+    hourly = timer.timer(instance, f"{command()} deploy --due")
+    changes = [*hourly.changes]
+    for renewal in wanted:
+        changes += [renewals.stored(instance, renewal), *_scripts(instance, renewal)]
+        renewal.result[_RESULT[renewal.kind]] = {
+            "program": PROGRAM,
+            "command": f"{command()} deploy",
+            "declaration": renewals.spec_path(instance, renewal),
+            "timer": hourly.path,
+        }
+    # The program comes first: whatever else of the plan is in place, its hooks find what they call.
+    plan.changes[:0] = program
+    plan.changes += {change.path: change for change in changes}.values()
+    plan.afterwards += hourly.afterwards
+    plan.warnings += warnings
+    if hourly.path is None:
+        plan.warnings.append(
+            f"this host has neither systemd nor cron. Configure its scheduler to run '{command()} deploy --due' each hour"
+        )
 
 
-def ca_hook(instance: Instance, options: Mapping[str, Any], what: str, wanted: bool) -> Hook:
-    """What makes a CA bundle anew when the system's CAs change: at once where the system has a place for it."""
-    path = _declaration(CA_BUNDLES, instance, what)
-    if not wanted:
-        return Hook(_forgotten(instance, path))
-    scripts = [
-        # What goes wrong is in the mail log; the package that updates the CAs is not to fail of it.
-        _script(instance, os.path.join(directory, CA_HOOK), f"{PROGRAM} --ca-bundles || :")
+_RESULT = {RenewalKind.CERTIFICATE: "deploy_hook", RenewalKind.CA_BUNDLE: "update_hook"}
+
+
+def _is_wanted(instance: Instance, renewal: Renewal) -> bool:
+    """Whether the host must follow a renewal: as the user declares, otherwise where Postfix has a copy of what others renew."""
+    if renewal.kind is RenewalKind.CERTIFICATE:
+        wanted = renewal.options.get("deploy_hook")
+        provider = renewal.options["provider"]
+        if wanted and provider == "self_signed":
+            raise DeclarationError(
+                "managing certificate",
+                str(renewal.options["name"]),
+                "deploy_hook: only this module renews a self-signed certificate",
+                "Remove deploy_hook",
+            )
+        return provider in acme_layout.DIRECTORIES and renewal.copied if wanted is None else bool(wanted)
+    wanted = renewal.options.get("update_hook")
+    if wanted and not renewal.copied:
+        raise DeclarationError(
+            "managing CAs",
+            "ca_bundle",
+            "update_hook: Postfix uses the system's CAs directly, or none of them, so that nothing has to follow them",
+            "Remove update_hook",
+        )
+    if wanted is None:
+        # Users other than root cannot install a hook.
+        return renewal.copied and instance.config_directory.startswith(_SYSTEM) and os.geteuid() == 0
+    return bool(wanted)
+
+
+def _scripts(instance: Instance, renewal: Renewal) -> list[Change]:
+    """The hooks of those who renew."""
+    if renewal.kind is RenewalKind.CERTIFICATE:
+        if renewal.options["provider"] != "certbot":
+            return []
+        base = instance.path(renewal.options.get("directory") or "/etc/letsencrypt")
+        return [_script(instance, os.path.join(base, CERTBOT_HOOK), f'exec {command()} deploy "$@"')]
+    return [
+        # The mail log has the reason of a failure, which must not fail the package that updates the CAs.
+        _script(instance, os.path.join(directory, CA_HOOK), f"{command()} deploy --ca-bundles || :")
         for directory in CA_HOOKS
         if os.path.isdir(directory)
     ]
-    return _hook(instance, path, options, scripts)
 
 
-def _hook(instance: Instance, path: str, options: Mapping[str, Any], scripts: Sequence[Change]) -> Hook:
-    timer = timer_program.timer(instance, f"{PROGRAM} --due")
-    warnings = [f"this host has neither systemd nor cron: have something call {PROGRAM} --due each hour"]
-    return Hook(
-        [_program_file(instance), *_declared(instance, path, options), *scripts, *timer.changes],
-        {"program": PROGRAM, "declaration": path, "timer": timer.path},
-        timer.afterwards,
-        () if timer.path else warnings,
-    )
-
-
-def _declaration(kind: str, instance: Instance, what: str) -> str:
-    name = "--".join(part.strip("/").replace("/", "-") for part in (instance.config_directory, what))
-    return os.path.join(DECLARATIONS, kind, f"{name}.json")
-
-
-def _declared(instance: Instance, path: str, options: Mapping[str, Any]) -> list[Change]:
-    declared = {name: value for name, value in sorted(options.items()) if name not in _NOT_DECLARED}
-    content = {"config_directory": instance.config_directory, "options": declared}
-    text = to_bytes(json.dumps(content, indent=2, sort_keys=True) + "\n")
-    return [Change(path, text, instance.read(path), attributes=openssl.attributes(0o600))]
-
-
-# What concerns one run of a module, and not the certificate.
-_NOT_DECLARED = ("config_directory", "backup", "lock_timeout", "deploy_hook", "update_hook")
-
-
-def _forgotten(instance: Instance, path: str) -> list[Change]:
-    before = instance.read(path)
-    return [] if before is None else [Change(path, None, before)]
-
-
-def _script(instance: Instance, path: str, command: str) -> Change:
-    text = f"#!/bin/sh\n# Written by Ansible (mailops.postfix).\n{command}\n".encode()
-    return Change(path, text, instance.read(path), attributes=openssl.attributes(0o755))
+def _script(instance: Instance, path: str, line: str, comment: str = f"{_WRITTEN}\n") -> Change:
+    text = f"#!/bin/sh\n{comment}{line}\n".encode()
+    return Change(path, text, instance.read(path), attributes=root_owned(0o755))
 
 
 # The program
 
 
-def _program_file(instance: Instance) -> Change:
-    before, after = instance.read(PROGRAM), program()
-    shown = ("" if before is None else "(other code)\n", "(the code of this collection)\n")
-    return Change(PROGRAM, after, before, attributes=openssl.attributes(0o755), shown=shown)
-
-
-@lru_cache(maxsize=1)
-def program() -> bytes:
-    """The program, byte for byte the same for the same code: an archive that Python runs, without Ansible and without site-packages."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
-        _add(file, "__main__.py", _MAIN)
-        package = _PACKAGE.split(".")
-        for depth in range(1, len(package) + 1):
-            _add(file, "/".join([*package[:depth], "__init__.py"]), "")
-        for part, source in sorted(parts("deploy").items()):
-            _add(file, "/".join([*package, f"{part}.py"]), source)
-    return f"#!{interpreter()} -IS\n".encode() + archive.getvalue()
-
-
-def parts(first: str) -> dict[str, str]:
-    """The sources of a file of module_utils, of all that it imports, and of what they import."""
-    found: dict[str, str] = {}
-    waiting = [first]
-    while waiting:
-        part = waiting.pop()
-        if part in found:
-            continue
-        found[part] = _source(f"{_PACKAGE}.{part}")
-        for match in _IMPORT.finditer(found[part]):
-            waiting += [match.group("part")] if match.group("part") else re.findall(r"\b_\w+", match.group("names"))
-    return found
-
-
-def _add(file: zipfile.ZipFile, name: str, text: str) -> None:
-    entry = zipfile.ZipInfo(name, _EPOCH)
-    entry.external_attr = 0o644 << 16
-    file.writestr(entry, text.encode())
-
-
-def _source(name: str) -> str:
-    """The source of a file that runs here, wherever Ansible has put it."""
-    spec = importlib.util.find_spec(name)
-    source = getattr(spec.loader, "get_source", None) if spec is not None else None
-    text = source(name) if source is not None else None
-    if text is None:
-        raise HostError("making", PROGRAM, f"the source of {name} is not to be found")
-    return str(text)
+def command() -> str:
+    """How units, cron and hooks call the program: the Python that runs this, and the path of the program."""
+    return f"{interpreter()} {PROGRAM}"
 
 
 def interpreter() -> str:
-    """The Python that runs this, by a name that a new release of the system will still know."""
+    """The Python that runs this, by a name that stays when the system is upgraded, if it has one."""
     own = os.path.realpath(sys.executable)
     return next((path for path in _USUAL_PYTHONS if os.path.realpath(path) == own), sys.executable)
+
+
+def _program_changes(instance: Instance, sent: Optional[Mapping[str, Any]]) -> tuple[list[Change], list[str]]:
+    """The program, what calls it by other names, and warnings."""
+    if sent is None:
+        raise _not_sent()
+    changes, warnings = [], []
+    before = instance.read(PROGRAM)
+    installed = None if before is None else archive.format_of(before)
+    if installed is not None and installed > FORMAT:
+        warnings.append(
+            f"{PROGRAM} stays as it is: a newer version of mailops.postfix installed it (format {installed}; "
+            f"this version has {FORMAT})"
+        )
+    else:
+        changes.append(_program_file(before, sent))
+    forward = f'exec {command()} "$@"'
+    obstacle = _obstacle(WRAPPER)
+    if obstacle:
+        warnings.append(f"{WRAPPER} can't be written: {obstacle}. Call '{command()}' instead")
+    else:
+        changes.append(_script(instance, WRAPPER, forward, comment=""))
+    if os.path.lexists(FORMER_PROGRAM):
+        changes.append(_script(instance, FORMER_PROGRAM, f'exec {command()} deploy "$@"'))
+    return changes, warnings
+
+
+def _program_file(before: Optional[bytes], sent: Mapping[str, Any]) -> Change:
+    def copy(path: str) -> None:
+        if not sent.get("path"):
+            raise _not_sent()
+        shutil.copyfile(sent["path"], path)
+
+    stale = "missing"
+    if before is not None:
+        stale = "" if archive.checksum(before) == sent["checksum"] else "other code"
+    return Change(PROGRAM, copy, stale=stale, attributes=root_owned(0o600), directory_mode=0o700)
+
+
+def _not_sent() -> ProgramNotSent:
+    return ProgramNotSent(
+        "installing",
+        PROGRAM,
+        "the action plugin of the module has not sent it",
+        "Call the module by its full name, such as mailops.postfix.certificate",
+    )
+
+
+def _obstacle(path: str) -> str:
+    """Why a file can't be written; empty if it can."""
+    if os.path.isdir(path):
+        return "it is a directory"
+    directory = os.path.dirname(path)
+    while not os.path.lexists(directory):
+        directory = os.path.dirname(directory)
+    if not os.path.isdir(directory):
+        return f"{directory} is not a directory"
+    return "" if os.access(directory, os.W_OK) else f"{directory} is not writable"

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What has the host look every hour whether Postfix uses what it should. Private to mailops.postfix.
+"""The timer that deploys, each hour, what Postfix does not use yet. Private to mailops.postfix.
 
-A client calls once for each renewal. If Postfix does not run just then, or its configuration is broken, or the client was never told
-whom to call, nobody would come back to it before the next renewal, and that may be months away.
+An ACME client calls its hook once for each renewal. If Postfix is stopped at that moment, or its configuration is broken, or the client
+has no hook, the next call is that of the next renewal, which may be months away.
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ import os
 from dataclasses import dataclass, field
 from typing import Sequence
 
-from .._host import openssl
 from .._host.instance import Instance
-from .._plan.plan import Change
+from .._plan.plan import Change, root_owned
 
 SYSTEMD_RUNS = "/run/systemd/system"
 UNITS = "/etc/systemd/system"
 HOURLY = "/etc/periodic/hourly"
-"""Scripts that Alpine's crond runs."""
+"""The directory of scripts that Alpine's crond runs."""
 CRONTABS = ("/usr/local/etc/cron.d", "/etc/cron.d")
-"""System crontabs: FreeBSD's and everybody's. There is no cron where there are none."""
+"""Directories of system crontabs: of FreeBSD, and of all others. A host that has neither has no cron."""
 
 UNIT = "mailops-postfix-due"
 
 _WRITTEN = "# Written by Ansible (mailops.postfix).\n"
 _SERVICE = """\
 [Unit]
-Description=Bring into service what Postfix does not use yet
+Description=Deploy renewed certificates and CAs to Postfix
 After=postfix.service
 [Service]
 Type=oneshot
@@ -38,13 +37,13 @@ ExecStart={command}
 """
 _TIMER = """\
 [Unit]
-Description=See each hour whether Postfix uses its certificates and CAs
+Description=Deploy renewed certificates and CAs to Postfix each hour
 [Timer]
 OnCalendar=hourly
 RandomizedDelaySec=600
 Persistent=true
 """
-# As good as "systemctl enable", which makes a link behind the back of check mode.
+# Enables the timer as "systemctl enable" does, but as a file, which check mode can predict.
 _WANTED = f"""\
 [Unit]
 Wants={UNIT}.timer
@@ -53,13 +52,13 @@ Wants={UNIT}.timer
 
 @dataclass(frozen=True)
 class Timer:
-    """What calls a command each hour."""
+    """What runs a command each hour."""
 
     path: str | None
-    """Where it stands; None if the host has no place for it."""
+    """Its file; None if the host has no place for one."""
     changes: Sequence[Change] = ()
     afterwards: Sequence[tuple[str, ...]] = field(default=())
-    """What makes it run now and not only after the next start of the host."""
+    """Commands that start it without a restart of the host."""
 
 
 def timer(instance: Instance, command: str) -> Timer:
@@ -80,11 +79,11 @@ def timer(instance: Instance, command: str) -> Timer:
         return Timer(path, [_change(instance, path, f"exec {command}\n", 0o755, "#!/bin/sh\n")])
     for directory in filter(os.path.isdir, CRONTABS):
         path = os.path.join(directory, UNIT)
-        # Their own error output goes to the mail log as well; cron would mail it to root.
+        # The program logs its errors to the mail log; without the redirection cron would mail them to root as well.
         return Timer(path, [_change(instance, path, f"17 * * * * root {command} > /dev/null 2>&1\n", 0o644)])
     return Timer(None)
 
 
 def _change(instance: Instance, path: str, text: str, mode: int, first: str = "") -> Change:
     after = (first + _WRITTEN + text).encode()
-    return Change(path, after, instance.read(path), attributes=openssl.attributes(mode))
+    return Change(path, after, instance.read(path), attributes=root_owned(mode))

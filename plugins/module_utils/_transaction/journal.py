@@ -22,6 +22,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
+FORMAT = 1
+"""The format of journals, and of the store of the program on the host. An older program leaves a newer format alone."""
+
 NAME = ".transaction"
 UNPROVEN = ".unproven-"
 _JOURNAL = "journal"

@@ -11,7 +11,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
-from ansible_collections.mailops.postfix.plugins.module_utils._program import install, timer
+from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, install, renewals, timer
 
 MAIN_CF = """\
 # As a distribution ships it.
@@ -36,16 +36,26 @@ local     unix  -       n       n       -       -       local
 
 @pytest.fixture(autouse=True)
 def no_hooks(tmp_path_factory, monkeypatch):
-    """What renewals call is installed at fixed places; tests have places of their own."""
+    """The program and its hooks are installed at fixed paths; tests have paths of their own."""
     root = tmp_path_factory.mktemp("hooks")
-    monkeypatch.setattr(install, "PROGRAM", str(root / "libexec/deploy-certificate"))
-    monkeypatch.setattr(install, "DECLARATIONS", str(root / "declarations"))
+    monkeypatch.setattr(install, "PROGRAM", str(root / "lib/program"))
+    monkeypatch.setattr(install, "WRAPPER", str(root / "sbin/mailops-postfix"))
+    monkeypatch.setattr(install, "FORMER_PROGRAM", str(root / "libexec/deploy-certificate"))
+    monkeypatch.setattr(renewals, "STORE", str(root / "store"))
     monkeypatch.setattr(install, "CA_HOOKS", (str(root / "update.d"),))
     for name in ("SYSTEMD_RUNS", "UNITS", "HOURLY"):
         monkeypatch.setattr(timer, name, str(root / name.lower()))
     monkeypatch.setattr(timer, "CRONTABS", (str(root / "cron.d"),))
     (root / "cron.d").mkdir()
     return root
+
+
+@pytest.fixture
+def sent(no_hooks):
+    """The hidden option of modules that install the program, as the action plugin gives it when it has sent the program."""
+    path = no_hooks / "sent"
+    path.write_bytes(archive.program())
+    return {"checksum": archive.checksum(archive.program()), "path": str(path)}
 
 
 @pytest.fixture(autouse=True)

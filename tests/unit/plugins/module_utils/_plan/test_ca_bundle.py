@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 from pathlib import Path
@@ -17,7 +16,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host import openssl
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Attributes
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
@@ -65,8 +63,9 @@ def test_the_system_bundle_is_used_as_it_is(host):
         "chrooted": True,
         "services": {"smtp/unix": True},
         "certificates": 2,
-        "update_hook": None,
     }
+    [renewal] = outcome.plan.renewals
+    assert not renewal.copied, "there is no copy that would have to follow the system"
 
 
 def test_no_program_is_run_for_the_system_bundle(host):
@@ -104,6 +103,8 @@ def test_bundle(host, given, path, cas):
     assert outcome.plan.result["certificates"] == len(cas)
     again = bundle(host, **given)
     assert not again.changed and again.plan.requires == "none"
+    [renewal] = again.plan.renewals
+    assert (renewal.key, renewal.copied) == (path, given.get("system", True))
 
 
 def test_bundle_follows_the_system(host):
@@ -337,38 +338,3 @@ def test_layouts(host, monkeypatch, layout):
     for path in there:
         write(Path(path), ROOT.pem, 0o644)
     assert bundle(host).plan.result["parameters"]["smtp_tls_CAfile"] == there[0]
-
-
-# The hook
-
-
-def test_update_hook(host, no_hooks, monkeypatch):
-    write(host / "postfix/site.pem", HUB.pem)
-    monkeypatch.setattr(ca_bundle, "_SYSTEM", str(host))
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(openssl, "attributes", lambda mode: Attributes(mode=mode))
-    place = no_hooks / "update.d"
-    # The timer alone, as on Red Hat and FreeBSD
-    assert set(bundle(host, extra=["site.pem"], update_hook=None).plan.result["update_hook"]) == {
-        "program",
-        "declaration",
-        "timer",
-    }
-    place.mkdir()
-    assert bundle(host, extra=["site.pem"], update_hook=None).changed
-    script = (place / "mailops-postfix").read_text()
-    assert (
-        script.endswith("libexec/deploy-certificate --ca-bundles || :\n") and mode(place / "mailops-postfix") == 0o755
-    )
-    assert not bundle(host, extra=["site.pem"], update_hook=None).changed
-    assert bundle(host, extra=["site.pem"], update_hook=False).changed
-    assert bundle(host, update_hook=None).plan.result["update_hook"] is None
-    monkeypatch.setattr(ca_bundle, "_SYSTEM", "/etc/")
-    assert bundle(host, extra=["site.pem"], update_hook=None).plan.result["update_hook"] is None
-
-
-@pytest.mark.parametrize("given", [{}, {"extra": ["site.pem"], "system": False}])
-def test_update_hook_for_nothing(host, given):
-    write(host / "postfix/site.pem", HUB.pem)
-    with pytest.raises(DeclarationError, match="nothing is made of the system's CAs"):
-        bundle(host, update_hook=True, **given)

@@ -17,7 +17,6 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host import openssl
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
-from ansible_collections.mailops.postfix.plugins.module_utils._program import install
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_layout
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
@@ -43,8 +42,6 @@ def fixture_host(tmp_path, monkeypatch):
     (tmp_path / "postfix/main.cf").write_text("compatibility_level = 3.6\n")
     (tmp_path / "postfix/master.cf").write_text("smtp unix - - y - - smtp\n")
     monkeypatch.setattr(acme_layout, "DIRECTORIES", {**acme_layout.DIRECTORIES, "certbot": [str(tmp_path)]})
-    monkeypatch.setattr(install, "PROGRAM", str(tmp_path / "program"))
-    monkeypatch.setattr(install, "DECLARATIONS", str(tmp_path / "declarations"))
     monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(tmp_path / "none.pem"), str(tmp_path / "system.pem")))
     (tmp_path / "system.pem").write_bytes(b"# Root\n" + ROOT.pem + OTHER_ROOT.pem)
     write(tmp_path / "live/mx1.example.org/privkey.pem", LEAF.key_pem)

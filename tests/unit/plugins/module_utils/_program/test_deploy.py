@@ -27,7 +27,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host.instance imp
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle, chain_file, lookup_table
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
-from ansible_collections.mailops.postfix.plugins.module_utils._program import deploy, install
+from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deploy, install, ports, renewals
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
@@ -51,6 +51,7 @@ class Host:
         self.directory = root / "postfix"
         self.lineage = root / f"le/live/{NAME}"
         self.chain_file = self.directory / "tls/mx1.pem"
+        self.program = root / "sent"
         self.commands = []
         self.log = []
         self.failing = {}
@@ -75,13 +76,15 @@ class Host:
             "hostnames": [NAME],
             "ca_file": str(self.root / "root.pem"),
             "chain_file": "tls/mx1.pem",
+            "_program": {"checksum": archive.checksum(archive.program()), "path": str(self.program)},
             **given,
         }
 
     def declare(self, **given):
         """What the module does."""
         wanted = self.options(**given)
-        apply.apply(lambda instance: certificate_plan.certificate(instance, wanted), self.instance)
+        build = install.with_renewals(certificate_plan.certificate)
+        apply.apply(lambda instance: build(instance, wanted), self.instance)
         self.reload()
 
     def instance(self):
@@ -148,8 +151,8 @@ class Host:
 
 @pytest.fixture(name="host")
 def fixture_host(tmp_path, monkeypatch):
-    for name, seconds in (("PATIENCE", 0.3), ("_PAUSE", 0.01)):
-        monkeypatch.setattr(deploy, name, seconds)
+    monkeypatch.setattr(deploy, "PORT_SECONDS", 0.3)
+    monkeypatch.setattr(ports, "_PAUSE", 0.01)
     monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr(verify, "_PAUSE", 0.01)
     monkeypatch.setattr(master.Master, "_has_unit", lambda self: False)
@@ -165,6 +168,7 @@ def fixture_host(tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "run_program", found.say)
     monkeypatch.setattr(deploy.RenewalSpec, "instance", lambda self: found.instance())
     write(tmp_path / "root.pem", ROOT.pem, 0o644)
+    found.program.write_bytes(archive.program())
     found.start()
     found.renew(FIRST)
     found.declare()
@@ -245,7 +249,7 @@ def test_what_goes_wrong_before(host, monkeypatch, capsys, break_it, reason):
     break_it(host, monkeypatch)
     assert host.certbot() == 1
     output = capsys.readouterr()
-    assert reason in output.err and output.err.startswith(f"deploy-certificate: {NAME}: ") and output.out == ""
+    assert reason in output.err and output.err.startswith(f"mailops-postfix: {NAME}: ") and output.out == ""
     assert len(host.log) == 1 and host.log[0].startswith("error: ") and reason in host.log[0]
     assert host.chain_file.read_bytes() == before and host.served == served
     assert host.commands == [] and host.left_over() == []
@@ -280,7 +284,7 @@ def killed_by_reload(host):
         (no_reload, "fatal: bad", ["reload", "reload"]),
         (stale, "it serves another certificate", ["reload", "reload"]),
         (new_problem, "it refuses to talk: 421", ["reload", "reload"]),
-        (killed_by_reload, "master(8) died of it", ["reload", "start"]),
+        (killed_by_reload, "master(8) ended because of it", ["reload", "start"]),
     ],
 )
 def test_what_goes_wrong_afterwards(host, capsys, break_it, reason, commands):
@@ -289,7 +293,7 @@ def test_what_goes_wrong_afterwards(host, capsys, break_it, reason, commands):
     break_it(host)
     assert host.certbot() == 1
     error = capsys.readouterr().err
-    assert reason in error and "The old certificate is back in service" in error and reason in host.log[-1]
+    assert reason in error and "The previous certificate is in service again" in error and reason in host.log[-1]
     assert host.chain_file.read_bytes() == before and host.commands == commands and host.left_over() == []
     assert host.served[None] == leaf_of(FIRST)
 
@@ -312,11 +316,11 @@ def test_without_a_chain_file_there_is_no_way_back(host, capsys):
         + f"smtpd_tls_chain_files = {host.lineage}/privkey.pem, {host.lineage}/fullchain.pem\n"
     )
     os.utime(host.directory / "main.cf", (1, 1))
-    shutil.rmtree(os.path.join(install.DECLARATIONS, "certificates"))
+    shutil.rmtree(os.path.join(renewals.STORE, "certificates"))
     host.declare(chain_file=None, deploy_hook=True)
     assert host.certbot() == 1
     error = capsys.readouterr().err
-    assert "it serves another certificate" in error and "no way back to the old ones: set chain_file" in error
+    assert "it serves another certificate" in error and "the previous ones are gone: set chain_file" in error
 
 
 def test_an_installation_that_nobody_has_accepted_stays_open(host):
@@ -451,7 +455,7 @@ def test_arguments(host, capsys, arguments, status):
 
 
 def test_one_failure_does_not_keep_the_others_from_it(host, capsys):
-    directory = os.path.join(install.DECLARATIONS, "certificates")
+    directory = os.path.join(renewals.STORE, "certificates")
     with open(os.path.join(directory, "a.json"), "w", encoding="utf-8") as file:
         file.write("{")
     with open(os.path.join(directory, "b.json"), "w", encoding="utf-8") as file:
@@ -518,8 +522,15 @@ def test_ca_bundles_follow_the_system(host, monkeypatch, capsys):
     system = host.root / "system.pem"
     write(system, ROOT.pem, 0o644)
     monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(system),))
-    wanted = {"extra": [], "system": True, "form": "file", "path": "cas.pem", "update_hook": True}
-    apply.apply(lambda instance: ca_bundle.ca_bundle(instance, wanted), host.instance)
+    wanted = {
+        "extra": [],
+        "system": True,
+        "form": "file",
+        "path": "cas.pem",
+        "update_hook": True,
+        "_program": host.options()["_program"],
+    }
+    apply.apply(lambda instance: install.with_renewals(ca_bundle.ca_bundle)(instance, wanted), host.instance)
     assert host.call("--ca-bundles") == 0 and host.commands == []
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     assert host.call("--ca-bundles") == 0
@@ -539,8 +550,15 @@ def test_a_new_ca_is_no_reason_to_load_a_broken_configuration(host, monkeypatch,
     system = host.root / "system.pem"
     write(system, ROOT.pem, 0o644)
     monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(system),))
-    wanted = {"extra": [], "system": True, "form": "file", "path": "cas.pem", "update_hook": True}
-    apply.apply(lambda instance: ca_bundle.ca_bundle(instance, wanted), host.instance)
+    wanted = {
+        "extra": [],
+        "system": True,
+        "form": "file",
+        "path": "cas.pem",
+        "update_hook": True,
+        "_program": host.options()["_program"],
+    }
+    apply.apply(lambda instance: install.with_renewals(ca_bundle.ca_bundle)(instance, wanted), host.instance)
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     before = (host.directory / name).read_text()
     otherwise(name, text)(host, None)

@@ -16,7 +16,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import 
 from ansible_collections.mailops.postfix.plugins.module_utils._program import timer as timer_program
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 
-COMMAND = "/usr/local/libexec/mailops-postfix/deploy-certificate --due"
+COMMAND = "/usr/bin/python3 /var/lib/mailops-postfix/program deploy --due"
 
 
 @pytest.fixture(name="run")

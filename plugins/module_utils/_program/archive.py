@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The program on the host as one file: the packages of this directory in a zip archive that Python runs. Private to mailops.postfix.
+
+It is built on the controller, from the files of the collection. The standard module zipapp would do, but it stores the time of each
+file and the order of the directory: the same code must give the same bytes on each controller, as hosts compare checksums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+
+from .._transaction.journal import FORMAT
+
+PACKAGE = "mailops_postfix"
+"""The name of the package in the archive that holds all others."""
+
+COMMENT = b"mailops.postfix format "
+"""How the comment of the archive begins; the format number of journals and store follows."""
+
+_MODULE_UTILS = Path(__file__).resolve().parents[1]
+_WITHOUT = {"_ansible.py"}
+_MAIN = f"""\
+import sys
+
+from {PACKAGE}._program.main import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+_DATE = (2026, 1, 1, 0, 0, 0)
+
+
+@lru_cache(maxsize=1)
+def program() -> bytes:
+    """The archive; equal bytes for equal code. It needs Python's standard library only."""
+    sources = {
+        path.relative_to(_MODULE_UTILS): path.read_bytes()
+        for path in _MODULE_UTILS.rglob("*.py")
+        if path.name not in _WITHOUT
+    }
+    members = {"__main__.py": _MAIN.encode(), f"{PACKAGE}/__init__.py": b""}
+    for path, source in sources.items():
+        if path.parent.parts:
+            members[f"{PACKAGE}/{path.parent.as_posix()}/__init__.py"] = b""
+        members[f"{PACKAGE}/{path.as_posix()}"] = source
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
+            entry = zipfile.ZipInfo(name, _DATE)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, members[name])
+        archive.comment = COMMENT + str(FORMAT).encode()
+    return content.getvalue()
+
+
+def checksum(content: bytes) -> str:
+    """The SHA-256 checksum of an archive, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def format_of(content: bytes) -> int | None:
+    """The format number of journals and store that an archive can read; None if it is not an archive of ours."""
+    try:
+        comment = zipfile.ZipFile(io.BytesIO(content)).comment
+    except zipfile.BadZipFile:
+        return None
+    number = comment[len(COMMENT) :]
+    return int(number) if comment.startswith(COMMENT) and number.isdigit() else None

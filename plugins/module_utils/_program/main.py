@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command line of the program on the host: ``mailops-postfix VERB ...``. Private to mailops.postfix."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Sequence
+
+from . import deploy
+
+NAME = "mailops-postfix"
+
+USAGE = f"""\
+usage: {NAME} deploy ...      bring renewed certificates and CAs into service; see {NAME} deploy --help
+       {NAME} OPERATION ...   the same, as dehydrated calls its hook
+
+Exit status: 0 done, or nothing to do; 1 failed; 2 wrong arguments."""
+
+_VERBS = {"deploy": deploy.main}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a verb with the rest of the arguments; the exit status."""
+    os.umask(0o022)
+    verb, *rest = arguments or [""]
+    if deploy.is_hook_operation(verb):
+        return deploy.main(arguments)
+    if verb in ("-h", "--help"):
+        sys.stdout.write(f"{USAGE}\n")
+        return 0
+    if verb not in _VERBS:
+        cause = f"'{verb}' is not a valid verb" if verb else "a verb is missing"
+        sys.stderr.write(f"{NAME}: {cause}\n{USAGE}\n")
+        return 2
+    return _VERBS[verb](rest)

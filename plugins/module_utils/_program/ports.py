@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the ports of an instance serve, for the deployment of a certificate. Private to mailops.postfix."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Set, Tuple
+
+from .._formats import master_cf
+from .._host.instance import Instance
+from .._model import listeners
+from .._plan import certificate
+from .._smtp import probe_options
+from .._verify import verify
+from .renewals import RenewalSpec
+
+PORT_SECONDS = 15.0
+"""Seconds in which the ports must serve the new certificate; a reload takes effect with the next process."""
+
+_PAUSE = 0.5
+_TIMEOUT = 10.0
+_TIME_LIMIT = 20.0
+
+Probe = Callable[[probe_options.ProbeOptions], Dict[str, Any]]
+"""Probes a port, as :func:`_smtp.probe.probe` does."""
+
+
+@dataclass(frozen=True)
+class PortFault:
+    """What is wrong with a port."""
+
+    port: str
+    text: str
+    about_certificate: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.port}: {self.text}"
+
+
+def port_faults(instance: Instance, probe: Probe, spec: RenewalSpec, patience: float) -> Tuple[Set[PortFault], int]:
+    """What is wrong with the ports, and how many answered with the certificate that they must serve.
+
+    A certificate that no port serves, such as a client certificate, counts as one.
+
+    :param patience: seconds in which the ports may begin to serve the certificate.
+    """
+    end = time.monotonic() + patience
+    while True:
+        faults, served, expected = _probe_all(instance, probe, spec)
+        wrong = any(fault.about_certificate for fault in faults) or (expected and not served)
+        if not wrong or time.monotonic() > end:
+            return faults, served if expected else 1
+        time.sleep(_PAUSE)
+
+
+def serves_another_certificate(probe: Probe, spec: RenewalSpec) -> bool:
+    """Whether Postfix runs and a port serves another certificate than the files of the instance have."""
+    instance = spec.instance()
+    if not instance.running():
+        return False
+    faults, _served = port_faults(instance, probe, spec, 0)
+    return any(fault.about_certificate for fault in faults)
+
+
+def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set[PortFault], int, int]:
+    """The faults of all ports; how many serve the certificate, and how many must."""
+    faults: Set[PortFault] = set()
+    served = expected_ports = 0
+    names = _sni_names(instance, spec)
+    own = {certificate.served_file(instance, spec.options)}
+    for listener in listeners.listeners(master_cf.master_entries(instance.master_cf), instance.parameters):
+        for name in [None, *(names if listener.tls else {})]:
+            host = verify.address(instance, listener)
+            port = f"{listener.name} at {host}" + (f" for {name}" if name else "")
+            expected = names[name] if name else [verify.leaf(instance, path) for path in listener.certificates]
+            expected = [fingerprint for fingerprint in expected if fingerprint]
+            options = probe_options.ProbeOptions(
+                host=host,
+                port=verify.port(listener.port),
+                implicit_tls=listener.implicit_tls,
+                server_name=name,
+                relay=False,
+                protocols=False,
+                timeout=_TIMEOUT,
+                time_limit=_TIME_LIMIT,
+            )
+            facts = probe(options)
+            concerned = bool(name) or not own.isdisjoint(listener.certificates)
+            answers = [facts, *verify.for_other_keys(probe, options, facts, expected)]
+            shown = [answer["chain"][0]["fingerprint"]["sha256"] for answer in answers if answer["chain"]]
+            if listener.tls and expected and concerned:
+                expected_ports += 1
+                served += bool(shown and shown[0] in expected)
+            for text in listeners.listener_faults(listener, facts, [], trusted=True):
+                faults.add(PortFault(port, text))
+            for fingerprint in shown if expected else ():
+                if fingerprint not in expected:
+                    text = f"it serves another certificate ({fingerprint}) than the configured one ({' or '.join(expected)})"
+                    faults.add(PortFault(port, text, about_certificate=concerned))
+    return faults, served, expected_ports
+
+
+def _sni_names(instance: Instance, spec: RenewalSpec) -> Dict[str, List[str]]:
+    """The server names of a certificate, and the fingerprints of what the table has for them."""
+    result: Dict[str, List[str]] = {}
+    if spec.options.get("sni"):
+        for name, files in certificate.server_names(instance, spec.options).items():
+            result[name] = [verify.leaf(instance, path) for path in files]
+    return result

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The store of renewal specifications: what the program on the host plans again when files of others change. Private to mailops.postfix.
+
+One JSON file for each certificate or CA bundle of an instance, readable by root only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from .._errors import HostError
+from .._formats.lines import to_bytes
+from .._host.instance import Instance
+from .._plan.plan import Change, Renewal, root_owned
+from .._transaction.journal import FORMAT
+
+STORE = "/etc/mailops-postfix"
+"""Where the specifications are, in one directory for each kind."""
+
+# Options that concern one run of a module, and not what is renewed.
+_NOT_STORED = ("config_directory", "backup", "lock_timeout", "deploy_hook", "update_hook", "_program")
+
+
+@dataclass(frozen=True)
+class RenewalSpec:
+    """What a module has declared, for the program on the host."""
+
+    config_directory: str
+    options: Mapping[str, Any]
+    """The options of the module, in the form in which its planner takes them."""
+
+    @property
+    def name(self) -> str:
+        """The name of the certificate or the path of the CA bundle, for messages."""
+        return str(self.options.get("name") or self.options.get("path") or "CAs")
+
+    def instance(self) -> Instance:
+        """The instance as it is now."""
+        return Instance(self.config_directory)
+
+
+def spec_path(instance: Instance, renewal: Renewal) -> str:
+    """The file that holds the specification of a renewal."""
+    name = "--".join(part.strip("/").replace("/", "-") for part in (instance.config_directory, renewal.key))
+    return os.path.join(STORE, renewal.kind.value, f"{name}.json")
+
+
+def stored(instance: Instance, renewal: Renewal) -> Change:
+    """The change that stores the specification of a renewal."""
+    options = {name: value for name, value in sorted(renewal.options.items()) if name not in _NOT_STORED}
+    content = {"format": FORMAT, "config_directory": instance.config_directory, "options": options}
+    text = to_bytes(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    path = spec_path(instance, renewal)
+    return Change(path, text, instance.read(path), attributes=root_owned(0o600))
+
+
+def forgotten(instance: Instance, renewal: Renewal) -> list[Change]:
+    """The change that removes the specification of a renewal, if it is stored."""
+    path = spec_path(instance, renewal)
+    before = instance.read(path)
+    return [] if before is None else [Change(path, None, before)]
+
+
+def spec_files(kind: str) -> list[str]:
+    """The paths of all specifications of a kind, sorted."""
+    directory = os.path.join(STORE, kind)
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    return [os.path.join(directory, name) for name in names if name.endswith(".json")]
+
+
+def read_spec(path: str) -> RenewalSpec:
+    """The specification in a file.
+
+    :raises HostError: if the file is damaged, or written by a newer version of the collection.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            content = json.load(file)
+        spec = RenewalSpec(content["config_directory"], content["options"])
+        format_number = int(content.get("format", 1))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HostError("reading", path, str(error), "Run the play that declares it again") from error
+    if format_number > FORMAT:
+        raise HostError(
+            "reading",
+            path,
+            f"a newer version of mailops.postfix wrote it (format {format_number}; this program reads up to {FORMAT})",
+            "Run a play with that version on this host again, so that it installs its program",
+        )
+    return spec
