@@ -167,7 +167,7 @@ from ..module_utils._verify import verify
 
 
 def main():
-    _ansible.run_proof(verify.VERIFY, verify.verify)
+    _ansible.run_verify(verify.VERIFY, verify.verify)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules of this collection that no official tool checks.
+"""Rules of this collection that no official tool checks.
 
-Each rule is a function that returns what is wrong with a piece of the collection. The first part of the file defines the rules,
-the second applies them to this collection, the third applies each to a piece that breaks it.
+Each rule is a function that returns the faults of a file or text. The first part of this file defines the rules, the second applies them
+to the collection, and the third tests each rule with texts that break it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PLUGIN_UTILS = sorted((ROOT / "plugins/plugin_utils").glob("*.py"))
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 UNIT_TESTS = sorted((ROOT / "tests/unit").rglob("test_*.py"))
 
-# The layering rule: what the files of each package of module_utils may import besides their own package and _errors.
+# The layering rules: the packages that the files of each package of module_utils may import, besides their own package and _errors.
 FORMATS, X509, MODEL, CHECKS, HOST = "_formats", "_x509", "_model", "_checks", "_host"
 PLAN, TRANSACTION, SMTP, VERIFY, PROGRAM = "_plan", "_transaction", "_smtp", "_verify", "_program"
 ERRORS, ANSIBLE = "_errors", "_ansible"
@@ -50,13 +50,13 @@ ALLOWED = {
     ANSIBLE: {FORMATS, MODEL, X509, CHECKS, HOST, PLAN, TRANSACTION, SMTP, VERIFY, PROGRAM},
 }
 PURE = {ERRORS, FORMATS, MODEL, CHECKS}
-TOUCHES_THE_HOST = {
+IMPURE_IMPORTS = {
     *("os", "socket", "subprocess", "glob", "pwd", "grp", "tempfile", "time"),
     *("fcntl", "io", "pathlib", "shutil", "signal", "threading", "urllib"),
 }
 MAY_RUN_PROGRAMS = {"_host.runner"}
 MAY_CONNECT = {"_smtp.connection", "_host.dns"}
-# A plan may hold a function that makes a file with a program; it works at the temporary path that it is given.
+# A plan may contain a function that creates a file with a program, at the temporary path that it is given.
 MAY_CHANGE_FILES = {TRANSACTION, PLAN}
 
 KEYWORDS = {*Handler.fattributes, *Block.fattributes, *Play.fattributes, "local_action"}
@@ -93,7 +93,7 @@ def documentation(source: str) -> dict[str, Any]:
 
 
 def undocumented(source: str) -> list[str]:
-    """What the documentation of a plugin lacks."""
+    """The parts that the documentation of a plugin lacks."""
     found = documentation(source)
     missing = [name for name in ("DOCUMENTATION", "EXAMPLES", "RETURN") if not found.get(name)]
     described = found.get("DOCUMENTATION") or {}
@@ -117,17 +117,17 @@ def actions(tasks: Iterable[Any]) -> Iterator[str]:
 
 
 def short_names(examples: Iterable[Any]) -> list[str]:
-    """Actions that are not named in full."""
+    """Actions without their full name."""
     return [action for action in actions(examples) if action.count(".") < 2]
 
 
 def unprefixed_filters(text: str, filters: Iterable[str]) -> list[str]:
-    """Filters of this collection that are used by their short name."""
+    """Filters of this collection that a text uses by their short names."""
     return [name for name in filters if re.search(rf"\|\s*{name}\b", text)]
 
 
 def role_problems(role: str, specs: Any, defaults: Any) -> list[str]:
-    """Differences between a role's argument specs and its defaults, and names that do not bear the role's name."""
+    """Differences between a role's argument specs and its defaults, and variables without the role's name as prefix."""
     entry_points = (specs or {}).get("argument_specs") or {}
     if "main" not in entry_points:
         return ["no argument_specs for main"]
@@ -158,7 +158,7 @@ def module_of(path: Path) -> str:
 
 
 def imported_utils(module: str, source: str) -> set[str]:
-    """The files of module_utils that one of them imports, by their dotted names, wherever in the source it does."""
+    """The dotted names of the files of module_utils that one of them imports, at any place of its source."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.ImportFrom) or not node.level:
@@ -166,9 +166,10 @@ def imported_utils(module: str, source: str) -> set[str]:
         base = module.split(".")[: -node.level]
         target = [*base, *(node.module.split(".") if node.module else [])]
         for alias in node.names:
-            # "from . import x" and "from .._host import x" name a file, "from .x import y" something in it.
-            whole = [*target, alias.name]
-            found.add(".".join(whole if len(target) < 2 and whole[0] not in (ERRORS, ANSIBLE) else target[:2]))
+            # "from . import x" and "from .._host import x" import a file, "from .x import y" a name of a file.
+            full_name = [*target, alias.name]
+            names_a_file = len(target) < 2 and full_name[0] not in (ERRORS, ANSIBLE)
+            found.add(".".join(full_name if names_a_file else target[:2]))
     return found
 
 
@@ -193,7 +194,7 @@ def layering_faults(module: str, source: str) -> list[str]:
             faults.append(f"imports {name}: only {ANSIBLE} may import Ansible")
         if top == "ansible_collections":
             faults.append(f"imports {name}: imports inside the collection are relative")
-        if package in PURE and top in TOUCHES_THE_HOST:
+        if package in PURE and top in IMPURE_IMPORTS:
             faults.append(f"imports {name}: {package} is pure")
         if name == "typing.TYPE_CHECKING":
             faults.append("hides an import behind TYPE_CHECKING")
@@ -207,7 +208,7 @@ def layering_faults(module: str, source: str) -> list[str]:
 
 
 def import_cycle(imports: Mapping[str, set[str]]) -> list[str]:
-    """Files that import each other in a circle; empty if there are none.
+    """The files of an import cycle; empty if there is none.
 
     :param imports: for each file the files that it imports.
     """
@@ -228,7 +229,7 @@ def import_cycle(imports: Mapping[str, set[str]]) -> list[str]:
 
 
 def module_problems(source: str) -> list[str]:
-    """What a module must leave to module_utils."""
+    """Imports and calls of a module that only module_utils may have."""
     problems = [f"imports {name}" for name in sorted(imported(source)) if "plugins.modules" in name]
     if RUNS_PROGRAMS.search(source):
         problems.append("runs programs")
@@ -236,7 +237,7 @@ def module_problems(source: str) -> list[str]:
 
 
 def edits_lines(text: str) -> list[str]:
-    """Lines of a role that edit Postfix's files behind the modules' back."""
+    """Lines of a role that edit Postfix's files without the modules of this collection."""
     lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if EDITS_LINES.search(line) and not line.startswith("#")]
 
@@ -252,7 +253,7 @@ def names(paths: Iterable[Path]) -> list[str]:
     return [path.stem for path in paths]
 
 
-def test_there_is_something_to_look_at():
+def test_files_are_found():
     assert MODULES and FILTERS and UTILS and ROLES
 
 
@@ -277,7 +278,7 @@ def test_examples_use_full_names(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
-def test_module_leaves_the_work_to_module_utils(path):
+def test_modules_only_call_module_utils(path):
     assert module_problems(path.read_text(encoding="utf-8")) == []
 
 
@@ -329,7 +330,7 @@ def test_role_is_specified(role):
 
 
 @pytest.mark.parametrize("role", ROLES, ids=names(ROLES))
-def test_role_leaves_editing_to_the_modules(role):
+def test_roles_edit_with_modules(role):
     files = [path for path in role.rglob("*") if path.is_file()]
     assert [(path.name, line) for path in files for line in edits_lines(path.read_text(encoding="utf-8"))] == []
 
@@ -339,7 +340,7 @@ def test_role_leaves_editing_to_the_modules(role):
     sorted([*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_filters_bear_their_full_names(path):
+def test_filters_have_full_names(path):
     assert unprefixed_filters(path.read_text(encoding="utf-8"), names(FILTERS)) == []
 
 
@@ -356,7 +357,7 @@ def test_readme_names_it(name):
     assert f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-# The rules themselves: each sees what it is for
+# Tests of the rules
 
 DOCUMENTED = '''
 DOCUMENTATION = """

@@ -110,7 +110,7 @@ def own_address(six: bool = False) -> str:
 def own_name(address: str) -> str:
     """What to say in EHLO: the host's name if it has a full one, else its address; no resolver is asked."""
     name = socket.gethostname()
-    if "." in name and certificate.is_hostname(name):
+    if "." in name and certificate.is_certificate_name(name):
         return name
     return f"[IPv6:{address.partition('%')[0]}]" if ":" in address else f"[{address}]"
 

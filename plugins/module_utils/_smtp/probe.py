@@ -22,7 +22,8 @@ from .._errors import DeclarationError, PostfixError
 from .._host.instance import Runner, run_program
 from .._host.openssl import SYSTEM_BUNDLES
 from .._x509 import certificate as certificate_x509
-from .._x509.certificate import PemError
+from .._x509 import pem
+from .._x509.pem import PemError
 from . import connection as connection_smtp
 from . import probe_options
 from .probe_options import ProbeOptions
@@ -397,11 +398,11 @@ def _judged(question: ProbeOptions, chain: Sequence[bytes], run: Runner) -> dict
 
 
 def _described(der: bytes, run: Runner) -> dict[str, Any]:
-    done = run(("openssl", "x509", *certificate_x509.X509_ARGUMENTS), certificate_x509.to_pem(der))
+    done = run(("openssl", "x509", *certificate_x509.X509_ARGUMENTS), pem.to_pem(der))
     try:
         return certificate_x509.certificate_facts(certificate_x509.read_certificate(der, done.stdout))
     except PemError:
-        return certificate_x509.facts_unread(der)
+        return certificate_x509.unreadable_certificate_facts(der)
 
 
 def _verify_error(question: ProbeOptions, chain: Sequence[bytes], run: Runner) -> str | None:
@@ -417,7 +418,7 @@ def _verify_error(question: ProbeOptions, chain: Sequence[bytes], run: Runner) -
         command += ["-CAfile", bundle] if bundle else []
     try:
         with tempfile.NamedTemporaryFile(prefix="smtp-tls-info-", suffix=".pem") as file:
-            file.write(b"".join(certificate_x509.to_pem(der) for der in chain))
+            file.write(b"".join(pem.to_pem(der) for der in chain))
             file.flush()
             done = run((*command, "-untrusted", file.name, file.name), None)
     except OSError as error:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Mapping, Sequence
 
 from .._errors import DeclarationError
-from .._x509 import certificate
-from .._x509.certificate import PemError
+from .._x509 import certificate, pem
+from .._x509.pem import PemError
 from . import connection
 
 KEY_TYPES = ("rsa", "ecdsa")
@@ -74,7 +74,7 @@ def probe_options(options: Mapping[str, Any]) -> ProbeOptions:
 def check_options(question: ProbeOptions) -> None:
     """:raises DeclarationError: for what no server could answer."""
     host = question.host
-    if not (connection.is_address(host) or certificate.is_hostname(certificate.to_ascii(host))) or "*" in host:
+    if not (connection.is_address(host) or certificate.is_certificate_name(certificate.to_ascii(host))) or "*" in host:
         remedy = (
             "Write an IP address without brackets" if host.startswith("[") else "Write a host name or an IP address"
         )
@@ -87,7 +87,7 @@ def check_options(question: ProbeOptions) -> None:
             raise refused(name, f"{seconds} is no time to wait", "Write a number of seconds above 0")
     for hostname in [*(question.hostnames or ()), *([question.server_name] if question.server_name else [])]:
         option = "server_name" if hostname == question.server_name else "hostnames"
-        if not certificate.is_hostname(certificate.to_ascii(hostname)) or "*" in hostname:
+        if not certificate.is_certificate_name(certificate.to_ascii(hostname)) or "*" in hostname:
             raise refused(option, f"{hostname!r} is no host name", "Write a host name")
     if question.ehlo is not None and not re.fullmatch(r"[!-~]{1,255}", question.ehlo):
         raise refused("ehlo", f"{question.ehlo!r} cannot be sent", "Write a host name or an [address] in brackets")
@@ -107,7 +107,7 @@ def check_options(question: ProbeOptions) -> None:
     if question.ca_file is not None:
         try:
             with open(question.ca_file, "rb") as file:
-                certificate.pem_certificates(file.read())
+                pem.certificates(file.read())
         except PemError as error:
             raise refused("ca_file", f"{question.ca_file}: {error.cause}", error.remedy) from error
         except OSError as error:

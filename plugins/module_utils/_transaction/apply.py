@@ -226,9 +226,9 @@ def _measured(content: Optional[bytes]) -> str:
 
 
 def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> List[str]:
-    seals = {change.seal for change in plan.changes if change.seal and _installs(change)}
+    seals = {change.stamp for change in plan.changes if change.stamp and _installs(change)}
     changes = [
-        (change, os.path.realpath(change.path)) for change in plan.changes if _installs(change) or change.seal in seals
+        (change, os.path.realpath(change.path)) for change in plan.changes if _installs(change) or change.stamp in seals
     ]
     journal = None
     backups: List[str] = []
@@ -238,7 +238,7 @@ def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> Lis
         settled = time.time() - SETTLED_SECONDS
         staged = [_stage(change, target, journal, settled) for change, target in changes]
         for seal in seals:
-            _set_seal(seal, [new for (change, _target), new in zip(changes, staged) if new and change.seal == seal])
+            _set_seal(seal, [new for (change, _target), new in zip(changes, staged) if new and change.stamp == seal])
         for (_change, target), new in zip(changes, staged):
             kept = journal.keep(target, provisional)
             journal.files.append(

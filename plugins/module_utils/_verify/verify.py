@@ -29,7 +29,7 @@ from .._plan import tables
 from .._plan.plan import REQUIRES, strongest
 from .._smtp import connection, probe, probe_options
 from .._transaction import apply, journal
-from .._x509 import certificate as certificate_x509
+from .._x509 import pem
 from . import delivery
 
 FIRST_LOOK_SECONDS = 1
@@ -370,7 +370,7 @@ def port(name: str) -> int:
 def leaf(instance: Instance, path: str) -> str:
     """The SHA-256 fingerprint of the first certificate in a file; empty if there is none. What else is in it, openssl alone reads."""
     done = instance.run("openssl", "x509", "-in", path, "-outform", "DER", check=False)
-    return certificate_x509.fingerprint(done.stdout) if done.returncode == 0 else ""
+    return pem.fingerprint(done.stdout) if done.returncode == 0 else ""
 
 
 # Next hops

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the action plugins of certificate, ca_bundle and configuration send to the host. Connection and module are stand-ins."""
+"""What the action plugins of certificate, ca_bundle and configuration send to the host, with a fake connection and module."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REMOTE = "/remote/program"
     name="run", params=[certificate, ca_bundle, configuration], ids=lambda module: module.__name__.rpartition(".")[2]
 )
 def fixture_run(request, monkeypatch):
-    """Runs a task; its result, and what the host has seen."""
+    """Runs a task; returns its result, and what was sent to the host."""
     seen = SimpleNamespace(calls=[], sent=[], removed=[])
 
     def run(*answers, async_val=0):
@@ -51,14 +51,14 @@ def fixture_run(request, monkeypatch):
     return run
 
 
-def test_the_checksum_alone_travels_where_the_host_has_the_program(run):
+def test_only_the_checksum_is_sent_if_the_host_has_the_program(run):
     result, seen = run({"changed": False})
     assert result == {"changed": False}
     assert seen.calls == [({"name": "mx1", "_program": {"checksum": CHECKSUM}}, 0)]
     assert (seen.sent, seen.removed) == ([], [None])
 
 
-def test_the_program_travels_if_the_module_asks_for_it(run):
+def test_the_program_is_sent_if_the_module_requests_it(run):
     result, seen = run({"changed": False, "_transfer": True}, {"changed": True})
     assert result == {"changed": True}
     assert [call[0]["_program"] for call in seen.calls] == [
@@ -68,14 +68,14 @@ def test_the_program_travels_if_the_module_asks_for_it(run):
     assert seen.sent == [(REMOTE, archive.program())] and seen.removed == ["/remote"]
 
 
-def test_the_program_travels_at_once_with_a_task_in_the_background(run):
-    """Its directory stays: the module reads it later."""
+def test_the_program_is_sent_with_a_task_in_the_background(run):
+    """The temporary directory stays: the module reads the program later."""
     _result, seen = run({"started": 1}, async_val=60)
     assert seen.calls == [({"name": "mx1", "_program": {"checksum": CHECKSUM, "path": REMOTE}}, 60)]
     assert seen.sent == [(REMOTE, archive.program())] and seen.removed == []
 
 
-def test_the_option_is_not_shown(run):
+def test_the_hidden_option_is_not_reported(run):
     answer = {"changed": False, "invocation": {"module_args": {"name": "mx1", "_program": {"checksum": CHECKSUM}}}}
     result, _seen = run(answer)
     assert result["invocation"]["module_args"] == {"name": "mx1"}

@@ -32,5 +32,5 @@ def test_a_verb_gets_the_rest_of_the_arguments(monkeypatch):
 
 @pytest.mark.parametrize(("operation", "status"), [("deploy_cert", 2), ("deploy_challenge", 0), ("startup_hook", 0)])
 def test_operations_of_dehydrated_need_no_verb(operation, status):
-    """Its setting HOOK is the path of a program, without arguments; deploy_cert lacks its own arguments here."""
+    """The setting HOOK of dehydrated is the path of a program, without arguments. Here deploy_cert lacks its own arguments."""
     assert main.main([operation]) == status
