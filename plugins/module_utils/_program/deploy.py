@@ -22,7 +22,8 @@ from typing import Callable, Iterable, Mapping, Optional, Sequence, Set
 from .._checks import values
 from .._errors import HostError, PostfixError
 from .._host import master
-from .._host.instance import Instance, run_program
+from .._host.instance import Instance
+from .._host.runner import run_program
 from .._model.configuration import configuration_of
 from .._plan import ca_bundle, certificate
 from .._plan.plan import Plan, RenewalKind

@@ -19,8 +19,8 @@ import warnings
 from typing import Any, Mapping, Sequence
 
 from .._errors import DeclarationError, PostfixError
-from .._host.instance import Runner, run_program
 from .._host.openssl import SYSTEM_BUNDLES
+from .._host.runner import Runner, run_program
 from .._x509 import certificate as certificate_x509
 from .._x509 import pem
 from .._x509.pem import PemError

@@ -19,11 +19,8 @@ import time
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master, openssl
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import (
-    Completed,
-    Instance,
-    run_program,
-)
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle, chain_file, lookup_table
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan

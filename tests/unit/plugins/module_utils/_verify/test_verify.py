@@ -12,11 +12,8 @@ import os
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message, master
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import (
-    Completed,
-    Instance,
-    run_program,
-)
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import listeners, next_hops, verify
