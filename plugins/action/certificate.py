@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's half of certificate, which installs the program on the host."""
+"""The action plugin of the module certificate, which sends the program to the host."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class ActionModule(ActionBase):
         parameters = dict(line.split(" = ", 1) for line in lines if " = " in line)
         try:
             facts: dict[str, Any] = json.loads(last)
-            map_type = lookup_table.choose(
+            map_type = lookup_table.preferred_type(
                 arguments.get("type") or "auto",
                 parameters["default_database_type"],
                 frozenset(line for line in lines if " " not in line),
@@ -172,7 +172,7 @@ def _agrees(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     for name, held in (("owner", [file.st_uid for file in files]), ("group", [file.st_gid for file in files])):
         if arguments.get(name) is not None and held != [facts[name]] * len(files):
             return False
-    return stamp.holds(lookup_table.seal(facts["path"], facts["type"], facts["utf8"]), files)
+    return stamp.holds(lookup_table.stamp_name(facts["path"], facts["type"], facts["utf8"]), files)
 
 
 def _checksum(path: str) -> str:

@@ -13,22 +13,21 @@ version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
   - Computes the fingerprint of a certificate as Postfix compares it, for C(smtp_tls_fingerprint_cert_match), policy
-    tables and
-    C(relay_clientcerts).
-  - It changes whenever the certificate is renewed. P(mailops.postfix.public_key_fingerprint#filter) gives one that
-    lasts as long as the key.
+    tables and C(relay_clientcerts).
+  - The fingerprint changes whenever the certificate is renewed. The fingerprint that
+    P(mailops.postfix.public_key_fingerprint#filter) returns does not change while the key is the same.
 requirements:
   - Python package C(cryptography) on the controller
 options:
   _input:
     description:
       - The certificate in PEM form.
-      - If there are several certificates in the text, as in a chain, the first one counts.
+      - If the text contains several certificates, such as a chain, the first one is used.
     type: str
     required: true
   digest:
     description:
-      - The digest, which must be the one in C(smtp_tls_fingerprint_digest) or C(smtpd_tls_fingerprint_digest).
+      - The digest. It must be the value of C(smtp_tls_fingerprint_digest) or C(smtpd_tls_fingerprint_digest).
       - V(md5) and V(sha1) are for old configurations only.
     type: str
     choices: [md5, sha1, sha256, sha512]
@@ -61,7 +60,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._formats.lines import to_bytes
-from ..module_utils._x509 import certificate
+from ..module_utils._x509 import pem
 
 try:
     from cryptography import x509
@@ -72,28 +71,31 @@ else:
 
 
 def certificate_fingerprint(text: Any, digest: Any = "sha256") -> str:
-    """Fingerprint of the first certificate in a PEM text."""
+    """The fingerprint of the first certificate in a PEM text."""
     name = "mailops.postfix.certificate_fingerprint"
     if CRYPTOGRAPHY_ERROR is not None:
         raise AnsibleFilterError(
-            f"{name}: the Python package cryptography is needed on the controller"
+            f"{name}: the Python package cryptography is required on the controller"
         ) from CRYPTOGRAPHY_ERROR
     if not isinstance(text, str):
-        raise AnsibleFilterError(f"{name}: the PEM text of a certificate is needed, not a {type(text).__name__}")
-    if digest not in certificate.DIGESTS:
-        raise AnsibleFilterError(f"{name}: no digest is called {digest!r}. Use one of {', '.join(certificate.DIGESTS)}")
+        raise AnsibleFilterError(
+            f"{name}: the input is of type {type(text).__name__}. Give the PEM text of a certificate"
+        )
+    if digest not in pem.DIGESTS:
+        raise AnsibleFilterError(f"{name}: {digest!r} is not a valid digest. Use one of {', '.join(pem.DIGESTS)}")
     try:
-        der = certificate.pem_certificates(to_bytes(text))[0]
+        der = pem.certificates(to_bytes(text))[0]
         x509.load_der_x509_certificate(der)
-        return certificate.fingerprint(der, digest)
-    except certificate.PemError as error:
+        return pem.fingerprint(der, digest)
+    except pem.PemError as error:
         raise AnsibleFilterError(f"{name}: {error}") from error
     except ValueError as error:
         raise AnsibleFilterError(f"{name}: the certificate is damaged: {error}") from error
 
 
 class FilterModule:
-    """What Ansible loads."""
+    """The Jinja2 filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
         return {"certificate_fingerprint": certificate_fingerprint}

@@ -13,8 +13,8 @@ version_added: 0.1.0
 author: mailops.postfix contributors (@mailops)
 description:
   - Turns the text of a C(main.cf) into a dictionary of its explicit settings, reading it as Postfix does.
-  - Comments are left out, the lines of a multi-line value are joined, and of duplicates the last one counts.
-  - Values stay as they are written; C($name) is not expanded.
+  - Comments are left out, and the lines of a multi-line value are joined. If a parameter is set several times, the last value is used.
+  - Values are returned as they are written; C($name) is not expanded.
 options:
   _input:
     description: The text of a C(main.cf).
@@ -27,7 +27,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show the relayhost of a main.cf that lies on the controller
+- name: Show the relayhost in a main.cf on the controller
   ansible.builtin.debug:
     msg: "{{ (lookup('ansible.builtin.file', 'backup/main.cf') | mailops.postfix.from_main_cf).relayhost }}"
 """
@@ -52,15 +52,18 @@ from ..module_utils._formats.main_cf import parse_parameters
 def from_main_cf(text: Any) -> dict[str, str]:
     """Read the text of a main.cf."""
     if not isinstance(text, str):
-        raise AnsibleFilterError(f"the text of a main.cf is needed, not a {type(text).__name__}")
+        raise AnsibleFilterError(
+            f"mailops.postfix.from_main_cf: the input is of type {type(text).__name__}. Give the text of a main.cf"
+        )
     try:
         return parse_parameters(text)
     except PostfixError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(f"mailops.postfix.from_main_cf: {error}") from error
 
 
 class FilterModule:
-    """What Ansible loads."""
+    """The Jinja2 filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
         return {"from_main_cf": from_main_cf}

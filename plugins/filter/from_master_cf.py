@@ -13,8 +13,8 @@ version_added: 0.1.0
 author: mailops.postfix contributors (@mailops)
 description:
   - Turns the text of a C(master.cf) into a list of services, reading it as Postfix does.
-  - Each service has the keys that O(mailops.postfix.master_cf#module:services) takes.
-  - Comments are left out, commented services with them.
+  - Each service has the keys of O(mailops.postfix.master_cf#module:services).
+  - Comments are left out, including commented-out services.
 options:
   _input:
     description: The text of a C(master.cf).
@@ -26,7 +26,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Name the services that accept connections from the network
+- name: List the services that accept connections from the network
   ansible.builtin.debug:
     msg: "{{ text | mailops.postfix.from_master_cf | map(attribute='service') | select('search', '/inet$') }}"
   vars:
@@ -37,7 +37,7 @@ RETURN = r"""
 _value:
   description:
     - The services in the order of the file.
-    - A column that is C(-) in the file, so that Postfix's default counts, is V(null).
+    - A column that is C(-) in the file, so that Postfix uses its default, is V(null).
   type: list
   elements: dict
   sample:
@@ -63,15 +63,18 @@ from ..module_utils._formats.master_cf import parse_services
 def from_master_cf(text: Any) -> list[dict[str, Any]]:
     """Read the text of a master.cf."""
     if not isinstance(text, str):
-        raise AnsibleFilterError(f"the text of a master.cf is needed, not a {type(text).__name__}")
+        raise AnsibleFilterError(
+            f"mailops.postfix.from_master_cf: the input is of type {type(text).__name__}. Give the text of a master.cf"
+        )
     try:
         return parse_services(text)
     except PostfixError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(f"mailops.postfix.from_master_cf: {error}") from error
 
 
 class FilterModule:
-    """What Ansible loads."""
+    """The Jinja2 filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
         return {"from_master_cf": from_master_cf}

@@ -12,9 +12,9 @@ short_description: Turn the text or the entries of a policy table into TLS polic
 version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
-  - Reads what a table for C(smtp_tls_policy_maps) holds, to look at it or to take it over into
+  - Reads the entries of a table for C(smtp_tls_policy_maps), to inspect them or to migrate them to
     M(mailops.postfix.tls_policy).
-  - An entry that Postfix would take for wrong is refused.
+  - An entry that Postfix would treat as invalid is refused.
 options:
   _input:
     description:
@@ -64,7 +64,10 @@ def from_tls_policy(table: Any) -> list[dict[str, Any]]:
                 for entry in lookup_table.table_entries(text)
             ]
         if not isinstance(table, dict):
-            raise AnsibleFilterError("mailops.postfix.from_tls_policy takes a dictionary or the text of a table")
+            raise AnsibleFilterError(
+                f"mailops.postfix.from_tls_policy: the input is of type {type(table).__name__}. "
+                "Give a dictionary or the text of a table"
+            )
         return [
             tls_policy.to_declaration(tls_policy.parse(str(nexthop), str(value))) for nexthop, value in table.items()
         ]
@@ -73,8 +76,8 @@ def from_tls_policy(table: Any) -> list[dict[str, Any]]:
 
 
 class FilterModule:
-    """Jinja2 filters of this file."""
+    """The Jinja2 filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Filters by name."""
+        """The filters by name."""
         return {"from_tls_policy": from_tls_policy}

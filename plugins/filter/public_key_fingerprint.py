@@ -13,22 +13,21 @@ version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
   - Computes the fingerprint of the public key of a certificate as Postfix compares it, for
-    C(smtp_tls_fingerprint_cert_match), policy tables
-    and C(relay_clientcerts).
-  - It stays the same when the certificate is renewed with the same key.
+    C(smtp_tls_fingerprint_cert_match), policy tables and C(relay_clientcerts).
+  - The fingerprint does not change when the certificate is renewed with the same key.
 requirements:
   - Python package C(cryptography) on the controller
 options:
   _input:
     description:
       - A certificate, or a public key (C(BEGIN PUBLIC KEY)), in PEM form.
-      - If there are several certificates in the text, as in a chain, the first one counts.
-      - A private key is refused, even though its public key could be derived, since it has no place in a template.
+      - If the text contains several certificates, such as a chain, the first one is used.
+      - A private key is refused, although its public key could be derived, because private keys do not belong in templates.
     type: str
     required: true
   digest:
     description:
-      - The digest, which must be the one in C(smtp_tls_fingerprint_digest) or C(smtpd_tls_fingerprint_digest).
+      - The digest. It must be the value of C(smtp_tls_fingerprint_digest) or C(smtpd_tls_fingerprint_digest).
       - V(md5) and V(sha1) are for old configurations only.
     type: str
     choices: [md5, sha1, sha256, sha512]
@@ -59,7 +58,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._formats.lines import to_bytes
-from ..module_utils._x509 import certificate as certificate_x509
+from ..module_utils._x509 import pem
 
 try:
     from cryptography import x509
@@ -72,43 +71,42 @@ else:
 
 
 def public_key_fingerprint(text: Any, digest: Any = "sha256") -> str:
-    """Fingerprint of the public key of the first certificate, or of the public key, in a PEM text."""
+    """The fingerprint of the public key of the first certificate, or of the public key, in a PEM text."""
     name = "mailops.postfix.public_key_fingerprint"
     if CRYPTOGRAPHY_ERROR is not None:
         raise AnsibleFilterError(
-            f"{name}: the Python package cryptography is needed on the controller"
+            f"{name}: the Python package cryptography is required on the controller"
         ) from CRYPTOGRAPHY_ERROR
     if not isinstance(text, str):
         raise AnsibleFilterError(
-            f"{name}: the PEM text of a certificate or public key is needed, not a {type(text).__name__}"
+            f"{name}: the input is of type {type(text).__name__}. Give the PEM text of a certificate or public key"
         )
-    if digest not in certificate_x509.DIGESTS:
-        raise AnsibleFilterError(
-            f"{name}: no digest is called {digest!r}. Use one of {', '.join(certificate_x509.DIGESTS)}"
-        )
+    if digest not in pem.DIGESTS:
+        raise AnsibleFilterError(f"{name}: {digest!r} is not a valid digest. Use one of {', '.join(pem.DIGESTS)}")
     try:
-        return certificate_x509.fingerprint(_public_key(to_bytes(text)), digest)
-    except certificate_x509.PemError as error:
+        return pem.fingerprint(_public_key(to_bytes(text)), digest)
+    except pem.PemError as error:
         raise AnsibleFilterError(f"{name}: {error}") from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise AnsibleFilterError(
-            f"{name}: the certificate or public key is damaged, or of an unknown kind: {error}"
+            f"{name}: the certificate or public key is damaged, or its key type is not supported: {error}"
         ) from error
 
 
 def _public_key(text: bytes) -> bytes:
-    blocks = certificate_x509.blocks(text)
+    blocks = pem.blocks(text)
     if not any(block.is_certificate for block in blocks):
-        der = certificate_x509.public_key(text)
+        der = pem.public_key(text)
         if der is not None:
             load_der_public_key(der)
             return der
-    certificate = x509.load_der_x509_certificate(certificate_x509.certificates_of(blocks)[0])
+    certificate = x509.load_der_x509_certificate(pem.certificates_of(blocks)[0])
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 class FilterModule:
-    """What Ansible loads."""
+    """The Jinja2 filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
         return {"public_key_fingerprint": public_key_fingerprint}

@@ -12,10 +12,10 @@ short_description: Write the text of a main.cf
 version_added: 0.1.0
 author: mailops.postfix contributors (@mailops)
 description:
-  - Turns a dictionary of parameters into the text of a C(main.cf), one setting after the other in the given order.
+  - Turns a dictionary of parameters into the text of a C(main.cf), one setting per line in the given order.
   - Booleans become V(yes) and V(no), lists are joined by C(", "), and a parameter that is V(null) is left out, as in
     M(mailops.postfix.main_cf).
-  - To change a C(main.cf) that exists, use M(mailops.postfix.main_cf), which keeps what it does not own.
+  - To change a C(main.cf) that exists, use M(mailops.postfix.main_cf), which keeps all other settings and comments.
 options:
   _input:
     description: Parameters and their values.
@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The text, one setting per line, with a line end after the last one.
+  description: The text, with one setting per line and a line end after the last one.
   type: str
   sample: |
     inet_interfaces = loopback-only
@@ -56,15 +56,18 @@ from ..module_utils._formats.main_cf import format_parameters
 def to_main_cf(parameters: Any) -> str:
     """Write the text of a main.cf."""
     if not isinstance(parameters, Mapping):
-        raise AnsibleFilterError(f"a dictionary of parameters is needed, not a {type(parameters).__name__}")
+        raise AnsibleFilterError(
+            f"mailops.postfix.to_main_cf: the input is of type {type(parameters).__name__}. Give a dictionary of parameters"
+        )
     try:
         return format_parameters(parameters)
     except PostfixError as error:
-        raise AnsibleFilterError(str(error)) from error
+        raise AnsibleFilterError(f"mailops.postfix.to_main_cf: {error}") from error
 
 
 class FilterModule:
-    """What Ansible loads."""
+    """The Jinja2 filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
         return {"to_main_cf": to_main_cf}

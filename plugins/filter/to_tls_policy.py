@@ -14,8 +14,8 @@ author: mailops.postfix contributors (!UNKNOWN)
 description:
   - Writes a list of policies as the keys and values of a table for C(smtp_tls_policy_maps), for
     M(mailops.postfix.lookup_table) or a template.
-  - Contradictions and unknown attributes are refused. What only the host can tell, such as the digest of fingerprints
-    that is in use there, is checked by M(mailops.postfix.tls_policy), which does all this by itself.
+  - Contradictions and unknown attributes are refused. M(mailops.postfix.tls_policy) does the same and also checks what is
+    known only on the host, such as the digest of fingerprints.
 options:
   _input:
     description:
@@ -25,14 +25,14 @@ options:
     required: true
   version:
     description:
-      - The version of Postfix that will read the table, for example V(3.5). Attributes that it does not know are
-        refused, and C(protocols) is written in the syntax that it knows.
-      - By default no version is assumed to be too old.
+      - The version of Postfix that will read the table, for example V(3.5). Attributes that it does not support are
+        refused, and C(protocols) is written in the syntax of this version.
+      - By default, all attributes are accepted.
     type: str
   digest:
     description:
-      - The digest in C(smtp_tls_fingerprint_digest), to check the length of fingerprints. By default any digest may be
-        in use.
+      - The digest in C(smtp_tls_fingerprint_digest), to check the length of fingerprints. By default, the length of any
+        digest is accepted.
     type: str
     choices: [md5, sha1, sha224, sha256, sha384, sha512]
 seealso:
@@ -71,23 +71,25 @@ from ..module_utils._formats import tls_policy, tls_policy_spec
 def to_tls_policy(policies: Any, version: Any = None, digest: str = "") -> dict[str, str]:
     """The entries of a policy table."""
     if not isinstance(policies, (list, tuple)) or not all(isinstance(policy, dict) for policy in policies):
-        raise AnsibleFilterError("mailops.postfix.to_tls_policy takes a list of dictionaries")
+        raise AnsibleFilterError(
+            "mailops.postfix.to_tls_policy: the input is not a list of dictionaries. Give a list of policies"
+        )
     installed = tls_policy.ANY_VERSION
     if version is not None:
         try:
             installed = tuple(int(number) for number in str(version).split("."))
         except ValueError:
             raise AnsibleFilterError(
-                f"mailops.postfix.to_tls_policy: {version!r} is no version of Postfix, such as 3.7.11"
+                f"mailops.postfix.to_tls_policy: {version!r} is not a valid version of Postfix. Write, for example, 3.7.11"
             ) from None
     result: dict[str, str] = {}
     try:
         for declared in policies:
             policy = tls_policy_spec.from_declaration(declared)
-            # A missing match may stand in main.cf, which is not known here.
+            # The fingerprints may be in main.cf, which is not known here.
             tls_policy_spec.check_policy(policy, installed, digest or "", default_match="unknown")
             if policy.nexthop.lower() in (key.lower() for key in result):
-                raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {policy.nexthop} is there twice")
+                raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {policy.nexthop} is declared twice")
             result[policy.nexthop] = tls_policy_spec.render(policy, installed)
     except PostfixError as error:
         raise AnsibleFilterError(f"mailops.postfix.to_tls_policy: {error}") from error
@@ -95,8 +97,8 @@ def to_tls_policy(policies: Any, version: Any = None, digest: str = "") -> dict[
 
 
 class FilterModule:
-    """Jinja2 filters of this file."""
+    """The Jinja2 filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Filters by name."""
+        """The filters by name."""
         return {"to_tls_policy": to_tls_policy}

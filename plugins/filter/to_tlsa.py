@@ -12,11 +12,11 @@ short_description: TLSA records to publish for a certificate
 version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
-  - Turns what M(mailops.postfix.certificate) returns into the TLSA records by which others know the server (DANE, RFC 7672).
+  - Turns the result of M(mailops.postfix.certificate) into the TLSA records by which clients authenticate the server (DANE, RFC 7672).
   - The records are C(3 1 1), the SHA-256 of the public key, as C(postfix tls output-server-tlsa) prints them. A certificate that is renewed
     with the same key keeps its record.
-  - Where a next key is prepared, there is a record for it as well. Publish both, wait until the old answers have expired everywhere, which
-    takes as long as their TTL, switch the key, and only then take the old record away.
+  - If a next key is prepared, there is a record for it too. Publish both records, wait for the TTL of the old record set, so that no
+    resolver has it cached, switch the key, and only then remove the old record.
 options:
   _input:
     description:
@@ -25,12 +25,12 @@ options:
     required: true
   hostnames:
     description:
-      - The names in the MX records, since TLSA records are looked up by them.
-      - By default all names of the certificate that are not wildcards.
+      - The names in the MX records. Clients look up TLSA records by these names.
+      - By default, all names of the certificate that are not wildcards.
     type: list
     elements: str
   port:
-    description: The port.
+    description: The port of the SMTP server.
     type: int
     default: 25
 seealso:
@@ -40,7 +40,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the certificate that is served
+- name: Read the certificate that Postfix serves
   mailops.postfix.certificate:
     name: mx1.example.org
     hostnames: [mx1.example.org]
@@ -75,13 +75,15 @@ def to_tlsa(results: Any, hostnames: Any = None, port: Any = tlsa.PORT) -> list[
     """The TLSA records for one result of the module certificate, or for several."""
     name = "mailops.postfix.to_tlsa"
     if isinstance(hostnames, str) or (hostnames is not None and not all(isinstance(item, str) for item in hostnames)):
-        raise AnsibleFilterError(f"{name}: hostnames: a list of names is needed")
+        raise AnsibleFilterError(f"{name}: hostnames is not a list of names. Write, for example, [mx1.example.org]")
     if not isinstance(port, int) or not 0 < port < 65536:
-        raise AnsibleFilterError(f"{name}: port: {port!r} is no port")
+        raise AnsibleFilterError(f"{name}: port: {port!r} is not a valid port. Write a number from 1 to 65535")
     if isinstance(results, Mapping):
         results = [results]
     if not isinstance(results, (list, tuple)) or not all(isinstance(item, Mapping) for item in results):
-        raise AnsibleFilterError(f"{name}: give what the module mailops.postfix.certificate returns, or a list of it")
+        raise AnsibleFilterError(
+            f"{name}: the input is not a result. Give the result of the module mailops.postfix.certificate, or a list of results"
+        )
     records: list[dict[str, str]] = []
     for result in results:
         try:
@@ -93,7 +95,8 @@ def to_tlsa(results: Any, hostnames: Any = None, port: Any = tlsa.PORT) -> list[
 
 
 class FilterModule:
-    """What Ansible loads."""
+    """The Jinja2 filters of this file."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
         return {"to_tlsa": to_tlsa}

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The glue between plans and AnsibleModule. Private to mailops.postfix.
+"""Run plans as Ansible modules. Private to mailops.postfix.
 
-The only module_utils file that knows Ansible: options that all modules share, and how a result, a diff and an error are reported.
+Only this file of module_utils imports Ansible. It defines the options that all modules share, and reports results, diffs and errors.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -26,18 +26,18 @@ from ._transaction.apply import apply
 
 
 def run(
-    argument_spec: Dict[str, Any],
+    argument_spec: dict[str, Any],
     build: Callable[[Instance, Mapping[str, Any]], Plan],
-    parts: Optional[Mapping[str, Mapping[str, Any]]] = None,
-    hidden: Optional[Mapping[str, Any]] = None,
+    parts: Mapping[str, Mapping[str, Any]] | None = None,
+    hidden: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> None:
-    """Run a module that writes.
+    """Run a module that changes files.
 
     :param argument_spec: its own options; ``config_directory``, ``backup`` and ``lock_timeout`` are added.
-    :param build: plans from a snapshot of the instance and the module's options.
-    :param parts: options that hold the options of other modules, with those modules' specifications: they are validated alike.
-    :param hidden: options that its action plugin sets and users do not.
+    :param build: makes the plan from an instance and the module's options.
+    :param parts: for each option that holds options of another module the specification of that module, for validation.
+    :param hidden: options that the action plugin of the module sets, and users do not.
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
     """
     common = {
@@ -63,7 +63,7 @@ def run(
     except ProgramNotSent as error:
         if options.get("_program") is None:
             module.fail_json(msg=str(error))
-        # For the action plugin, which then calls the module again with the program.
+        # The action plugin calls the module again, with the program.
         module.exit_json(changed=False, _transfer=True)
     except PostfixError as error:
         module.fail_json(msg=str(error))
@@ -76,7 +76,7 @@ def run(
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
-    """Keeps the values of secret tables out of the log of the host and of what -vvv shows of the arguments."""
+    """Keeps the values of secret tables out of the host's log, and out of the arguments that -vvv shows."""
 
     def _log_invocation(self) -> None:
         self.no_log_values.update(_secret_values(self.params))
@@ -84,9 +84,10 @@ class _Module(AnsibleModule):  # type: ignore[misc]
 
 
 def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
-    """The values of tables that are for their owner alone, or are declared to be.
+    """The values of tables that only their owner may read, by their current or their declared mode.
 
-    What is shorter than four characters is hidden only where a string is declared to be secret: it stands in half of all words.
+    Of values shorter than four characters only strings in a table with such a declared mode count. Ansible hides each occurrence of a
+    value in its output, and short values occur in many words.
     """
     directory = options.get("config_directory") or "/etc/postfix"
     for table in [options, *(options.get("lookup_tables") or [])]:
@@ -116,7 +117,10 @@ def _is_private(path: str) -> bool:
 
 
 def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
-    """The options of another module, with its defaults filled in; a list of them item by item."""
+    """The options of another module, or each of a list of them, with the defaults of that module.
+
+    :raises DeclarationError: if they do not conform to its specification.
+    """
     if value is None:
         return None
     if isinstance(value, list):
@@ -131,11 +135,11 @@ def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
     return result.validated_parameters
 
 
-def run_read_only(argument_spec: Dict[str, Any], read: Callable[[Mapping[str, Any]], Dict[str, Any]]) -> None:
-    """Run a module that reports and never changes anything.
+def run_read_only(argument_spec: dict[str, Any], read: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    """Run a module that only reads.
 
     :param argument_spec: its own options; ``config_directory`` is added.
-    :param read: the result from the module's options.
+    :param read: gives the result for the module's options.
     """
     module = AnsibleModule({**argument_spec, "config_directory": {"type": "path"}}, supports_check_mode=True)
     try:

@@ -13,14 +13,14 @@ from typing import Iterable
 
 
 class PostfixError(Exception):
-    """Base of all errors that users are meant to read; anything else that escapes is a defect of the collection."""
+    """The base class of all errors that are reported to the user. Any other exception is a defect of the collection."""
 
     def __init__(self, action: str, subject: str, cause: str, remedy: str = "") -> None:
         """
         :param action: what was being done, as a participle: ``setting``, ``reading``.
-        :param subject: the object: a parameter, a service, ``/etc/postfix/main.cf:12``.
+        :param subject: the object, for example a parameter, a service, ``/etc/postfix/main.cf:12``.
         :param cause: why it failed, a clause without a full stop.
-        :param remedy: what to write or do instead, a sentence without its full stop.
+        :param remedy: what to write or do instead, a sentence without a full stop.
         """
         super().__init__(action, subject, cause, remedy)
         self.action = action
@@ -34,15 +34,15 @@ class PostfixError(Exception):
 
 
 class GrammarError(PostfixError):
-    """A file or a text that Postfix itself would refuse; the subject is ``file:line``."""
+    """A file or text that Postfix would reject. The subject is ``file:line``."""
 
 
 class DeclarationError(PostfixError):
-    """The user asked for something that cannot be, or must not be, written."""
+    """The user declared something that cannot or must not be written."""
 
 
 class HostError(PostfixError):
-    """The host does not let us: a program is missing or failed, a file cannot be read or written."""
+    """The host prevents the operation: a program is missing or failed, or a file cannot be read or written."""
 
 
 class ProgramNotSent(HostError):
@@ -50,11 +50,11 @@ class ProgramNotSent(HostError):
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The beginning of a remedy: which known name was probably meant, or nothing if none comes close.
+    """The start of a remedy: ``Did you mean NAME? `` with the most similar known name, or an empty string.
 
-    :param cutoff: how alike they must be, from 0 to 1.
+    :param cutoff: the least similarity, from 0 to 1.
     """
-    # Imported here, since modules that find nothing wrong have no use for it.
+    # Imported here because it is needed only for an error.
     import difflib
 
     candidates = sorted(set(known))

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ca_bundle
-short_description: Have Postfix's smtp(8) client trust the system's CAs and your own
+short_description: Manage the CAs that the Postfix SMTP client trusts
 version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Finds the file with all CAs of the system (Debian, Ubuntu, Red Hat, SUSE, Alpine and FreeBSD each have their own
-    place for it) and, if CAs
-    are added in O(extra), writes one file with all of them, each once.
-  - Returns the main.cf parameters that make smtp(8) trust them. It does not edit C(main.cf) itself; hand
-    RV(parameters) to
-    M(mailops.postfix.main_cf) or use M(mailops.postfix.configuration).
-  - A single file (C(smtp_tls_CAfile)) is used and not a directory (C(smtp_tls_CApath)), unless O(form) says so, since the
-    file is read before smtp(8) enters its chroot and so needs no copy in there, while the directory is read inside.
+  - Locates the file with the CAs of the system (on Debian, Ubuntu, Red Hat, SUSE, Alpine and FreeBSD), and, if O(extra) lists
+    further CAs, writes one file with all of them.
+  - Returns the main.cf parameters that make smtp(8) trust these CAs. It does not edit C(main.cf). Pass RV(parameters) to
+    M(mailops.postfix.main_cf), or use M(mailops.postfix.configuration).
+  - The default is a single file (C(smtp_tls_CAfile)) instead of a directory (C(smtp_tls_CApath)). smtp(8) reads the file before it
+    enters its chroot, so that no copy in the chroot is needed. It reads the directory inside the chroot.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
@@ -28,9 +26,9 @@ requirements:
 options:
   extra:
     description:
-      - PEM files on the managed host with further CAs to trust. A file can hold several certificates.
-      - A file that holds no certificate, or a private key, is refused. A CA that has expired is named in a warning.
-      - Give the root CA. An intermediate CA alone makes nothing trusted.
+      - PEM files on the managed host with further CAs to trust. A file can contain several certificates.
+      - The module refuses a file that contains no certificate, or a private key. It warns about a CA certificate that has expired.
+      - List root CAs. OpenSSL does not trust an intermediate CA without its root CA.
     type: list
     elements: path
     default: []
@@ -41,28 +39,31 @@ options:
     default: true
   form:
     description:
-      - V(file) makes one file, which works in a chroot and outside.
-      - V(directory) makes a directory in which each CA is found by the hash of its name, and the same once more in the
-        chroot, if any client of master.cf has one. Debian copies the directory there itself, but only at a restart.
+      - The form in which the CAs are stored.
+      - V(file) writes one file, which works with and without a chroot.
+      - V(directory) writes a directory in which OpenSSL looks up each CA by the hash of its name, and a copy of it in the chroot if a
+        client in master.cf runs chrooted. Debian copies the directory into the chroot itself, but only when Postfix is restarted.
     type: str
     choices: [file, directory]
     default: file
   path:
     description:
       - The file or directory to write.
-      - The default is C(tls/ca-certificates.pem) or C(tls/ca-certificates) in the configuration directory, or, with O(form=file),
-        if nothing is added, the system's own file, and then nothing is written.
-      - A relative path is taken from the configuration directory.
-      - In a directory only files with names as this module makes them are removed.
+      - The default is C(tls/ca-certificates.pem) or C(tls/ca-certificates) in the configuration directory. With O(form=file) and an
+        empty O(extra), the default is the system's file, and the module writes nothing.
+      - A relative path is relative to the configuration directory.
+      - The module removes other files from the directory only if their names have the form of those that it writes.
     type: path
   update_hook:
     description:
-      - Have what is made of the system's CAs follow them when they are updated later, without Ansible. The program that
-        M(mailops.postfix.certificate) describes at its option O(mailops.postfix.certificate#module:deploy_hook) is called from
-        C(/etc/ca-certificates/update.d), which Debian, SUSE and Alpine have, and on all systems each hour by its timer.
-      - The timer mends what has come to differ as well, such as the copy of a directory in the chroot.
-      - By default it is V(true) if the module runs as root, anything is written that holds the system's CAs,
-        and the instance is one of the system's, with its configuration below C(/etc) or C(/usr/local/etc).
+      - Update the file or directory without Ansible when the system's CAs are updated. The module installs the program that
+        O(mailops.postfix.certificate#module:deploy_hook) describes, C(/var/lib/mailops-postfix/program). On Debian, SUSE and Alpine a
+        hook in C(/etc/ca-certificates/update.d) calls it with C(deploy --ca-bundles). On all systems its timer calls it with
+        C(deploy --due) each hour.
+      - The timer also corrects other differences, such as those in the copy of a directory in the chroot.
+      - The default is V(true) if the module runs as root, writes a file or directory that contains the system's CAs, and the
+        configuration directory of the instance is below C(/etc) or C(/usr/local/etc).
+      - If V(false), the stored declaration is removed, and the hook and the timer ignore this file or directory.
     type: bool
 seealso:
   - module: mailops.postfix.certificate
@@ -70,11 +71,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Trust what the system trusts
+- name: Trust the system's CAs
   mailops.postfix.ca_bundle:
   register: ca_bundle
 
-- name: Tell Postfix
+- name: Configure Postfix to use them
   mailops.postfix.main_cf:
     parameters: "{{ ca_bundle.parameters }}"
   notify: Reload Postfix
@@ -88,44 +89,46 @@ EXAMPLES = r"""
 RETURN = r"""
 parameters:
   description:
-    - The main.cf parameters that make smtp(8) trust these CAs. V(null) stands for a parameter that must go.
+    - The main.cf parameters that make smtp(8) trust these CAs. V(null) means that the parameter must be removed.
   type: dict
   returned: success
   sample: {smtp_tls_CAfile: /etc/ssl/certs/ca-certificates.crt, smtp_tls_CApath: null}
 chrooted:
-  description: Whether any client of master.cf runs in a chroot. RV(parameters) work in either case.
+  description: Whether a client in master.cf runs chrooted. RV(parameters) work in both cases.
   type: bool
   returned: success
   sample: true
 services:
-  description: The clients of master.cf, and whether each runs in a chroot.
+  description: The clients in master.cf (smtp(8), lmtp(8)), and whether each runs chrooted.
   type: dict
   returned: success
   sample: {smtp/unix: true, relay/unix: true}
 update_hook:
   description:
-    - The program that follows the system's CAs, the file that tells it what was declared, and what calls it each hour; V(null) if
-      there is no hook.
-    - C(timer) is V(null), with a warning, on a host that has neither systemd nor cron.
+    - What updates the file or directory on the host. V(null) if O(update_hook) is V(false), by default or as set.
+    - C(program) is the path of the program, and C(command) the command by which timers and hooks call it. C(declaration) is the
+      file with the declaration. C(timer) is the file of the timer that calls the program each hour, V(null) on a host that has
+      neither systemd nor cron.
   type: dict
   returned: success
   sample:
-    program: /usr/local/libexec/mailops-postfix/deploy-certificate
+    program: /var/lib/mailops-postfix/program
+    command: /usr/bin/python3 /var/lib/mailops-postfix/program deploy
     declaration: /etc/mailops-postfix/ca-bundles/etc-postfix--tls-ca-certificates.pem.json
     timer: /etc/systemd/system/mailops-postfix-due.timer
 certificates:
-  description: How many different CA certificates are trusted.
+  description: The number of different CA certificates.
   type: int
   returned: success
   sample: 142
 requires:
   description:
-    - What the running Postfix needs for the change to take effect, V(reload) if the file changed and V(none) if not.
+    - What the running Postfix needs for the change to take effect. V(reload) if a file changed, otherwise V(none).
   type: str
   returned: success
   sample: reload
 backup_files:
-  description: The copies that were made.
+  description: The backup files.
   type: list
   elements: str
   returned: when O(backup=true) and something changed

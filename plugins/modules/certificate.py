@@ -7,23 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: certificate
-short_description: Check a TLS certificate and tell Postfix to serve it
+short_description: Check a TLS certificate and provide it to Postfix
 version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Finds the files of a certificate where its provider keeps them, or makes a self-signed one, and checks everything
-    that would make
-    Postfix or its peers stumble, before it is served.
-    The files must be PEM, the private key must not be encrypted and must belong to the first certificate,
-    the chain must be in order, the certificate must be valid now and cover O(hostnames).
-    A private key that others can get at is closed to them, with a warning.
-  - Returns the main.cf parameters that make Postfix serve it, and its fingerprints in Postfix's notation. It does not
-    edit C(main.cf)
-    itself; hand RV(parameters) to M(mailops.postfix.main_cf) or use M(mailops.postfix.configuration).
-  - With O(deploy_hook) renewals reach Postfix without Ansible. A program is installed that does what this module does and
-    then asks the ports, and a file below C(/etc/mailops-postfix) that tells it what was declared.
-  - The private key itself is handled by C(openssl) alone. It is in no result, no diff and no log.
+  - Locates the files of a certificate where its provider keeps them, or creates a self-signed certificate, and checks them
+    before Postfix uses them.
+    The files must be in PEM form, the private key must not be encrypted and must belong to the first certificate,
+    the chain must be in order, and the certificate must be valid now and cover O(hostnames).
+    If users other than root have access to the private key, the module denies it and warns.
+  - Returns the main.cf parameters that make Postfix use the certificate, and its fingerprints in Postfix's notation. It does not
+    edit C(main.cf). Pass RV(parameters) to M(mailops.postfix.main_cf), or use M(mailops.postfix.configuration).
+  - With O(deploy_hook) a program on the host deploys renewals to Postfix without Ansible.
+  - Only C(openssl) reads the private key. It is in no result, no diff and no log.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
@@ -32,167 +29,177 @@ requirements:
 options:
   name:
     description:
-      - Name of the certificate.
-      - For an ACME client the name under which it keeps the certificate, for O(provider=certbot) that is the directory
-        below C(/etc/letsencrypt/live). V(_.example.org) is how lego writes C(*.example.org).
-      - For O(provider=self_signed) its common name, and its only host name if O(hostnames) lists none.
+      - The name of the certificate.
+      - For an ACME client this is the name under which it keeps the certificate. For O(provider=certbot) it is the name of the
+        directory below C(/etc/letsencrypt/live). lego writes V(_.example.org) for C(*.example.org).
+      - For O(provider=self_signed) this is the common name, and the only host name if O(hostnames) is not set.
     type: str
     required: true
   provider:
     description:
-      - Where the certificate comes from.
-      - V(certbot), V(lego), V(dehydrated) and V(acme_sh) serve what these clients have obtained and keep renewing.
-      - V(files) serves O(certificate) and O(private_key).
-      - V(self_signed) makes a self-signed one, in O(chain_file), for peers that know its fingerprint. It is kept as
-        long as its private key
-        can be read, it covers O(hostnames) and enough of its life is left (O(renew_below)). When one of the latter two
-        fails, a new certificate is made with the same key, so that public key fingerprints stay.
+      - The source of the certificate.
+      - V(certbot), V(lego), V(dehydrated) and V(acme_sh) use a certificate that the ACME client has obtained and renews.
+      - V(files) uses O(certificate) and O(private_key).
+      - V(self_signed) creates a self-signed certificate in O(chain_file), for peers that know its fingerprint. The module keeps it as
+        long as the private key can be read, the certificate covers O(hostnames), and enough of its lifetime is left (O(renew_below)).
+        If one of the latter two conditions is not met, the module creates a new certificate with the same key, so that the
+        fingerprints of the public key do not change.
     type: str
     choices: [certbot, lego, dehydrated, acme_sh, files, self_signed]
     default: certbot
   certificate:
     description:
-      - For O(provider=files) the file of the certificate, followed by the intermediate certificates of its chain in
-        their order.
+      - For O(provider=files) the file of the certificate. It contains the certificate, followed by the intermediate certificates of
+        its chain in order.
     type: path
   private_key:
     description:
       - For O(provider=files) the file of the private key.
-      - What others than root may do with it is taken from them, with a warning. The group C(ssl-cert) may go on reading it.
-      - One that belongs to another user is refused, unless O(chain_file) is set and Postfix has a copy of its own.
+      - The module removes access for users other than root, and warns. The group C(ssl-cert) keeps read access.
+      - The module refuses a private key that another user owns, unless O(chain_file) is set, so that Postfix uses a copy.
     type: path
   directory:
     description:
-      - Where an ACME client keeps its certificates, if not at its usual place.
-      - The usual places are C(/etc/letsencrypt) for certbot, C(/root/.lego), C(/var/lib/lego) or C(/etc/lego) for lego,
+      - The directory in which the ACME client keeps its certificates, if it is not one of the usual ones.
+      - The usual directories are C(/etc/letsencrypt) for certbot, C(/root/.lego), C(/var/lib/lego) or C(/etc/lego) for lego,
         C(/var/lib/dehydrated) or C(/etc/dehydrated) for dehydrated, and C(/root/.acme.sh) for acme.sh.
     type: path
   hostnames:
     description:
       - Names that the certificate must cover. A wildcard covers exactly one label.
-      - For O(provider=self_signed) the names to put into it.
+      - For O(provider=self_signed) the names of the certificate.
     type: list
     elements: str
   verify:
     description:
-      - How much of the chain is checked.
-      - V(chain) asks C(openssl verify) whether the chain leads to one of the system's CAs, or one in O(ca_file), and,
-        unless
-        O(side=client), whether the certificate is good for a server.
-      - V(consistent) checks that the key, the certificate and the order of the chain fit together.
-      - V(auto) is V(chain) for the ACME clients and V(consistent) for O(provider=files) and O(provider=self_signed).
+      - How the chain is verified.
+      - V(chain) verifies with C(openssl verify) that the chain leads to one of the system's CAs, or to one in O(ca_file), and,
+        unless O(side=client), that the certificate may be used by a server.
+      - V(consistent) checks that the key belongs to the certificate, and that the chain is in order.
+      - V(auto) means V(chain) for the ACME clients, and V(consistent) for O(provider=files) and O(provider=self_signed).
     type: str
     choices: [auto, chain, consistent]
     default: auto
   ca_file:
     description:
-      - A PEM file of the CAs to verify against instead of the system's.
+      - A PEM file with the CAs to verify the chain against, instead of the system's CAs.
     type: path
   chain_file:
     description:
-      - Put key and chain together into this one file, which only root can read and which is replaced in one rename,
-        so that no
-        process ever sees a new key with an old certificate.
-      - Without it RV(parameters) refer to the provider's own files.
+      - A file into which the module writes the private key and the chain. Only root can read it. It is replaced in one rename, so
+        that no process reads a new key with an old certificate.
+      - Without it RV(parameters) refer to the provider's files.
       - For O(provider=self_signed) and O(sni=true) the default is C(tls/<name>.pem) in the configuration directory.
-      - Its directory must not be writable to others than root.
-      - A relative path is taken from the configuration directory.
+      - Users other than root must not be able to write to its directory.
+      - A relative path is relative to the configuration directory.
     type: path
   side:
     description:
-      - Which role of Postfix presents the certificate, and so which RV(parameters) are returned.
+      - The side of Postfix that presents the certificate. It determines which RV(parameters) are returned.
       - V(server) is smtpd(8), V(client) is smtp(8).
     type: str
     choices: [server, client, both]
     default: server
   key_type:
     description:
-      - For O(provider=self_signed) the type of its key.
-      - V(ecdsa) is taken for a new key. If O(key_type) is set, an existing key of the other type is replaced, which
-        breaks the pins on it.
-      - For O(provider=acme_sh), which keeps the two kinds of one name apart, V(ecdsa) takes C(<name>_ecc) and V(rsa) takes
-        C(<name>). Without it, the first that is there is taken, in this order.
+      - For O(provider=self_signed) the type of the key.
+      - The default for a new key is V(ecdsa). If O(key_type) is set, an existing key of the other type is replaced, and pins on it
+        no longer match.
+      - acme.sh keeps the two types in separate directories. For O(provider=acme_sh) V(ecdsa) selects C(<name>_ecc) and V(rsa) selects
+        C(<name>). Without O(key_type) the first of these directories that exists is used.
     type: str
     choices: [ecdsa, rsa]
   key_bits:
     description:
-      - For O(provider=self_signed) the size of its key, V(256), V(384) or V(521) for O(key_type=ecdsa) and at least
+      - For O(provider=self_signed) the size of the key in bits, V(256), V(384) or V(521) for O(key_type=ecdsa) and at least
         V(2048) for O(key_type=rsa).
-      - V(256) or V(2048) is taken for a new key. If O(key_bits) is set, an existing key of another size is replaced,
-        which breaks the pins
-        on it.
+      - The default for a new key is V(256) or V(2048). If O(key_bits) is set, an existing key of another size is replaced, and pins
+        on it no longer match.
     type: int
   days:
     description:
-      - For O(provider=self_signed) how long a new certificate is valid. An existing one is not replaced because of it.
+      - For O(provider=self_signed) the number of days for which a new certificate is valid. The module does not replace an existing
+        certificate if this value changes.
     type: int
     default: 3650
   renew_below:
     description:
-      - For O(provider=self_signed) the fraction of its life below which a certificate is renewed.
+      - For O(provider=self_signed) the fraction of its lifetime below which a certificate is renewed.
     type: float
     default: 0.33
   reuse_key:
     description:
-      - For O(provider=self_signed) whether a new certificate is made for the old key. If V(false), each renewal breaks the
-        pins on the key.
+      - For O(provider=self_signed) whether a renewed certificate has the same key. If V(false), pins on the key do not match after a
+        renewal.
     type: bool
     default: true
   next_key:
     description:
-      - For O(provider=self_signed) what to do about the next key, which waits with a certificate of its own in
-        C(<chain_file>.next) until it takes the place of the current one. Peers that pin keys can be told of it before.
-      - V(keep) leaves it as it is, be there one or not.
-      - V(prepare) makes one where there is none. O(key_type) and O(key_bits) then apply to it, and the current key stays
-        as it is until the switch.
-      - V(switch) puts it in the place of the current one, key and certificate in one rename. The current key is gone then. Where
-        no next key has been prepared, nothing changes.
-      - V(discard) removes it.
-      - The playbook C(mailops.postfix.rotate_keys) does all of this, and sees to it that each road-warrior knows the next key
-        before the switch.
-      - With other providers only V(keep) is possible, since the keys are theirs.
+      - For O(provider=self_signed) what to do with the next key. The next key and its certificate are in C(<chain_file>.next) until
+        they replace the current ones, so that peers can pin the key before.
+      - V(keep) changes nothing.
+      - V(prepare) creates a next key if there is none. O(key_type) and O(key_bits) then apply to the next key, and the current key
+        does not change until the switch.
+      - V(switch) replaces the current key and certificate with the next ones in one rename. This removes the current key. If no next
+        key has been prepared, nothing changes.
+      - V(discard) removes the next key.
+      - The playbook C(mailops.postfix.rotate_keys) performs these steps, and ensures that each road-warrior pins the next key before
+        the switch.
+      - Other providers manage their keys themselves; only V(keep) is possible.
     type: str
     choices: [keep, prepare, switch, discard]
     default: keep
   warn_below:
     description:
-      - The fraction of its life below which there is a warning that nobody seems to renew the certificate. ACME clients
-        renew when a third is left.
+      - The fraction of the certificate's lifetime below which the module warns that the certificate has not been renewed. ACME
+        clients renew a certificate when a third of its lifetime is left.
     type: float
     default: 0.3
   sni:
     description:
-      - Serve the certificate to those who ask for one of O(hostnames), or of its own names if O(hostnames) is not set, by
-        server name indication (C(tls_server_sni_maps)). Those who ask for no name, or for another, are served the
-        certificates without O(sni).
-      - Certificates with keys of another type for the same name are served beside it.
+      - Serve the certificate to clients that send one of O(hostnames) as server name indication (C(tls_server_sni_maps)). If
+        O(hostnames) is not set, the names in the certificate are used. Postfix serves the certificates without O(sni) to clients that
+        send no server name or another one.
+      - Certificates with another key type for the same name are served as well.
     type: bool
     default: false
   sni_table:
     description:
-      - The table of server names, one for all certificates of an instance. It is compiled with C(postmap -F), which copies
-        the private keys into it, and made anew at each renewal.
+      - The table of server names. All certificates of an instance share one table. C(postmap -F) compiles it and copies the private
+        keys into it, so it is rebuilt at each renewal.
       - The default is C(tls/sni) in the configuration directory.
     type: path
   deploy_hook:
     description:
-      - Have renewals reach Postfix without Ansible.
-      - "The program C(/usr/local/libexec/mailops-postfix/deploy-certificate) is made of the code of this module and needs no Ansible.
-        It does the same checks, replaces the chain file and the table of server names, reloads Postfix, asks each port,
-        and compares what is served. If anything fails, the old certificate stays in service, or comes back; the
-        reason is in the mail log, and the exit status is not 0."
-      - C(certbot renew) finds it in C(renewal-hooks/deploy). The others must be told, C(lego renew --renew-hook PROGRAM)
-        (from version 5 on C(lego run --deploy-hook PROGRAM)), C(HOOK=PROGRAM) in the configuration of dehydrated, and
-        C(acme.sh --install-cert --reloadcmd PROGRAM). For O(provider=files) whoever replaces the files calls
-        C(PROGRAM --name NAME).
-      - "What it refuses, since Postfix does not run or its configuration is broken, say, is tried again. Each hour a timer of systemd
-        (C(mailops-postfix-due.timer)), or cron where there is no systemd, calls C(PROGRAM --due), which brings into service what Postfix
-        does not use yet, and says nothing of the rest. So a renewal is in service within the hour even if the client was never
-        told of the program."
-      - It starts no Postfix that somebody has stopped.
-      - By default it is V(true) where Postfix is given a copy of what an ACME client renews (O(chain_file), O(sni)). A
-        certificate that is served from the client's own files needs no hook, but only O(chain_file) gives a way back.
-      - If V(false), a hook that was there for this certificate does nothing any more.
+      - Deploy renewals of this certificate to Postfix without Ansible.
+      - The module installs the program C(/var/lib/mailops-postfix/program), which only root can read. It contains the code of this
+        collection, and needs Python but not Ansible. Timers and hooks that the module installs call it as
+        C(PYTHON /var/lib/mailops-postfix/program deploy), where C(PYTHON) is the interpreter that the module runs on. The declaration of
+        the certificate is stored below C(/etc/mailops-postfix).
+      - C(deploy) performs the checks of this module, replaces the chain file and the table of server names, reloads Postfix, and probes
+        which certificate each port serves. If a step fails, the program restores the previous certificate, writes the reason to the mail
+        log, and exits with status 1.
+      - The module also installs C(/usr/local/sbin/mailops-postfix), a wrapper for people and for hooks that administrators set up. If
+        the wrapper cannot be written, the module warns.
+      - For O(provider=certbot) the module installs a hook in C(renewal-hooks/deploy), which C(certbot renew) calls.
+      - "Set up the hooks of other clients yourself. lego: C(lego renew --renew-hook \"/usr/local/sbin/mailops-postfix deploy\"), from
+        version 5 C(lego run --deploy-hook \"/usr/local/sbin/mailops-postfix deploy\"). dehydrated:
+        C(HOOK=/usr/local/sbin/mailops-postfix) in its configuration; the program knows the operations of dehydrated without the verb
+        C(deploy). acme.sh: C(acme.sh --install-cert --reloadcmd \"/usr/local/sbin/mailops-postfix deploy\")."
+      - For O(provider=files) call C(mailops-postfix deploy --name NAME) after replacing the files. C(NAME) is O(name).
+      - A timer calls C(deploy --due) each hour. It deploys the renewals that Postfix does not use yet, and reports nothing about the
+        others. A renewal is therefore in service within the hour after Postfix has been started or its configuration has been
+        corrected, and also if the client has no hook. The timer is C(mailops-postfix-due.timer) of systemd, or a job of cron on hosts
+        without systemd. On a host with neither the module warns.
+      - The program does not start Postfix if it has been stopped.
+      - The module replaces an existing program if its code differs. It does not replace the program of a newer version of this
+        collection with a newer format of stored files, and warns. If the program of an earlier version exists
+        (C(/usr/local/libexec/mailops-postfix/deploy-certificate)), the module replaces it with a script of two lines that calls
+        the new one, so that existing hooks work.
+      - The action plugin of this module sends the program to the host only if the host has another one.
+      - The default is V(true) if Postfix uses a copy of files that an ACME client renews (O(chain_file), O(sni)). A certificate that
+        Postfix reads from the client's files needs no hook, but only with O(chain_file) the previous certificate can be restored.
+      - If V(false), the stored declaration is removed, and the hook and the timer ignore this certificate.
     type: bool
 seealso:
   - module: mailops.postfix.ca_bundle
@@ -204,18 +211,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Serve the Let's Encrypt certificate that certbot keeps up to date
+- name: Check the Let's Encrypt certificate that certbot renews
   mailops.postfix.certificate:
     name: mx1.example.org
     hostnames: [mx1.example.org]
   register: certificate
 
-- name: Tell Postfix
+- name: Configure Postfix to serve it
   mailops.postfix.main_cf:
     parameters: "{{ certificate.parameters | combine({'smtpd_tls_security_level': 'may'}) }}"
   notify: Reload Postfix
 
-- name: A certificate of the site's own CA, key and chain in one file
+- name: Provide a certificate of the site's own CA, with key and chain in one file
   mailops.postfix.certificate:
     name: hub.example.org
     provider: files
@@ -226,7 +233,7 @@ EXAMPLES = r"""
     chain_file: tls/hub.pem
   notify: Reload Postfix
 
-- name: A certificate of lego for each of two names, and one of certbot for those who ask for no name
+- name: Serve a certificate of lego for each of two server names, and one of certbot to clients that send no server name
   mailops.postfix.configuration:
     certificates:
       - name: mx1.example.org
@@ -237,20 +244,20 @@ EXAMPLES = r"""
       smtpd_tls_security_level: may
   notify: Reload Postfix
 
-- name: A laptop's own client certificate, known to the smarthost by its public key
+- name: Create a client certificate for a laptop, which the smarthost knows by its public key
   mailops.postfix.certificate:
     name: "{{ inventory_hostname }}"
     provider: self_signed
     side: client
   register: certificate
 
-- name: Make the key that shall replace the current one some day, so that peers can pin both
+- name: Prepare the key that will replace the current one, so that peers can pin both
   mailops.postfix.certificate:
     name: hub.example.org
     provider: self_signed
     next_key: prepare
 
-- name: The line for the smarthost's relay_clientcerts
+- name: Show the line for the smarthost's relay_clientcerts
   ansible.builtin.debug:
     msg: "{{ certificate.certificate.public_key_fingerprint.sha256 }} {{ inventory_hostname }}"
 """
@@ -258,62 +265,61 @@ EXAMPLES = r"""
 RETURN = r"""
 certificate:
   description:
-    - What the certificate says.
-    - In check mode a self-signed certificate that is still to be made has V(null) for everything that is not known
-      beforehand.
+    - The facts of the certificate.
+    - In check mode V(null) for facts of a self-signed certificate that are not known before it is created.
   type: dict
   returned: success
   contains:
     subject:
-      description: Its subject in the notation of RFC 2253.
+      description: The subject in the notation of RFC 2253.
       type: str
       returned: success
       sample: CN=mx1.example.org
     issuer:
-      description: Its issuer in the notation of RFC 2253.
+      description: The issuer in the notation of RFC 2253.
       type: str
       returned: success
       sample: CN=R11,O=Let's Encrypt,C=US
     names:
-      description: The DNS names in its subjectAltName extension, or its common name if there are none.
+      description: The DNS names in the subjectAltName extension, or the common name if there are none.
       type: list
       elements: str
       returned: success
       sample: [mx1.example.org]
     not_before:
-      description: Start of its validity, in UTC.
+      description: Start of the validity, in UTC.
       type: str
       returned: success
       sample: "2026-11-23T01:40:44Z"
     not_after:
-      description: End of its validity, in UTC.
+      description: End of the validity, in UTC.
       type: str
       returned: success
       sample: "2027-02-21T01:40:43Z"
     serial:
-      description: Its serial number in hexadecimal, as C(openssl x509 -serial) prints it.
+      description: The serial number in hexadecimal, as C(openssl x509 -serial) prints it.
       type: str
       returned: success
       sample: 03A1B2C3D4E5F60718293A4B5C6D7E8F9012
     key_type:
-      description: Type of its key, for example V(rsa), V(ecdsa) or V(ed25519); V(null) if it is another.
+      description: The type of the key, for example V(rsa), V(ecdsa) or V(ed25519). V(null) if the type is not known.
       type: str
       returned: success
       sample: ecdsa
     key_bits:
-      description: Size of its key.
+      description: The size of the key in bits.
       type: int
       returned: success
       sample: 256
     remaining:
-      description: How much of its life is left, from 1 to 0.
+      description: The fraction of the lifetime that is left, from 1 to 0.
       type: float
       returned: success
       sample: 0.667
     fingerprint:
       description:
-        - Fingerprint of the certificate in each digest.
-        - V(null) for a digest that the host refuses, as FIPS mode does V(md5).
+        - The fingerprint of the certificate for each digest.
+        - V(null) for a digest that the host refuses, such as V(md5) in FIPS mode.
       type: dict
       returned: success
       sample:
@@ -323,7 +329,7 @@ certificate:
         sha512: CF:83:E1:35:7E:EF:B8:BD:F1:54:28:50:D6:6D:80:07:(and so on)
     public_key_fingerprint:
       description:
-        - Fingerprint of its public key in each digest. It stays the same when the certificate is renewed with the
+        - The fingerprint of the public key for each digest. It does not change when the certificate is renewed with the
           same key.
       type: dict
       returned: success
@@ -334,15 +340,16 @@ certificate:
         sha512: CF:83:E1:35:7E:EF:B8:BD:F1:54:28:50:D6:6D:80:07:(and so on)
 next:
   description:
-    - The certificate of the next key, with the keys of RV(certificate); V(null) if none has been prepared.
-    - Peers that pin keys, and TLSA records, shall have its C(public_key_fingerprint) besides that of the current key.
+    - The facts of the certificate of the next key, as in RV(certificate). V(null) if no next key has been prepared.
+    - Add its C(public_key_fingerprint) to pins and TLSA records before the switch, besides that of the current key.
   type: dict
   returned: success
   sample: null
 parameters:
   description:
-    - The main.cf parameters that make Postfix serve the certificate, for the sides that O(side) says.
-    - V(null) stands for a parameter that must go, since Postfix ignores it along with the others and warns of it.
+    - The main.cf parameters that make Postfix use the certificate, for the sides in O(side).
+    - V(null) means that the parameter must be removed, since Postfix ignores it if C(smtpd_tls_chain_files) or
+      C(smtp_tls_chain_files) is set, and warns.
   type: dict
   returned: success
   sample:
@@ -357,9 +364,8 @@ parameters:
 files:
   description:
     - The files of the certificate.
-    - C(chain_file) holds key and chain, V(null) if there is none. C(certificate) and C(private_key) are the
-      provider's, V(null) for
-      O(provider=self_signed).
+    - C(chain_file) has the private key and the chain; V(null) if it is not used. C(certificate) and C(private_key) are the files of
+      the provider; V(null) for O(provider=self_signed).
   type: dict
   returned: success
   sample:
@@ -368,24 +374,26 @@ files:
     private_key: /etc/letsencrypt/live/mx1.example.org/privkey.pem
 deploy_hook:
   description:
-    - The program that deploys renewals, the file that tells it of this certificate, and what calls it each hour; V(null) if there is
-      no hook.
-    - C(timer) is V(null), with a warning, on a host that has neither systemd nor cron.
+    - What deploys renewals on the host. V(null) if O(deploy_hook) is V(false), by default or as set.
+    - C(program) is the path of the program, and C(command) the command by which timers and hooks call it. C(declaration) is the
+      file with the declaration of this certificate. C(timer) is the file of the timer that calls the program each hour, V(null) on
+      a host that has neither systemd nor cron.
   type: dict
   returned: success
   sample:
-    program: /usr/local/libexec/mailops-postfix/deploy-certificate
+    program: /var/lib/mailops-postfix/program
+    command: /usr/bin/python3 /var/lib/mailops-postfix/program deploy
     declaration: /etc/mailops-postfix/certificates/etc-postfix--tls-mx1.example.org.pem.json
     timer: /etc/systemd/system/mailops-postfix-due.timer
 requires:
   description:
-    - What the running Postfix needs for the change to take effect, V(reload) if the chain file or the table of server
-      names changed and V(none) if not.
+    - What the running Postfix needs for the change to take effect. V(reload) if the chain file or the table of server
+      names changed, otherwise V(none).
   type: str
   returned: success
   sample: reload
 backup_files:
-  description: The copies that were made. A copy of a chain file holds its private key, and only root can read it.
+  description: The backup files. A copy of a chain file contains the private key; only root can read it.
   type: list
   elements: str
   returned: when O(backup=true) and something changed

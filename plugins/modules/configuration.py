@@ -7,50 +7,51 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: configuration
-short_description: Configure a whole Postfix instance in one round trip
+short_description: Configure a Postfix instance in one transaction
 version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Certificates, CA bundle, lookup tables, TLS policy, master.cf and main.cf in one call; all of it is planned and checked before anything
-    is written, and what refers to a file is installed after it.
-  - Plans exactly as the single modules do. The parameters that certificates, CA bundle and tables need are set in main.cf.
+  - Manages certificates, CA bundle, lookup tables, TLS policy, master.cf and main.cf of an instance in one task. The module plans and
+    checks all changes before it writes the first file. Files are installed before the parameters that refer to them.
+  - Each part works as the module of its own does. The parameters that certificates, CA bundle and tables need are set in main.cf.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
   - mailops.postfix.checks
 options:
   main_cf:
-    description: Parameters, as O(mailops.postfix.main_cf#module:parameters). They override those that the other options bring along.
+    description: Parameters, as O(mailops.postfix.main_cf#module:parameters). They override the parameters that the other options set.
     type: dict
     default: {}
   master_cf:
-    description: Services, as O(mailops.postfix.master_cf#module:services). Of a service that is given twice, later values override earlier ones.
+    description: Services, as O(mailops.postfix.master_cf#module:services). If a service is listed twice, later values override earlier ones.
     type: list
     elements: dict
     default: []
   lookup_tables:
     description:
       - Lookup tables, each with the options of M(mailops.postfix.lookup_table).
-      - With C(parameter) as well, the name of a main.cf parameter, that parameter is set to refer to the table; to several in their
-        order, if they name the same parameter.
+      - A table can also have C(parameter), the name of a main.cf parameter, which the module sets to refer to the table. If several
+        tables have the same C(parameter), it refers to all of them in their order.
     type: list
     elements: dict
     default: []
   tls_policy:
     description:
       - The TLS policy table, with the options of M(mailops.postfix.tls_policy).
-      - C(smtp_tls_policy_maps) is set to refer to it unless O(main_cf) says otherwise.
+      - The module sets C(smtp_tls_policy_maps) to refer to the table, unless O(main_cf) sets this parameter.
     type: dict
   mta_sts:
     description:
-      - A service that answers with the MTA-STS policy of a domain, for C(smtp_tls_policy_maps), after the table of O(tls_policy) and what else
-        C(smtp_tls_policy_maps) has, unless O(main_cf) sets that.
-      - V(postfix-tlspol) and V(postfix-mta-sts-resolver) stand for the tables of these daemons where they listen by default, in the form that
-        the installed Postfix takes. Any other is given as a table, V(socketmap:inet:127.0.0.1:8461:postfix).
-      - It must run. All mail is deferred while it does not answer, so that it is asked before anything is written, and in each run.
-      - For a domain that has DANE as well, V(postfix-tlspol) answers with DANE. V(postfix-mta-sts-resolver) does not know of it; beside level
-        V(dane) it is refused, unless O(checks) says otherwise for V(mta_sts_before_dane).
+      - A service that returns the MTA-STS policy of a domain. The module appends it to C(smtp_tls_policy_maps), after the table of
+        O(tls_policy) and the current tables, unless O(main_cf) sets this parameter.
+      - V(postfix-tlspol) and V(postfix-mta-sts-resolver) mean the tables of these daemons at their default addresses, in the form that
+        the installed Postfix accepts. Specify other services as a table, for example V(socketmap:inet:127.0.0.1:8461:postfix).
+      - The service must run. Postfix defers all mail while the service does not answer. The module therefore queries the service
+        before it writes any file, and in each run.
+      - For a domain with DANE, V(postfix-tlspol) returns a DANE policy. V(postfix-mta-sts-resolver) does not support DANE; the module
+        refuses it in combination with level V(dane), unless O(checks) sets another severity for V(mta_sts_before_dane).
     type: str
   certificates:
     description: Certificates, each with the options of M(mailops.postfix.certificate).
@@ -62,53 +63,57 @@ options:
     type: dict
   files:
     description:
-      - Whole text files that go with the configuration, such as a unit of systemd; they are installed, and undone, together with it.
+      - Text files that belong to the configuration, such as a unit of systemd. They are installed, and undone, together with it.
     type: list
     elements: dict
     default: []
     suboptions:
       path:
-        description: The file. A relative path is taken from the configuration directory.
+        description: The path of the file. A relative path is relative to the configuration directory.
         type: path
         required: true
       content:
-        description: All that it shall hold; needed unless O(files[].state=absent).
+        description: The content of the file. Required unless O(files[].state=absent).
         type: str
       mode:
-        description: Its mode, octal and in quotes. What only its owner may read is not shown in a diff.
+        description: The mode of the file, octal and in quotes. The content of a file that only its owner may read is not shown in a diff.
         type: raw
         default: "0644"
       state:
-        description: Whether it shall be there.
+        description: Whether the file must exist.
         type: str
         choices: [present, absent]
         default: present
   validate:
     description:
-      - Whether to refuse parameters that this Postfix does not know and values that it would trip over later; O(checks) says more.
-      - What changes main.cf or master.cf is read by C(postconf) and by C(postfix check) in a staged copy with a queue and a log of its own.
-      - With V(false) only what Postfix can't read at all is refused.
+      - Whether to refuse parameters that the installed Postfix does not know, and values that it rejects at run time. O(checks) lists the
+        checks.
+      - If main.cf or master.cf changes, C(postconf) and C(postfix check) read a staged copy with a queue and a log of its own.
+      - If V(false), the module only refuses a configuration that Postfix cannot read.
     type: bool
     default: true
   migrate:
     description:
-      - Whether to remove what old guides and old packages have left behind in main.cf, unless O(main_cf) sets it.
-      - C(smtp_use_tls), C(smtp_enforce_tls), C(smtp_tls_enforce_peername), C(smtp_tls_per_site), C(smtpd_use_tls) and C(smtpd_enforce_tls),
-        which the security levels have replaced; the server's session cache; DH parameter files and C(smtpd_tls_eecdh_grade), since OpenSSL
-        chooses better; and a client's session cache in the queue directory, where tlsmgr(8) can't open it.
-      - Where this Postfix no longer has tables of type C(hash) or C(btree), those that C(main.cf) and C(master.cf) name get the best type that it
-        has, and are compiled from their texts. A setting whose text is missing stays, with a warning.
+      - Whether to remove obsolete parameters of old guides and old packages from main.cf, unless O(main_cf) sets them.
+      - These are C(smtp_use_tls), C(smtp_enforce_tls), C(smtp_tls_enforce_peername), C(smtp_tls_per_site), C(smtpd_use_tls) and
+        C(smtpd_enforce_tls), which the security levels have replaced; the server's session cache; DH parameter files and
+        C(smtpd_tls_eecdh_grade), since the defaults of OpenSSL are better; and a client's session cache in the queue directory, where
+        tlsmgr(8) cannot open it.
+      - If the installed Postfix does not support tables of type C(hash) or C(btree), the module changes the tables in C(main.cf) and
+        C(master.cf) to the best supported type, and compiles them from their texts. If the text of a table does not exist, the module
+        does not change the parameter, and warns.
     type: bool
     default: false
   if_missing:
-    description: What to do where Postfix is not installed. V(report) returns RV(installed=false) and changes nothing.
+    description: What to do if Postfix is not installed. V(report) returns RV(installed=false) and changes nothing.
     type: str
     choices: [fail, report]
     default: fail
   provisional:
     description:
-      - Keep what is needed to go back, until M(mailops.postfix.verify) has found that the new configuration holds, or has gone back.
-      - What an earlier run has installed and nobody has proven counts as a change, with what the running Postfix needs for it in RV(requires).
+      - Keep the previous files until M(mailops.postfix.verify) has confirmed or undone the change.
+      - A change of an earlier run that has not been verified counts as a change of this run, with what the running Postfix needs for it in
+        RV(requires).
     type: bool
     default: false
 seealso:
@@ -122,7 +127,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A relay with opportunistic TLS
+- name: Configure a relay with opportunistic TLS
   mailops.postfix.configuration:
     certificates:
       - name: mx1.example.org
@@ -147,44 +152,44 @@ EXAMPLES = r"""
 
 RETURN = r"""
 parameters:
-  description: The parameters of main.cf that changed, or in check mode would change; V(null) stands for a parameter that is not set.
+  description: The parameters of main.cf that changed, or in check mode would change. V(null) means that the parameter is not set.
   type: dict
   returned: when main.cf was declared
   sample: {smtp_tls_security_level: {before: null, after: may}}
 services:
-  description: The services that changed, or in check mode would change, each as one line; V(null) stands for no live service.
+  description: The services that changed, or in check mode would change, each as one line. V(null) means that there is no active service.
   type: dict
   returned: when O(master_cf) is not empty
   sample: {tlsproxy/unix: {before: null, after: tlsproxy unix - - y - 0 tlsproxy}}
 certificates:
-  description: What M(mailops.postfix.certificate) returns, for each of O(certificates).
+  description: The results of M(mailops.postfix.certificate), one for each of O(certificates).
   type: list
   elements: dict
   returned: success
   sample: [{certificate: {subject: CN=mx1.example.org}, parameters: {smtpd_tls_chain_files: /etc/postfix/tls/mx1.example.org.pem}}]
 ca_bundle:
-  description: What M(mailops.postfix.ca_bundle) returns; V(null) without O(ca_bundle).
+  description: The result of M(mailops.postfix.ca_bundle). V(null) without O(ca_bundle).
   type: dict
   returned: success
   sample: {parameters: {smtp_tls_CAfile: /etc/ssl/certs/ca-certificates.crt}, chrooted: true, certificates: 142}
 lookup_tables:
-  description: What M(mailops.postfix.lookup_table) returns, for each of O(lookup_tables).
+  description: The results of M(mailops.postfix.lookup_table), one for each of O(lookup_tables).
   type: list
   elements: dict
   returned: success
   sample: [{map: "hash:/etc/postfix/transport"}]
 tls_policy:
-  description: What M(mailops.postfix.tls_policy) returns; V(null) without O(tls_policy).
+  description: The result of M(mailops.postfix.tls_policy). V(null) without O(tls_policy).
   type: dict
   returned: success
   sample: {map: "hash:/etc/postfix/tls_policy", policies: [{nexthop: "[hub.example.org]:587", level: secure}]}
 installed:
-  description: Whether Postfix is installed; without it nothing else is returned but RV(requires).
+  description: Whether Postfix is installed. If it is not, only RV(running) and RV(requires) are returned besides.
   type: bool
   returned: success
   sample: true
 running:
-  description: Whether master(8) of this instance runs.
+  description: Whether master(8) of this instance is running.
   type: bool
   returned: success
   sample: true
@@ -194,7 +199,7 @@ requires:
   returned: success
   sample: reload
 backup_files:
-  description: The copies that were made.
+  description: The backup files.
   type: list
   elements: str
   returned: when O(backup=true) and something changed

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's half of the modules that install the program on the host. Private to mailops.postfix.
+"""The action plugin of the modules that install the program on the host. Private to mailops.postfix.
 
-The module gets the checksum of the program. If the host needs the program and has another one, the module says so before it changes
-anything, and is called again with the program.
+The plugin passes the checksum of the program to the module. If the host needs the program and has another one, the module returns before
+it changes anything, and the plugin calls it again with the program.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..module_utils._program import archive
 
 
 class ProgramAction(ActionBase):
-    """Runs the module of the same name, and sends it the program if it asks for it."""
+    """Runs the module of the same name, and sends the program if the module requests it."""
 
-    # Whether the program has to travel is known only when the host has answered: no directory is made for it before.
+    # The plugin learns only from the module's answer whether it must send the program; only then it creates a directory for it.
     TRANSFERS_FILES = False
     _supports_async = True
 
@@ -32,28 +32,29 @@ class ProgramAction(ActionBase):
         option = {"checksum": archive.checksum(content)}
         in_background = bool(self._task.async_val)
         if in_background:
-            # Ansible does not wait for the answer of the first call: the program is sent with it.
-            option["path"] = self._sent(content)
+            # Ansible does not wait for the answer of a task in the background: send the program with the first call.
+            option["path"] = self._send(content)
         answer = self._call(option, task_vars)
         if answer.pop("_transfer", False):
-            answer = self._call({**option, "path": self._sent(content)}, task_vars)
+            answer = self._call({**option, "path": self._send(content)}, task_vars)
         result.update(answer)
         if not in_background:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
     def _call(self, program: dict[str, str], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Run the module with the hidden option; returns its result without that option."""
         arguments = {**self._task.args, "_program": program}
         answer: dict[str, Any] = self._execute_module(
             module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val
         )
-        arguments_shown = answer.get("invocation", {}).get("module_args")
-        if isinstance(arguments_shown, dict):
-            arguments_shown.pop("_program", None)
+        reported_arguments = answer.get("invocation", {}).get("module_args")
+        if isinstance(reported_arguments, dict):
+            reported_arguments.pop("_program", None)
         return answer
 
-    def _sent(self, content: bytes) -> str:
-        """The path of a copy of the program on the host, which only root and the connection's user can read."""
+    def _send(self, content: bytes) -> str:
+        """Copy the program to the host; returns the path of the copy, which only root and the connection's user can read."""
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
         remote: str = self._connection._shell.join_path(self._connection._shell.tmpdir, "program")

@@ -116,7 +116,8 @@ def _journal(since: str) -> list[str]:
     """Postfix's lines after that place in the journal, or all of them, from the program's name on."""
     place = [f"--after-cursor={since}"] if since else []
     lines = _execute("journalctl", "--quiet", "--no-pager", "--output=short", *place).stdout.splitlines()
-    return [line[line.index("postfix/") :] for line in lines if " postfix/" in line]
+    found = (re.search(r" ((?:postfix/|mailops-postfix\[).*)", line) for line in lines)
+    return [match.group(1) for match in found if match]
 
 
 def log(pattern: str = "", since: str = "") -> dict[str, Any]:

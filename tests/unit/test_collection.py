@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules of the house that no official tool checks.
+"""Rules of this collection that no official tool checks.
 
-Each rule is a function from a piece of the collection to a list of what is wrong with it. The first part of the file
-defines them, the second asks them about this collection, the third shows each of them a piece that breaks it.
+Each rule is a function that returns the faults of a file or text. The first part of this file defines the rules, the second applies them
+to the collection, and the third tests each rule with texts that break it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
-from typing import Any, Iterable, Iterator
+from typing import Any, Iterable, Iterator, Mapping
 
 import pytest
 import yaml
@@ -25,32 +25,39 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted((ROOT / "plugins/modules").glob("[!_]*.py"))
 FILTERS = sorted((ROOT / "plugins/filter").glob("[!_]*.py"))
 ACTIONS = sorted((ROOT / "plugins/action").glob("[!_]*.py"))
-UTILS = sorted((ROOT / "plugins/module_utils").glob("*.py"))
+MODULE_UTILS = ROOT / "plugins/module_utils"
+UTILS = sorted(MODULE_UTILS.rglob("*.py"))
+PLUGIN_UTILS = sorted((ROOT / "plugins/plugin_utils").glob("*.py"))
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 UNIT_TESTS = sorted((ROOT / "tests/unit").rglob("test_*.py"))
 
-# What may touch the host, or Ansible; every other file in module_utils is pure.
-READS_THE_HOST = "_instance"
-WRITES_THE_HOST = ("_transaction", "_rollback", "_lock")
-OPENS_CONNECTIONS = ("_smtp_connection", "_dns_session")
-SPEAKS_SMTP = ("_smtp_session", "_smtp_question")
-ASKS_OUTSIDE = "_outside"
-READS_PEM_FILES = "_pem_files"
-PROVES = ("_proof", "_service")
-DEPLOYS = "_deployment"
-KNOWS_ANSIBLE = "_module"
-PLANS = re.compile(r"_plan_\w+")
-IMPURE = (
-    READS_THE_HOST,
-    *WRITES_THE_HOST,
-    *OPENS_CONNECTIONS,
-    *SPEAKS_SMTP,
-    ASKS_OUTSIDE,
-    READS_PEM_FILES,
-    *PROVES,
-    DEPLOYS,
-    KNOWS_ANSIBLE,
-)
+# The layering rules: the packages that the files of each package of module_utils may import, besides their own package and _errors.
+FORMATS, X509, MODEL, CHECKS, HOST = "_formats", "_x509", "_model", "_checks", "_host"
+PLAN, TRANSACTION, SMTP, VERIFY, PROGRAM = "_plan", "_transaction", "_smtp", "_verify", "_program"
+ERRORS, ANSIBLE = "_errors", "_ansible"
+ALLOWED = {
+    ERRORS: set(),
+    FORMATS: set(),
+    X509: {FORMATS},
+    MODEL: {FORMATS},
+    CHECKS: {FORMATS, MODEL, X509},
+    HOST: {FORMATS, MODEL, X509},
+    PLAN: {FORMATS, MODEL, X509, CHECKS, HOST},
+    TRANSACTION: {FORMATS, HOST, "_plan.plan"},
+    SMTP: {FORMATS, X509, "_host.runner", "_host.openssl"},
+    VERIFY: {FORMATS, MODEL, X509, CHECKS, HOST, PLAN, TRANSACTION, SMTP},
+    PROGRAM: {FORMATS, MODEL, X509, CHECKS, HOST, PLAN, TRANSACTION, SMTP, VERIFY},
+    ANSIBLE: {FORMATS, MODEL, X509, CHECKS, HOST, PLAN, TRANSACTION, SMTP, VERIFY, PROGRAM},
+}
+PURE = {ERRORS, FORMATS, MODEL, CHECKS}
+IMPURE_IMPORTS = {
+    *("os", "socket", "subprocess", "glob", "pwd", "grp", "tempfile", "time"),
+    *("fcntl", "io", "pathlib", "shutil", "signal", "threading", "urllib"),
+}
+MAY_RUN_PROGRAMS = {"_host.runner"}
+MAY_CONNECT = {"_smtp.connection", "_host.dns"}
+# A plan may contain a function that creates a file with a program, at the temporary path that it is given.
+MAY_CHANGE_FILES = {TRANSACTION, PLAN}
 
 KEYWORDS = {*Handler.fattributes, *Block.fattributes, *Play.fattributes, "local_action"}
 RUNS_PROGRAMS = re.compile(r"\b(subprocess|run_command|Popen|os\.(system|popen|exec\w*|spawn\w*|posix_spawn\w*))\b")
@@ -86,7 +93,7 @@ def documentation(source: str) -> dict[str, Any]:
 
 
 def undocumented(source: str) -> list[str]:
-    """What the documentation of a plugin lacks."""
+    """The parts that the documentation of a plugin lacks."""
     found = documentation(source)
     missing = [name for name in ("DOCUMENTATION", "EXAMPLES", "RETURN") if not found.get(name)]
     described = found.get("DOCUMENTATION") or {}
@@ -110,17 +117,17 @@ def actions(tasks: Iterable[Any]) -> Iterator[str]:
 
 
 def short_names(examples: Iterable[Any]) -> list[str]:
-    """Actions that are not named in full."""
+    """Actions without their full name."""
     return [action for action in actions(examples) if action.count(".") < 2]
 
 
 def unprefixed_filters(text: str, filters: Iterable[str]) -> list[str]:
-    """Filters of this collection that are used by their short name."""
+    """Filters of this collection that a text uses by their short names."""
     return [name for name in filters if re.search(rf"\|\s*{name}\b", text)]
 
 
 def role_problems(role: str, specs: Any, defaults: Any) -> list[str]:
-    """Differences between a role's argument specs and its defaults, and names that do not bear the role's name."""
+    """Differences between a role's argument specs and its defaults, and variables without the role's name as prefix."""
     entry_points = (specs or {}).get("argument_specs") or {}
     if "main" not in entry_points:
         return ["no argument_specs for main"]
@@ -145,32 +152,84 @@ def role_problems(role: str, specs: Any, defaults: Any) -> list[str]:
     return problems
 
 
-def broken_walls(name: str, source: str) -> list[str]:
-    """Imports by which a file of module_utils reaches through a wall."""
-    walls = []
-    for target in sorted(imported(source)):
-        package = target.split(".")[0]
-        parts = {part for part in target.split(".") if part.startswith("_")}
-        if package == "ansible" and name != KNOWS_ANSIBLE:
-            walls.append(f"{target}: only {KNOWS_ANSIBLE} knows Ansible")
-        if "plugins.modules" in target:
-            walls.append(f"{target}: nothing imports a module")
-        if name in IMPURE or PLANS.fullmatch(name):
+def module_of(path: Path) -> str:
+    """The dotted name of a file of module_utils, without its suffix: ``_formats.main_cf``."""
+    return ".".join(path.relative_to(MODULE_UTILS).with_suffix("").parts)
+
+
+def imported_utils(module: str, source: str) -> set[str]:
+    """The dotted names of the files of module_utils that one of them imports, at any place of its source."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
             continue
-        if any(part in IMPURE or PLANS.fullmatch(part) for part in parts):
-            walls.append(f"{target}: {name} is pure")
-    if name != READS_THE_HOST and RUNS_PROGRAMS.search(source):
-        walls.append(f"runs programs: only {READS_THE_HOST} does")
-    # A plan may hold a function that makes a file with a program; it works at the temporary path that it is given.
-    if name not in WRITES_THE_HOST and not PLANS.fullmatch(name) and CHANGES_FILES.search(source):
-        walls.append(f"changes files: only {', '.join(WRITES_THE_HOST)} do")
-    if name not in OPENS_CONNECTIONS and CONNECTS.search(source):
-        walls.append(f"opens connections: only {', '.join(OPENS_CONNECTIONS)} do")
-    return walls
+        base = module.split(".")[: -node.level]
+        target = [*base, *(node.module.split(".") if node.module else [])]
+        for alias in node.names:
+            # "from . import x" and "from .._host import x" import a file, "from .x import y" a name of a file.
+            full_name = [*target, alias.name]
+            names_a_file = len(target) < 2 and full_name[0] not in (ERRORS, ANSIBLE)
+            found.add(".".join(full_name if names_a_file else target[:2]))
+    return found
+
+
+def layering_faults(module: str, source: str) -> list[str]:
+    """Why a file of module_utils breaks the layering rules.
+
+    :param module: its dotted name.
+    """
+    package = module.split(".")[0]
+    if package not in ALLOWED:
+        return [f"{package} is not a package of the architecture"]
+    if module.count(".") != (0 if package in (ERRORS, ANSIBLE) else 1):
+        return [f"{module}: a file is in one of the packages, not deeper and not beside them"]
+    faults = []
+    for target in sorted(imported_utils(module, source)):
+        other = target.split(".")[0]
+        if other not in (package, ERRORS) and not {other, target} & ALLOWED[package]:
+            faults.append(f"imports {target}: {package} may import {', '.join(sorted(ALLOWED[package])) or 'nothing'}")
+    for name in sorted(imported(source)):
+        top = name.split(".")[0]
+        if top == "ansible" and package != ANSIBLE:
+            faults.append(f"imports {name}: only {ANSIBLE} may import Ansible")
+        if top == "ansible_collections":
+            faults.append(f"imports {name}: imports inside the collection are relative")
+        if package in PURE and top in IMPURE_IMPORTS:
+            faults.append(f"imports {name}: {package} is pure")
+        if name == "typing.TYPE_CHECKING":
+            faults.append("hides an import behind TYPE_CHECKING")
+    if module not in MAY_RUN_PROGRAMS and RUNS_PROGRAMS.search(source):
+        faults.append(f"runs programs: only {', '.join(MAY_RUN_PROGRAMS)} may")
+    if package not in MAY_CHANGE_FILES and CHANGES_FILES.search(source):
+        faults.append(f"changes files: only {', '.join(sorted(MAY_CHANGE_FILES))} may")
+    if module not in MAY_CONNECT and CONNECTS.search(source):
+        faults.append(f"opens connections: only {', '.join(sorted(MAY_CONNECT))} may")
+    return faults
+
+
+def import_cycle(imports: Mapping[str, set[str]]) -> list[str]:
+    """The files of an import cycle; empty if there is none.
+
+    :param imports: for each file the files that it imports.
+    """
+    finished: set[str] = set()
+
+    def search(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return [*path[path.index(module) :], module]
+        if module not in finished:
+            for other in sorted(imports.get(module, set())):
+                cycle = search(other, [*path, module])
+                if cycle:
+                    return cycle
+            finished.add(module)
+        return []
+
+    return next((cycle for cycle in (search(module, []) for module in sorted(imports)) if cycle), [])
 
 
 def module_problems(source: str) -> list[str]:
-    """What a module must leave to module_utils."""
+    """Imports and calls of a module that only module_utils may have."""
     problems = [f"imports {name}" for name in sorted(imported(source)) if "plugins.modules" in name]
     if RUNS_PROGRAMS.search(source):
         problems.append("runs programs")
@@ -178,7 +237,7 @@ def module_problems(source: str) -> list[str]:
 
 
 def edits_lines(text: str) -> list[str]:
-    """Lines of a role that edit Postfix's files behind the modules' back."""
+    """Lines of a role that edit Postfix's files without the modules of this collection."""
     lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if EDITS_LINES.search(line) and not line.startswith("#")]
 
@@ -194,7 +253,7 @@ def names(paths: Iterable[Path]) -> list[str]:
     return [path.stem for path in paths]
 
 
-def test_there_is_something_to_look_at():
+def test_files_are_found():
     assert MODULES and FILTERS and UTILS and ROLES
 
 
@@ -219,26 +278,46 @@ def test_examples_use_full_names(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
-def test_module_leaves_the_work_to_module_utils(path):
+def test_modules_only_call_module_utils(path):
     assert module_problems(path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("path", UTILS, ids=names(UTILS))
-def test_walls_stand(path):
-    assert broken_walls(path.stem, path.read_text(encoding="utf-8")) == []
+def test_packages_are_those_of_the_architecture():
+    found = {path.name for path in MODULE_UTILS.iterdir() if path.name != "__pycache__"}
+    assert {name.removesuffix(".py") for name in found} == set(ALLOWED)
 
 
-@pytest.mark.parametrize("path", UTILS, ids=names(UTILS))
+@pytest.mark.parametrize("path", UTILS, ids=map(module_of, UTILS))
+def test_layering(path):
+    assert layering_faults(module_of(path), path.read_text(encoding="utf-8")) == []
+
+
+def test_no_import_cycles():
+    assert (
+        import_cycle({module_of(p): imported_utils(module_of(p), p.read_text(encoding="utf-8")) for p in UTILS}) == []
+    )
+
+
+@pytest.mark.parametrize(
+    "path", [*MODULES, *ACTIONS, *FILTERS, *PLUGIN_UTILS], ids=lambda path: f"{path.parent.name}.{path.stem}"
+)
+def test_imports_inside_the_collection_are_relative(path):
+    assert [name for name in imported(path.read_text(encoding="utf-8")) if name.startswith("ansible_collections")] == []
+
+
+@pytest.mark.parametrize("path", UTILS, ids=map(module_of, UTILS))
 def test_module_utils_are_private(path):
-    assert path.stem.startswith("_")
+    assert module_of(path).startswith("_") and path.stem != "__init__"
     assert "Private to mailops.postfix" in (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
 
 
 @pytest.mark.parametrize(
-    "path", [*MODULES, *ACTIONS, *FILTERS, *UTILS], ids=lambda path: f"{path.parent.name}.{path.stem}"
+    "path",
+    [*MODULES, *ACTIONS, *FILTERS, *UTILS, *PLUGIN_UTILS],
+    ids=lambda path: path.relative_to(ROOT / "plugins").with_suffix("").as_posix(),
 )
 def test_file_has_a_unit_test(path):
-    wanted = f"plugins.{path.parent.name}.{path.stem}"
+    wanted = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for test in UNIT_TESTS:
         if any(f"{name}.".find(f"{wanted}.") >= 0 for name in imported(test.read_text(encoding="utf-8"))):
             return
@@ -251,7 +330,7 @@ def test_role_is_specified(role):
 
 
 @pytest.mark.parametrize("role", ROLES, ids=names(ROLES))
-def test_role_leaves_editing_to_the_modules(role):
+def test_roles_edit_with_modules(role):
     files = [path for path in role.rglob("*") if path.is_file()]
     assert [(path.name, line) for path in files for line in edits_lines(path.read_text(encoding="utf-8"))] == []
 
@@ -261,7 +340,7 @@ def test_role_leaves_editing_to_the_modules(role):
     sorted([*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").rglob("*.yml")]),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_filters_bear_their_full_names(path):
+def test_filters_have_full_names(path):
     assert unprefixed_filters(path.read_text(encoding="utf-8"), names(FILTERS)) == []
 
 
@@ -278,7 +357,7 @@ def test_readme_names_it(name):
     assert f"`{name}`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-# The rules themselves: each sees what it is for
+# Tests of the rules
 
 DOCUMENTED = '''
 DOCUMENTATION = """
@@ -361,47 +440,77 @@ def test_role_problems(specs, defaults, problem):
     assert all(problem in text for text in problems)
 
 
-PRIVATE = "from ansible_collections.mailops.postfix.plugins.module_utils"
+@pytest.mark.parametrize(
+    ("module", "source", "faults"),
+    [
+        ("_formats.main_cf", "import re\nfrom .._errors import GrammarError\nfrom .lines import to_text", 0),
+        ("_formats.main_cf", "from . import lines", 0),
+        ("_formats.main_cf", "from .._host.instance import Instance", 1),
+        ("_formats.main_cf", "from .._host import instance", 1),
+        ("_formats.main_cf", "def f():\n    from .._model import parameters", 1),
+        ("_formats.main_cf", "from .. import _ansible", 1),
+        ("_formats.main_cf", "import os", 1),
+        ("_formats.main_cf", "from os import path", 1),
+        ("_formats.main_cf", "import posixpath", 0),
+        ("_checks.tls", "def f():\n    import socket", 1),
+        ("_checks.tls", "from .._model.finding import Finding\nfrom .._x509 import pem", 0),
+        ("_checks.tls", "from .._host.system import Host", 1),
+        ("_model.finding", "from .._checks import tls", 1),
+        ("_x509.pem", "import os", 0),
+        ("_x509.pem", "from .._model import finding", 1),
+        ("_host.instance", "from .._plan.plan import Plan", 1),
+        ("_host.runner", "import subprocess", 0),
+        ("_host.instance", "import subprocess\nsubprocess.run([])", 1),
+        ("_plan.judge", "from typing import TYPE_CHECKING", 1),
+        ("_plan.judge", "from .._transaction.apply import apply", 1),
+        ("_plan.certificate", "from .._program import install", 1),
+        ("_plan.lookup_table", "import os\nos.chmod('x', 0o600)", 0),
+        ("_transaction.apply", "from .._plan.plan import Plan\nimport os\nos.rename('x', 'y')", 0),
+        ("_transaction.apply", "from .._plan import plan", 0),
+        ("_transaction.apply", "from .._plan import judge", 1),
+        ("_transaction.apply", "from .._plan.judge import judge_configuration", 1),
+        ("_smtp.probe", "from .._host.runner import Runner", 0),
+        ("_smtp.probe", "from .._host import instance", 1),
+        ("_smtp.connection", "import socket\nsocket.create_connection(('localhost', 25))", 0),
+        ("_host.dns", "import socket\nsocket.create_connection(('localhost', 53))", 0),
+        ("_verify.verify", "import socket\nsocket.create_connection(('localhost', 25))", 1),
+        ("_verify.verify", "import os\nos.rename('x', 'y')", 1),
+        ("_verify.verify", "from .._program import deploy", 1),
+        ("_program.deploy", "from .._verify import verify", 0),
+        ("_program.deploy", "from .._ansible import run", 1),
+        ("_program.deploy", "from ansible.module_utils.basic import AnsibleModule", 1),
+        ("_program.deploy", "import ansible", 1),
+        ("_ansible", "from ansible.module_utils.basic import AnsibleModule\nfrom ._plan.plan import Plan", 0),
+        ("_ansible", "from ansible_collections.mailops.postfix.plugins.modules.main_cf import main", 1),
+        ("_formats.deeper.main_cf", "", 1),
+        ("_formats", "", 1),
+        ("main_cf", "", 1),
+        ("_utils.main_cf", "", 1),
+    ],
+)
+def test_layering_faults(module, source, faults):
+    assert len(layering_faults(module, source)) == faults
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "walls"),
+    ("imports", "cycle"),
     [
-        ("_main_cf", f"import re\n{PRIVATE}._errors import GrammarError", 0),
-        ("_main_cf", "from ansible.module_utils.basic import AnsibleModule", 1),
-        ("_main_cf", "import ansible", 1),
-        ("_main_cf", f"{PRIVATE}._instance import Instance", 1),
-        ("_main_cf", f"{PRIVATE} import _instance", 1),
-        ("_main_cf", f"{PRIVATE}._transaction import Plan", 1),
-        ("_checks", f"{PRIVATE}._plan_lookup_table import lookup_table", 1),
-        ("_main_cf", "import subprocess", 1),
-        ("_main_cf", "import os\nos.system('postconf')", 1),
-        ("_instance", "import subprocess", 0),
-        ("_lookup_table", "import os\nos.chmod('x', 0o600)", 1),
-        ("_plan_lookup_table", "import os\nos.chmod('x', 0o600)", 0),
-        ("_transaction", "import os\nos.rename('x', 'y')", 0),
-        ("_rollback", "import os\nos.rename('x', 'y')", 0),
-        ("_proof", "import os\nos.rename('x', 'y')", 1),
-        ("_main_cf", f"{PRIVATE} import _rollback", 1),
-        ("_proof", "import socket\nsocket.create_connection(('localhost', 25))", 1),
-        ("_smtp_connection", "import socket\nsocket.create_connection(('localhost', 25))", 0),
-        ("_dns_session", "import socket\nsocket.create_connection(('localhost', 53))", 0),
-        ("_checks_dane", f"{PRIVATE} import _dns_session", 1),
-        ("_transaction", f"import subprocess\n{PRIVATE}._instance import Instance", 1),
-        ("_plan_lookup_table", f"{PRIVATE}._instance import Instance\n{PRIVATE}._transaction import Plan", 0),
-        ("_plan_lookup_table", "from ansible.module_utils.basic import AnsibleModule", 1),
-        ("_module", "from ansible.module_utils.basic import AnsibleModule", 0),
-        ("_module", "from ansible_collections.mailops.postfix.plugins.modules.main_cf import main", 1),
+        ({"a": {"b", "c"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}}, ["a", "b", "c", "a"]),
+        ({"a": {"b"}, "b": {"b"}}, ["b", "b"]),
     ],
 )
-def test_broken_walls(name, source, walls):
-    assert len(broken_walls(name, source)) == walls
+def test_import_cycle(imports, cycle):
+    assert import_cycle(imports) == cycle
+
+
+PRIVATE = "from ..module_utils"
 
 
 @pytest.mark.parametrize(
     ("source", "problems"),
     [
-        (f"{PRIVATE}._module import run", []),
+        (f"{PRIVATE}._ansible import run", []),
         ("import subprocess", ["runs programs"]),
         ("module.run_command(['postconf'])", ["runs programs"]),
         (

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Serves over HTTPS the MTA-STS policy of whatever domain is asked for: its mail exchanger is the host without its first label.
+"""Serves the MTA-STS policy of any domain over HTTPS: the mail exchanger is the domain without its first label.
 
 mta-sts-policies DIRECTORY    # with fullchain.pem and privkey.pem
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 class Policies(BaseHTTPRequestHandler):
-    """mta-sts.a.trusted.example.test has the policy of a.trusted.example.test, whose mail exchanger is trusted.example.test."""
+    """mta-sts.a.trusted.example.test serves the policy of a.trusted.example.test, whose mail exchanger is trusted.example.test."""
 
     def do_GET(self) -> None:
         exchanger = (self.headers["Host"] or "").split(":")[0].split(".", 2)[-1]

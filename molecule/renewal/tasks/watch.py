@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Collects the arguments of all processes, as ps shows them to everybody, until a file is there: watch.py RESULT STOP."""
+"""Records the arguments of all processes, which any user can read with ps, until a file exists: watch.py RESULT STOP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAUSE = 0.1
 
 
 def main(result: str, stop: str) -> None:
-    """Look until told to stop, and write what was seen."""
+    """Record until the file ``stop`` exists, and write the result."""
     seen: set[bytes] = set()
     end = time.monotonic() + LIMIT
     while time.monotonic() < end and not os.path.exists(stop):

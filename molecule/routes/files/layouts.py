@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes each layout of vars/layouts.yml, given as JSON, as a configuration directory: that of this host, and more."""
+"""Writes each layout of vars/layouts.yml, given as JSON, to a configuration directory that extends the one of this host."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BASE = Path("/etc/postfix")
 
 
 def write(path: Path, text: str) -> None:
-    """A file that is old enough for Postfix to read it at once."""
+    """Write a file with an old modification time, so that Postfix reads it without waiting."""
     path.write_text(text, encoding="utf-8")
     os.utime(path, (1, 1))
 
 
 def make(directory: Path, layout: dict[str, Any]) -> None:
-    """One layout."""
+    """Write one layout."""
     directory.mkdir(parents=True)
     for name, lines in layout.get("tables", {}).items():
         write(directory / name, "".join(f"{line}\n" for line in lines))

@@ -217,4 +217,4 @@ def _strength(level: str) -> int:
 
 
 def _is_domain(key: str) -> bool:
-    return tls_policy.is_hostname(key)
+    return tls_policy.is_postfix_hostname(key)

@@ -58,7 +58,7 @@ def value_finding(parameter: Parameter, value: str, digest: str) -> Optional[Tup
         return _protocols_problem(parameter, value)
     if parameter.kind == "fingerprints":
         for fingerprint in words(value):
-            mistaken = fingerprints.mistake(fingerprint, digest)
+            mistaken = fingerprints.fingerprint_mistake(fingerprint, digest)
             if mistaken:
                 return ("wrong_value", *mistaken)
         return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compiled lookup tables: what one holds, by the output of postmap(1) or by its own bytes. Private to mailops.postfix. Pure."""
+"""The contents of compiled lookup tables, from the output of postmap(1) or from the file. Private to mailops.postfix. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .lookup_table import NUL, PLAIN_PAIR, fold, split_entry
 
 _CDB_HEADER = 2048
 
-# What makes a listing more than one-line entries: quotes, escapes, white space of other kinds or before a line.
+# Bytes in a listing that need the full grammar: quotes, escapes, and white space of other kinds or at the start of a line.
 _UNUSUAL = (b'"', b"\\", NUL, b"\v", b"\f", b"\r", b"\n ", b"\n\t")
 
 
-def dumped(output: bytes, utf8: bool = True) -> dict[bytes, bytes]:
+def listed_contents(output: bytes, utf8: bool = True) -> dict[bytes, bytes]:
     """The contents of a compiled table from the output of ``postmap -s``."""
     if output.isascii() and not any(found in output for found in _UNUSUAL):
         pairs = PLAIN_PAIR.findall(output)
@@ -31,7 +31,7 @@ def dumped(output: bytes, utf8: bool = True) -> dict[bytes, bytes]:
 
 
 def cdb_contents(data: bytes, utf8: bool = True) -> dict[bytes, bytes] | None:
-    """The contents of a cdb file (``postmap -s`` can't list one); None if Postfix would not find all of them.
+    """The contents of a cdb file, which ``postmap -s`` cannot list; None if Postfix would not find every entry.
 
     Source: D. J. Bernstein, A structure for constant databases.
     """
@@ -59,7 +59,7 @@ def cdb_contents(data: bytes, utf8: bool = True) -> dict[bytes, bytes] | None:
 
 
 def _cdb_finds(data: bytes, tables: list[tuple[int, int]], key: bytes, position: int) -> bool:
-    """Whether a search for a key comes to the record at a position."""
+    """Whether a search for the key finds the record at the position."""
     digest = 5381
     for byte in key:
         digest = (digest * 33 ^ byte) & 0xFFFFFFFF
@@ -73,7 +73,10 @@ def _cdb_finds(data: bytes, tables: list[tuple[int, int]], key: bytes, position:
 
 
 def berkeley_type(head: bytes) -> str:
-    """hash, btree or neither, from the first bytes of a ``.db`` file: the two share that name, and nothing else."""
+    """The type of a ``.db`` file, ``hash`` or ``btree``, from its first bytes; empty if it is neither.
+
+    The two types use the same file name, but different formats.
+    """
     magics = {0x061561: "hash", 0x053162: "btree"}
     for order in "<>":
         if len(head) >= 16:

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modes of files as YAML gives them. Private to mailops.postfix. Pure."""
+"""File modes in YAML. Private to mailops.postfix. Pure."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from typing import Any
 
 
-def octal(declared: Any) -> Optional[int]:
-    """An octal mode; None if it is none."""
+def octal(declared: Any) -> int | None:
+    """The mode as a number, from an octal string or a number; None if the value is not a valid mode."""
     if isinstance(declared, str) and re.fullmatch(r"0?o?[0-7]{3,4}", declared):
         declared = int(declared.replace("o", ""), 8)
     if isinstance(declared, int) and not isinstance(declared, bool) and 0 <= declared <= 0o7777:
@@ -20,5 +20,5 @@ def octal(declared: Any) -> Optional[int]:
 
 
 def is_private(mode: int) -> bool:
-    """Whether others than the owner may not read a file."""
+    """Whether only the owner may read a file with this mode."""
     return not mode & 0o044

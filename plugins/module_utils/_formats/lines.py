@@ -6,9 +6,10 @@
 
 main.cf, master.cf and the text of lookup tables share this layer (postconf(5), master(5), postmap(1); src/util/readlline.c):
 
-* only LF ends a physical line, and white space is ASCII blank, tab, LF, VT, FF, CR and nothing else;
-* a physical line that is blank, or whose first byte that is not white space is ``#``, is skipped wherever it stands;
-* a logical line starts with text at the beginning of a line and goes on while the next kept line starts with white space.
+* Only LF ends a physical line. White space is ASCII blank, tab, LF, VT, FF and CR.
+* Postfix skips every physical line that is blank, or whose first byte after white space is ``#``.
+* A logical line starts with text at the beginning of a line, and continues while the next line that is not skipped
+  starts with white space.
 """
 
 from __future__ import annotations
@@ -23,56 +24,56 @@ WHITESPACE_BYTES = frozenset(bytes([byte]) for byte in WHITESPACE)
 
 @dataclass(frozen=True)
 class LogicalLine:
-    """One logical line: where it stands and what it says."""
+    """One logical line with its position in the file."""
 
     number: int
     """Number of its first physical line, counted from 1."""
     text: bytes
-    """Its kept physical lines put together, without their LFs."""
+    """Its physical lines without the skipped ones, joined without their LFs."""
     start: int
     """Index of its first physical line, counted from 0."""
     end: int
-    """Index behind its last kept physical line."""
+    """Index after its last physical line that is not skipped."""
 
     @property
     def indented(self) -> bool:
-        """Whether it starts with white space: Postfix skips such a line with a warning (only the first can)."""
+        """Whether it starts with white space. Postfix skips such a line with a warning; only the first line can be one."""
         return self.text[:1] in WHITESPACE_BYTES
 
 
 def to_bytes(text: str) -> bytes:
     """A value as it is written to a file; the inverse of :func:`to_text`.
 
-    :raises DeclarationError: for a surrogate that stands for no byte.
+    :raises DeclarationError: for a surrogate that does not represent a byte.
     """
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         shown = ascii(text[max(0, error.start - 20) : error.end + 20])
         raise DeclarationError(
-            "writing", shown, "it holds a lone surrogate, which is no character", "Remove it"
+            "writing", shown, "it contains a lone surrogate, which is not a valid character", "Remove this character"
         ) from None
 
 
 def to_text(text: bytes) -> str:
-    """Bytes of a file as a string; bytes that are not UTF-8 become lone surrogates and survive the way back."""
+    """Bytes of a file as a string; bytes that are not UTF-8 become lone surrogates, which to_bytes() restores."""
     return text.decode("utf-8", "surrogateescape")
 
 
 def physical_lines(text: bytes) -> list[bytes]:
-    """The physical lines, each with its LF (the last may lack it); joined they are the text again."""
+    """The physical lines, each with its LF (the last may lack it). Joined, they give the text."""
     lines = text.split(b"\n")
     last = lines.pop()
     return [line + b"\n" for line in lines] + ([last] if last else [])
 
 
 def line_end(text: bytes) -> bytes:
-    """What new lines of a file end with, to be like its first one; the CR is white space to Postfix."""
+    """The line end for new lines of a file: that of its first line. Postfix treats the CR as white space."""
     return b"\r\n" if text.partition(b"\n")[0].endswith(b"\r") else b"\n"
 
 
 def is_skipped(line: bytes) -> bool:
-    """Whether the line is blank or a comment, so that Postfix never sees it."""
+    """Whether Postfix skips the line because it is blank or a comment."""
     stripped = line.lstrip(WHITESPACE)
     return not stripped or stripped.startswith(b"#")
 

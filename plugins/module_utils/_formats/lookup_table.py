@@ -2,19 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lookup tables: the grammar of their texts. Private to mailops.postfix. Pure.
+"""The grammar of lookup tables. Private to mailops.postfix. Pure.
 
-Three grammars stand on the same logical lines (:mod:`_logical_lines`):
+Three grammars use the same logical lines (see lines.py):
 
 * keyed tables (hash, btree, lmdb, cdb, texthash; postmap(1)): a key up to the first blank outside double quotes, and
-  a value. Keys fold case, their order means nothing, and of two entries with one key Postfix uses the first;
-* expressions (regexp, pcre; regexp_table(5)): ``/pattern/flags value``. Rules are tried in order, and ``if`` …
-  ``endif`` blocks hold others;
-* networks (cidr; cidr_table(5)): ``network/prefix value``, otherwise as expressions.
+  a value. Keys are case-insensitive, their order does not matter, and Postfix uses the first of two entries with one key;
+* expressions (regexp, pcre; regexp_table(5)): ``/pattern/flags value``. Postfix tries the rules in order, and
+  ``if`` … ``endif`` blocks contain other rules;
+* networks (cidr; cidr_table(5)): ``network/prefix value``, otherwise like expressions.
 
-Tables may have millions of lines, which one by one take seconds. So keyed tables that hold nothing but one-line entries,
-comments and empty lines are read by regular expressions over the whole text; whatever else stands in a text, from a
-continuation line to a mistake, leaves it to the grammar.
+A table may have millions of lines, and parsing them one by one takes seconds. A keyed table with only one-line entries,
+comments and empty lines is therefore read by regular expressions over the whole text. Anything else, such as a
+continuation line or an error, is left to the grammar.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ ORDERED = ("cidr", "regexp", "pcre")
 """Types whose rules are tried in order."""
 
 MAP_TYPES = (*KEYED, *ORDERED)
-"""All types that are managed here."""
+"""All types that the collection manages."""
 
 AUTOMATIC = ("lmdb", "cdb", "hash", "btree")
-"""What ``auto`` takes, in this order, where default_database_type is not to be had: first what outlives Berkeley DB."""
+"""The types that ``auto`` chooses from, in this order, where default_database_type is not available. Berkeley DB, which
+distributions are removing, comes last."""
 
 READ_ONCE = ("texthash", *ORDERED)
-"""Types that a process reads when it starts and never again: long-running daemons need a reload."""
+"""Types that a process reads only when it starts: long-running daemons need a reload."""
 
 NUL = b"\0"
 BLANKS = re.compile(rb"[ \t\n\v\f\r]+")
@@ -61,21 +62,22 @@ class TableEntry:
 
     line: LogicalLine
     key: bytes
-    """The key as written; empty if it can't be told."""
+    """The key as written; empty if it is not known."""
     value: bytes
     problem: str = ""
-    """What Postfix warns about, in most cases ignoring the line; empty if nothing."""
+    """The reason why Postfix warns about the line and, in most cases, ignores it; empty if it does not."""
     depth: int = 0
-    """How many ``if`` blocks it stands in."""
+    """The number of ``if`` blocks around it."""
     block: bool = False
     """Whether it is an ``if`` or ``endif`` line."""
 
 
-def choose(declared: str, default: str, available: AbstractSet[str]) -> str:
-    """The type of a table; empty if the host does not have it.
+def preferred_type(declared: str, default: str, available: AbstractSet[str]) -> str:
+    """The type of a table; empty if the host does not support it.
 
     :param declared: a type or ``auto``.
-    :param default: what default_database_type says.
+    :param default: the value of default_database_type.
+    :param available: the types that ``postconf -m`` lists.
     """
     if declared != "auto":
         return declared if declared in available else ""
@@ -83,15 +85,15 @@ def choose(declared: str, default: str, available: AbstractSet[str]) -> str:
     return next(candidates, "")
 
 
-def seal(path: str, map_type: str, utf8: bool) -> str:
-    """The name under which the files of a table are sealed: other types, and other ideas of UTF-8, make other files."""
+def stamp_name(path: str, map_type: str, utf8: bool) -> str:
+    """The name in the stamp of the files of a table. Another type, or another setting for UTF-8, gives other files."""
     return f"{map_type}:{path}" + ("" if utf8 else " in bytes")
 
 
 def fold(key: bytes, map_type: str = "hash", utf8: bool = True) -> bytes:
-    """The form of a key that Postfix compares.
+    """A key in the form in which Postfix compares keys.
 
-    :param utf8: whether Postfix reads UTF-8 (smtputf8_enable); if not, it folds ASCII letters only.
+    :param utf8: whether smtputf8_enable is on; if not, Postfix folds the case of ASCII letters only.
     """
     if map_type in ORDERED:
         key = _NEGATION.sub(lambda found: BLANKS.sub(b"", found.group()), key)
@@ -105,8 +107,8 @@ def fold(key: bytes, map_type: str = "hash", utf8: bool = True) -> bytes:
 
 
 def _network(key: bytes) -> bytes:
-    """One spelling for each network."""
-    # Imported here, since few tables are of this type.
+    """The canonical spelling of a network."""
+    # Imported here because few tables are of this type.
     from ipaddress import ip_network
 
     network = key.lstrip(b"!")
@@ -118,19 +120,19 @@ def _network(key: bytes) -> bytes:
 
 @lru_cache(maxsize=1)
 def plain_lines(text: bytes, utf8: bool) -> list[bytes] | None:
-    """The folded key of each line of a plain table, empty for a comment; None if there is anything unusual in it."""
+    """The folded key of each line of a table with one-line entries, empty for a comment; None if the table has anything else."""
     body = text[:-1] if text.endswith(b"\n") else text
     if not body:
         return []
     keys: list[bytes] = _PLAIN_KEY.findall(body.lower())
     if len(keys) != body.count(b"\n") + 1:
         return None
-    different = set(keys)
-    if len(different) != len(keys):
+    distinct = set(keys)
+    if len(distinct) != len(keys):
         skipped = keys.count(b"")
-        if len(keys) - skipped + bool(skipped) != len(different):
-            return None  # a key stands there twice
-    if not text.isascii() and not ((_is_utf8(text) or not utf8) and all(key.isascii() for key in different)):
+        if len(keys) - skipped + bool(skipped) != len(distinct):
+            return None  # a key occurs twice
+    if not text.isascii() and not ((_is_utf8(text) or not utf8) and all(key.isascii() for key in distinct)):
         return None
     return keys
 
@@ -138,7 +140,7 @@ def plain_lines(text: bytes, utf8: bool) -> list[bytes] | None:
 def split_entry(text: bytes) -> tuple[bytes, bytes, str]:
     """Key, value and problem of a logical line of a keyed table (postmap(1), Postfix 3.2 and later)."""
     if NUL in text:
-        return b"", b"", "it holds a NUL byte"
+        return b"", b"", "it contains a NUL byte"
     index = _key_end(text)
     if index is None:
         return b"", b"", "it has an unbalanced double quote"
@@ -151,7 +153,7 @@ def split_entry(text: bytes) -> tuple[bytes, bytes, str]:
 
 
 def _key_end(text: bytes) -> int | None:
-    """Where the key ends: at the first blank that is neither quoted nor escaped; None if a quote stays open."""
+    """The index after the key: of the first blank that is neither quoted nor escaped; None if a quote is not closed."""
     if b'"' not in text and b"\\" not in text:
         blank = BLANKS.search(text)
         return blank.start() if blank else len(text)
@@ -172,9 +174,9 @@ def _key_end(text: bytes) -> int | None:
 
 
 def table_entries(text: bytes, map_type: str = "hash", utf8: bool = True) -> list[TableEntry]:
-    """The entries of a table, with the lines that Postfix ignores.
+    """The entries of a table, including the lines that Postfix ignores.
 
-    :param utf8: whether Postfix drops lines that are not UTF-8 (smtputf8_enable).
+    :param utf8: whether Postfix ignores lines that are not UTF-8 (smtputf8_enable).
     """
     if map_type in ORDERED:
         return _rules(text, map_type)
@@ -207,7 +209,7 @@ def _rules(text: bytes, map_type: str) -> list[TableEntry]:
         if line.indented:
             result.append(TableEntry(line, b"", b"", "the first rule of a file must not start with white space", depth))
         elif NUL in rule:
-            result.append(TableEntry(line, b"", b"", "it holds a NUL byte", depth))
+            result.append(TableEntry(line, b"", b"", "it contains a NUL byte", depth))
         elif word and word.group(1).lower() == b"if":
             result.append(TableEntry(line, rule, b"", "", depth, block=True))
             depth += 1
@@ -236,12 +238,12 @@ def _split_expression(rule: bytes) -> tuple[bytes, bytes, str]:
     start = len(rule) - len(rule.lstrip(b"!" + WHITESPACE))
     delimiter = rule[start : start + 1]
     if not delimiter or delimiter.isalnum():
-        return b"", b"", "it is no expression, such as /pattern/"
+        return b"", b"", "it is not a valid expression, such as /pattern/"
     index = start + 1
     while index < len(rule) and rule[index : index + 1] != delimiter:
         index += 2 if rule[index : index + 1] == b"\\" else 1
     if index >= len(rule):
-        return b"", b"", f"its expression lacks the closing {to_text(delimiter)!r}"
+        return b"", b"", f"its expression does not have the closing {to_text(delimiter)!r}"
     found = re.match(rb"[^ \t\n\v\f\r]*", rule[index:])
     end = index + (len(found.group()) if found else 0)
     key, value = rule[:end], rule[end:].strip(WHITESPACE)
@@ -249,7 +251,7 @@ def _split_expression(rule: bytes) -> tuple[bytes, bytes, str]:
 
 
 def contents(text: bytes, map_type: str = "hash", utf8: bool = True) -> dict[bytes, bytes]:
-    """What a keyed table holds, by folded key."""
+    """The contents of a keyed table: ``{folded key: value}``, without the entries that Postfix ignores."""
     if plain_lines(text, utf8) is not None:
         return {key.lower(): value for key, value in PLAIN_PAIR.findall(text)}
     result: dict[bytes, bytes] = {}

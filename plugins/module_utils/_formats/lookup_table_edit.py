@@ -2,24 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lookup tables: edits that keep every byte that is not owned. Private to mailops.postfix. Pure."""
+"""Edits of lookup tables that keep every byte outside the declared entries. Private to mailops.postfix. Pure."""
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import AbstractSet, Any, Mapping
 
 from .._errors import DeclarationError, GrammarError
 from .lines import WHITESPACE, LogicalLine, is_skipped, physical_lines, to_bytes, to_text
 from .lookup_table import BLANKS, KEYED, NUL, ORDERED, TableEntry, fold, plain_lines, table_entries
 
-_LMDB_KEY = 511
-"""Bytes, what LMDB is built with everywhere (MDB_MAXKEYSIZE)."""
+_LMDB_KEY_BYTES = 511
+"""The longest key, as distributions build LMDB (MDB_MAXKEYSIZE)."""
 
 
 def value_of(value: Any, key: str) -> bytes | None:
-    """A value from YAML as it is written; None for ``null``.
+    """A value from YAML as it is written to a table; None for ``null``.
 
-    :raises DeclarationError: for what has no one obvious spelling in a table.
+    :raises DeclarationError: for a type that has no unambiguous spelling in a table.
     """
     if value is None:
         return None
@@ -31,51 +31,56 @@ def value_of(value: Any, key: str) -> bytes | None:
         raise DeclarationError(
             "declaring the entry",
             repr(key),
-            f"its value is {kind}, which YAML does not keep as it was typed",
+            f"its value is {kind}, and YAML does not preserve its spelling",
             "Put the value in quotes",
         )
     return to_bytes(str(value))
 
 
 def declaration(declared: Mapping[str, Any], map_type: str, utf8: bool = True) -> dict[bytes, bytes | None]:
-    """The declared entries as bytes, once it is certain that the table can hold them.
+    """The declared entries as bytes.
 
-    :raises DeclarationError: if a key or a value can't be written, or two keys are one to Postfix.
+    :raises DeclarationError: if the table cannot hold a key or a value, or if Postfix treats two keys as the same.
     """
     result: dict[bytes, bytes | None] = {}
-    folded: dict[bytes, str] = {}
+    names: dict[bytes, str] = {}
     for name, value in declared.items():
         name = str(name)
         key = to_bytes(name)
         written = value_of(value, name)
         cause = _cannot_hold(key, written, map_type, utf8)
         if cause:
-            remedy = "Double quotes in the key protect its blanks" if "blank in its key" in cause else ""
+            remedy = (
+                "Put the part with the blank in double quotes inside the key" if "contains a blank" in cause else ""
+            )
             raise DeclarationError("declaring the entry", repr(name), cause, remedy)
-        other = folded.setdefault(fold(key, map_type, utf8), name)
+        other = names.setdefault(fold(key, map_type, utf8), name)
         if other != name:
             raise DeclarationError(
-                "declaring the entry", repr(name), f"it is the same key as {other!r} to Postfix", "Keep one of the two"
+                "declaring the entry",
+                repr(name),
+                f"Postfix treats it as the same key as {other!r}",
+                "Keep one of the two",
             )
         result[key] = written
     return result
 
 
 def _cannot_hold(key: bytes, value: bytes | None, map_type: str, utf8: bool) -> str:
-    """Why the table can't hold an entry; empty if it can. What is to be removed may be what Postfix ignores."""
+    """Why the table cannot hold an entry; empty if it can. Lines that Postfix ignores may be removed."""
     for what, text in (("key", key), ("value", b"x" if value is None else value)):
         if not text:
             return f"its {what} is empty"
         if b"\n" in text:
-            return f"its {what} holds a line end"
+            return f"its {what} contains a line end"
         if NUL in text:
-            return f"its {what} holds a NUL byte"
+            return f"its {what} contains a NUL byte"
         if text.strip(WHITESPACE) != text:
-            return f"its {what} starts or ends with white space, which Postfix cuts off"
-    if map_type == "lmdb" and len(key) > _LMDB_KEY:
-        return f"its key has {len(key)} bytes, and LMDB takes {_LMDB_KEY}"
+            return f"its {what} starts or ends with white space, which Postfix removes"
+    if map_type == "lmdb" and len(key) > _LMDB_KEY_BYTES:
+        return f"its key has {len(key)} bytes, and the limit of LMDB is {_LMDB_KEY_BYTES}"
     if key.startswith(b"#"):
-        return "its key starts with #: Postfix takes the line for a comment"
+        return "its key starts with #: Postfix treats the line as a comment"
     found = table_entries(_line(key, value or b"x"), map_type, utf8)
     if len(found) != 1:
         return "Postfix would not read it as one entry"
@@ -84,11 +89,9 @@ def _cannot_hold(key: bytes, value: bytes | None, map_type: str, utf8: bool) -> 
     if found[0].problem and not found[0].block:
         return f"Postfix would only warn about it: {found[0].problem}"
     if found[0].block:
-        return "if and endif belong to the table as a whole: give it with src"
+        return "if and endif cannot be declared as entries: give the complete table with src"
     if (found[0].key, found[0].value) != (key, value):
-        return (
-            "there is a blank in its key" if map_type in KEYED else "Postfix would split it into another key and value"
-        )
+        return "its key contains a blank" if map_type in KEYED else "Postfix would split it into another key and value"
     return ""
 
 
@@ -104,11 +107,12 @@ def edit_table(
     utf8: bool = True,
     path: str = "table",
 ) -> bytes:
-    """The text with the declared entries, all other bytes as they were.
+    """The text with the declared entries and all other bytes unchanged.
 
     :param declared: value by key, as from :func:`declaration`; None removes the entry.
-    :param exclusive: remove all entries that are not declared. Comments stay.
-    :raises GrammarError: if a line that stays is one that Postfix ignores, or repeats the key of another.
+    :param exclusive: whether to remove all undeclared entries. Comments are kept.
+    :param path: the file name for errors.
+    :raises GrammarError: if Postfix would ignore a line that is kept.
     """
     wanted = {fold(key, map_type, utf8): (key, value) for key, value in declared.items()}
     plain = None if exclusive or map_type in ORDERED else plain_lines(text, utf8)
@@ -143,7 +147,7 @@ def edit_table(
 
 
 def _edit_plain(text: bytes, keys: list[bytes], wanted: Mapping[bytes, tuple[bytes, bytes | None]]) -> bytes:
-    """The same for a table of one-line entries, where nothing can be wrong."""
+    """The same for a table of one-line entries without errors."""
     index = {key: number for number, key in enumerate(keys) if key in wanted}
     lines: list[bytes] = physical_lines(text) if index else []
     changed = False
@@ -164,7 +168,7 @@ def _edit_plain(text: bytes, keys: list[bytes], wanted: Mapping[bytes, tuple[byt
 
 def _replace(lines: list[bytes], entry: TableEntry, value: bytes) -> None:
     first = lines[entry.line.start]
-    end = first[len(first.rstrip(WHITESPACE)) :] if len(_kept(lines, entry)) == 1 else b"\n"
+    end = first[len(first.rstrip(WHITESPACE)) :] if len(_own_lines(lines, entry)) == 1 else b"\n"
     rest = first[len(entry.key) :]
     blank = BLANKS.match(rest)
     separator = blank.group().rstrip(b"\r\n") if blank else b""
@@ -173,12 +177,12 @@ def _replace(lines: list[bytes], entry: TableEntry, value: bytes) -> None:
 
 
 def _remove(lines: list[bytes], entry: TableEntry) -> None:
-    for index in _kept(lines, entry):
+    for index in _own_lines(lines, entry):
         lines[index] = b""
 
 
-def _kept(lines: list[bytes], entry: TableEntry) -> list[int]:
-    """Its own physical lines, without the comments and blank lines between them."""
+def _own_lines(lines: list[bytes], entry: TableEntry) -> list[int]:
+    """The indexes of its own physical lines, without the comments and blank lines between them."""
     return [index for index in range(entry.line.start, entry.line.end) if not is_skipped(lines[index])]
 
 
@@ -190,9 +194,10 @@ def _append(text: bytes, missing: list[tuple[bytes, bytes | None]]) -> bytes:
 
 
 def check_entries(text: bytes, map_type: str = "hash", utf8: bool = True, path: str = "table") -> None:
-    """Refuse a table in which Postfix would ignore something.
+    """Refuse a table with a line that Postfix would ignore.
 
-    :raises GrammarError: naming file and line.
+    :param path: the file name for errors.
+    :raises GrammarError: with file and line.
     """
     if map_type not in ORDERED and plain_lines(text, utf8) is not None:
         return
@@ -213,8 +218,8 @@ def _refuse_duplicates(present: list[TableEntry], map_type: str, utf8: bool, pat
             raise GrammarError(
                 "reading",
                 f"{path}:{entry.line.number}",
-                f"the key {to_text(entry.key)!r} is already on line {other.line.number}, and Postfix ignores this line",
-                "Remove one of the two, or declare the entry",
+                f"the key {to_text(entry.key)!r} is already on line {other.line.number}, so Postfix ignores this line",
+                "Remove one of the two lines, or declare the entry",
             )
 
 
@@ -223,5 +228,33 @@ def _ignored(path: str, entry: TableEntry) -> GrammarError:
         "reading",
         f"{path}:{entry.line.number}",
         f"Postfix only warns about this line: {entry.problem}",
-        "Correct or remove it",
+        "Correct or remove the line",
     )
+
+
+def stale_entries(
+    text: bytes,
+    declared: Mapping[bytes, bytes | None],
+    map_type: str,
+    utf8: bool,
+    only: AbstractSet[bytes] | None,
+    unique: bool,
+) -> list[bytes]:
+    """The keys of undeclared entries that must be removed because of their value.
+
+    In a table of keys by owner, for example, the entries of a former owner are removed, and a new key of an owner
+    replaces the old one.
+
+    :param only: the values that entries may have; None for any.
+    :param unique: whether no other entry may have the value of a declared one.
+    """
+    declared_keys = {fold(key, map_type, utf8) for key in declared}
+    unique_values = {value for value in declared.values() if value is not None} if unique else set()
+    return [
+        entry.key
+        for entry in table_entries(text, map_type, utf8)
+        if not entry.problem
+        and not entry.block
+        and fold(entry.key, map_type, utf8) not in declared_keys
+        and (entry.value in unique_values or (only is not None and entry.value not in only))
+    ]

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Values with ``$name`` and ``${condition ? {this} : {that}}`` replaced. Private to mailops.postfix. Pure.
+"""Expansion of ``$name`` and ``${condition ? {this} : {that}}`` in values. Private to mailops.postfix. Pure.
 
-postconf(1) prints values as they are written, also the defaults that depend on compatibility_level (postconf(5),
-src/global/mac_expand.c).
+postconf(1) prints values unexpanded, including the defaults that depend on compatibility_level.
+Source: postconf(5), src/global/mac_expand.c.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class Unexpandable(ValueError):
-    """The value can't be told; the text says why."""
+    """The value cannot be expanded. The text gives the reason."""
 
 
 def expand(value: str, parameters: Mapping[str, str]) -> str:
-    """The value as a daemon uses it; an undefined name is empty.
+    """The value as a daemon uses it. An undefined name is empty.
 
-    :raises Unexpandable: for what Postfix does not take either, and for functions.
+    :raises Unexpandable: for what Postfix rejects too, and for functions such as ``domain_to_ascii``.
     """
     return _expand(value, parameters, 0)
 
@@ -65,7 +65,7 @@ def _expand(value: str, parameters: Mapping[str, str], depth: int) -> str:
 
 
 def _enclosed(text: str, start: int) -> tuple[str, int]:
-    """What stands between the brace or parenthesis at start and its counterpart, and where the text goes on."""
+    """The text between the brace or parenthesis at start and its counterpart, and the position after it."""
     opening = text[start]
     closing = {"{": "}", "(": ")"}[opening]
     level = 0
@@ -86,10 +86,10 @@ def _expression(body: str, parameters: Mapping[str, str], depth: int) -> str:
         if not sign or body[sign.end() : sign.end() + 1] != "{":
             raise Unexpandable(f"{body!r} has no operator")
         right, position = _enclosed(body, sign.end())
-        holds = _compare(
+        condition = _compare(
             _expand(left.strip(), parameters, depth), sign.group(1), _expand(right.strip(), parameters, depth)
         )
-        return _expand(_chosen(body[position:].lstrip(), holds), parameters, depth)
+        return _expand(_chosen(body[position:].lstrip(), condition), parameters, depth)
     name = _NAME.match(body)
     if not name:
         raise Unexpandable(f"{body!r} has no name")
@@ -102,20 +102,20 @@ def _expression(body: str, parameters: Mapping[str, str], depth: int) -> str:
     return _expand(_chosen(rest, bool(value)), parameters, depth)
 
 
-def _chosen(rest: str, holds: bool) -> str:
-    """The text behind ``?`` or ``:``."""
+def _chosen(rest: str, condition: bool) -> str:
+    """The branch after ``?`` or ``:`` that applies."""
     sign, text = rest[:1], rest[1:].lstrip()
     if sign == ":":
-        return "" if holds else _unbraced(text)
+        return "" if condition else _unbraced(text)
     if sign != "?":
         raise Unexpandable(f"{rest!r} starts with neither ? nor :")
     if not text.startswith("{"):
-        return text if holds else ""
-    yes, position = _enclosed(text, 0)
+        return text if condition else ""
+    if_true, position = _enclosed(text, 0)
     rest = text[position:].lstrip()
     if rest and not rest.startswith(":"):
         raise Unexpandable(f"{rest!r} does not start with :")
-    return yes.strip() if holds else _unbraced(rest[1:].lstrip())
+    return if_true.strip() if condition else _unbraced(rest[1:].lstrip())
 
 
 def _unbraced(text: str) -> str:

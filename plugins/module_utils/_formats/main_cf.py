@@ -4,8 +4,8 @@
 
 """The grammar of main.cf: text in, text out. Private to mailops.postfix. Pure.
 
-A file is bytes, a value is a string (UTF-8, other bytes as lone surrogates). An edit keeps every byte that does not belong
-to a parameter it sets or removes: comments, blank lines (inside values too), order, the spacing round ``=``, line ends.
+A file is bytes; a value is a string (UTF-8, other bytes as lone surrogates). An edit keeps every byte that does not belong
+to a parameter it sets or removes: comments, blank lines (also inside values), order, the spacing around ``=``, line ends.
 Source: postconf(5), src/util/{readlline,split_nameval,dict}.c.
 """
 
@@ -13,22 +13,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping
 
 from .._errors import DeclarationError, GrammarError
 from .lines import WHITESPACE, is_skipped, line_end, logical_lines, physical_lines, to_bytes, to_text
 
 _ASSIGNMENT = re.compile(rb"([^ \t\n\v\f\r=]*)[ \t\n\v\f\r]*=[ \t\n\v\f\r]*")
 _NAME = re.compile(r"[^\s=#\x00][^\s=\x00]*")
-# What postconf(1) folds to one blank when it prints a value; Postfix's list and restriction parsers skip the same bytes.
-_FOLDED = re.compile(r"[ \t\r\n]+")
+# postconf(1) prints these bytes as one blank; Postfix's list and restriction parsers skip them too.
+_WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
 CONTINUATION = "    "
 
 
 @dataclass(frozen=True)
 class MainEntry:
-    """One ``name = value`` as it stands in a file."""
+    """One ``name = value`` with its position in the file."""
 
     name: str
     value: str
@@ -38,19 +38,20 @@ class MainEntry:
     start: int
     """Index of its first physical line, from 0."""
     end: int
-    """Index behind its last physical line; comments and blank lines between the two do not belong to it."""
+    """Index after its last physical line. Comments and blank lines between start and end do not belong to the entry."""
 
 
 def main_entries(text: bytes, path: str = "main.cf") -> list[MainEntry]:
     """All settings in the order of the file, duplicates included.
 
-    :raises GrammarError: for a line without ``=`` or without a name, which stops every Postfix program.
+    :param path: the file name for errors.
+    :raises GrammarError: for a line without ``=`` or without a name, at which every Postfix program stops.
     """
     result = []
     for line in logical_lines(text):
         if line.indented:
-            continue  # Postfix warns about indented text at the top of a file, and skips it.
-        seen = line.text.split(b"\0", 1)[0]  # to Postfix a line ends at a NUL
+            continue  # Postfix skips indented text at the top of a file with a warning.
+        seen = line.text.split(b"\0", 1)[0]  # Postfix ends the line at a NUL
         match = _ASSIGNMENT.match(seen)
         if not match:
             shown = to_text(seen[:60])
@@ -65,30 +66,30 @@ def main_entries(text: bytes, path: str = "main.cf") -> list[MainEntry]:
 
 
 def parse_parameters(text: str) -> dict[str, str]:
-    """The explicit settings of a main.cf: ``{name: value}``; of duplicates the last counts, as in Postfix.
+    """The explicit settings of a main.cf: ``{name: value}``. The last of several settings of one name applies, as in Postfix.
 
-    :raises GrammarError: for a line that Postfix would refuse.
+    :raises GrammarError: for a line that Postfix would reject.
     """
     return {entry.name: entry.value for entry in main_entries(to_bytes(text))}
 
 
 def format_parameters(parameters: Mapping[str, Any]) -> str:
-    """A main.cf text that says these settings, in their order; ``null`` values are left out.
+    """The text of a main.cf with these settings in the given order; ``null`` values are left out.
 
-    :raises DeclarationError: for a name or a value that main.cf can't hold.
+    :raises DeclarationError: for a name or a value that main.cf cannot hold.
     """
     return to_text(edit_main_cf(b"", declared_parameters(parameters)))
 
 
 def normalize_whitespace(value: str) -> str:
-    """A value in the form in which two values that mean the same to Postfix are equal (postconf(1) prints it so)."""
-    return _FOLDED.sub(" ", value).strip(" ")
+    """A value as postconf(1) prints it, so that two values that differ only in white space are equal."""
+    return _WHITE_SPACE.sub(" ", value).strip(" ")
 
 
-def declared_parameters(parameters: Mapping[str, Any]) -> dict[str, Optional[str]]:
+def declared_parameters(parameters: Mapping[str, Any]) -> dict[str, str | None]:
     """Values from YAML as main.cf texts: booleans become yes/no, lists are joined by ``", "``, None removes the parameter.
 
-    :raises DeclarationError: for a name or a value that main.cf can't hold.
+    :raises DeclarationError: for a name or a value that main.cf cannot hold.
     """
     return {_checked_name(name): _text_of(name, value) for name, value in parameters.items()}
 
@@ -98,13 +99,13 @@ def _checked_name(name: Any) -> str:
         raise DeclarationError(
             "setting",
             f"{name!r}",
-            "not a parameter name",
-            "A name has no white space, no '=' and does not start with '#'",
+            "it is not a valid parameter name",
+            "Write a name without white space and '=' that does not start with '#'",
         )
     return name
 
 
-def _text_of(name: str, value: Any) -> Optional[str]:
+def _text_of(name: str, value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool):
@@ -113,25 +114,31 @@ def _text_of(name: str, value: Any) -> Optional[str]:
         text = str(value)
         if not re.fullmatch(r"-?\d+(\.\d+)?", text):
             raise DeclarationError(
-                "setting", name, f"Postfix can't read the number {text}", "Write it in digits, or in quotes"
+                "setting", name, f"Postfix cannot read the number {text}", "Write it in digits, or in quotes"
             )
         return text
     if isinstance(value, (list, tuple)):
         items = [_text_of(name, item) for item in value]
         if any(item is None or isinstance(original, (list, tuple)) for item, original in zip(items, value)):
             raise DeclarationError(
-                "setting", name, "a list may hold only strings, numbers and booleans", "Write a flat list without null"
+                "setting",
+                name,
+                "a list may contain only strings, numbers and booleans",
+                "Write a flat list without null",
             )
         return ", ".join(item for item in items if item is not None)
     if not isinstance(value, str):
         raise DeclarationError(
-            "setting", name, f"a {type(value).__name__} is not a value", "Write a string, number, boolean, list or null"
+            "setting",
+            name,
+            f"a value of type {type(value).__name__} is not valid",
+            "Write a string, number, boolean, list or null",
         )
     if "\0" in value:
         raise DeclarationError(
-            "setting", name, "the value holds a NUL byte, at which Postfix would cut it", "Remove it"
+            "setting", name, "the value contains a NUL byte, where Postfix would truncate it", "Remove the NUL byte"
         )
-    to_bytes(value)  # refuses what can't be written
+    to_bytes(value)  # raises for lone surrogates
     lines = [line.strip(" \t\v\f") for line in re.split(r"[\r\n]", value)]
     lines = [line for line in lines if line]
     for line in lines[1:]:
@@ -140,18 +147,20 @@ def _text_of(name: str, value: Any) -> Optional[str]:
                 "setting",
                 name,
                 f"the line {line!r} of its value would be a comment in main.cf",
-                "Leave comments to YAML",
+                "Write comments in YAML",
             )
     return f"\n{CONTINUATION}".join(lines)
 
 
-def edit_main_cf(text: bytes, declaration: Mapping[str, Optional[str]], path: str = "main.cf") -> bytes:
-    """The text after the declaration: each name set to its value, or removed where the value is None.
+def edit_main_cf(text: bytes, declaration: Mapping[str, str | None], path: str = "main.cf") -> bytes:
+    """The text with each declared name set to its value, or removed where the value is None.
 
-    A name that already has its value (but for white space that Postfix ignores) is left as it is. Where a name is set several
-    times the last counts: it stays, or is changed, where it stands, and the others go. New names are appended in the order given.
+    A setting that already has its value, apart from white space that Postfix ignores, is left unchanged. If a name is set
+    several times, the last setting is kept or changed in place, and the others are removed. New names are appended in the
+    order given.
 
-    :raises GrammarError: for a line that Postfix would refuse.
+    :param path: the file name for errors.
+    :raises GrammarError: for a line that Postfix would reject.
     """
     lines: list[bytes] = physical_lines(text)
     present: dict[str, list[MainEntry]] = {}
@@ -188,9 +197,9 @@ def _replace(lines: list[bytes], entry: MainEntry, value: str) -> None:
     first, last = lines[owned[0]], lines[owned[-1]]
     ending = first[len(first.rstrip(b"\r\n")) :]
     if not last.endswith(b"\n") and owned[-1] - owned[0] == len(owned) - 1:
-        ending = b""  # the file had no final newline and still has none
+        ending = b""  # keep the missing newline at the end of the file
     match = _ASSIGNMENT.match(first)
-    # The '=' may stand on a continuation line; then there is no spacing of its own to keep.
+    # If the '=' is on a continuation line, there is no spacing to keep.
     name_and_equals = match.group(0).rstrip(WHITESPACE) if match else to_bytes(f"{entry.name} =")
     spacing = match.group(0)[len(name_and_equals) :].rstrip(b"\r\n") if match else b" "
     if not spacing and (len(name_and_equals) > len(to_bytes(entry.name)) + 1):

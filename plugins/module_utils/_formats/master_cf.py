@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The grammar of master.cf: text to services. Private to mailops.postfix. Pure.
+"""The grammar of master.cf: from text to entries. Private to mailops.postfix. Pure.
 
-A service is eight columns and the words of its command; ``-o name=value`` words are options that override main.cf.
+An entry has eight columns and the arguments of its command; ``-o name=value`` options override main.cf.
 Source: master(5), src/master/master_ent.c, src/postconf/postconf_master.c.
 """
 
@@ -14,7 +14,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Sequence
 
 from .._errors import GrammarError
 from .lines import LogicalLine, is_skipped, logical_lines, physical_lines, to_bytes, to_text
@@ -22,7 +22,7 @@ from .lines import LogicalLine, is_skipped, logical_lines, physical_lines, to_by
 SERVICE_TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
 COLUMNS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
 
-# Names of one TCP port are one service to master(8): master_entries(5) and, since Postfix 3.6, known_tcp_ports.
+# master(8) treats all names of one TCP port as one service: services(5) and, since Postfix 3.6, known_tcp_ports.
 _PORTS = {
     "lmtp": 24,
     "smtp": 25,
@@ -34,7 +34,7 @@ _PORTS = {
     "qmqp": 628,
 }
 
-# VT and FF are white space at the ends of a value, but do not separate words.
+# VT and FF are white space at both ends of a value, but do not separate words.
 SEPARATORS = b" \t\r\n"
 BLANK = re.compile(r"[ \t\r\n]")
 SPACE = " \t\n\v\f\r"
@@ -42,28 +42,28 @@ SPACE = " \t\n\v\f\r"
 
 @dataclass(frozen=True)
 class Word:
-    """A word of an entry with its place in the file."""
+    """A word of an entry with its position in the file."""
 
     text: str
-    """What Postfix sees: a word in braces without them."""
+    """The text as Postfix reads it: a word in braces without the braces."""
     spans: tuple[tuple[int, int], ...]
-    """Byte ranges in the file; more than one where a word in braces goes over a line end."""
+    """Byte ranges in the file. A word in braces that spans several lines has more than one."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One ``-o name=value``."""
+    """One ``-o name=value`` option."""
 
     name: str
     value: str
     flag: Word
-    """The word that starts it: ``-o``, or the whole of ``-oname=value``."""
+    """Its first word: ``-o``, or all of ``-oname=value``."""
     assignment: Word
-    """The word with the assignment; the same as flag in ``-oname=value``."""
+    """The word with the assignment. In ``-oname=value`` it is the same object as flag."""
 
     @property
     def flags(self) -> str:
-        """What stands before the ``o``: ``-``, or ``-v`` in ``-vo name=value``."""
+        """The text before the ``o``: ``-``, or ``-v`` in ``-vo name=value``."""
         return self.flag.text.partition("o")[0]
 
 
@@ -72,14 +72,15 @@ class MasterEntry:
     """One entry of master.cf."""
 
     columns: tuple[Word, ...]
-    """The eight words from the service's name to its command."""
+    """The eight words from the service name to the command."""
     options: tuple[Option, ...]
-    """The ``-o`` words that the daemon sees as options, in order, repetitions included."""
+    """The ``-o`` options that the daemon recognizes, in order, including repeated ones."""
     arguments: tuple[Word, ...]
-    """All other words behind the command: flags such as ``-v``, and arguments."""
+    """All other words after the command: flags such as ``-v``, and arguments."""
     line: LogicalLine
     mistake: str = ""
-    """Why it can't be edited: a ``-o`` that sets nothing (to postconf(1) the options end there, and so they do here), or a NUL."""
+    """Why the entry cannot be edited; empty if it can. Examples are a ``-o`` without assignment, where the options end for
+    postconf(1) and therefore here, and a NUL byte."""
 
     @property
     def key(self) -> str:
@@ -88,7 +89,7 @@ class MasterEntry:
 
     @cached_property
     def effective_options(self) -> Mapping[str, str]:
-        """``{name: value}``; of repeated options the last counts."""
+        """``{name: value}``; the last of several options with one name applies."""
         return {option.name: option.value for option in self.options}
 
     def column(self, name: str) -> str:
@@ -103,7 +104,7 @@ class MasterEntry:
 
 
 def endpoint(name: str, kind: str) -> tuple[str, str]:
-    """What master(8) takes for the identity of a service: names and numbers of one port are the same."""
+    """The identity of a service for master(8), as a name and a type. Names and numbers of one port are equal."""
     if kind != "inet":
         return name, kind
     host, _colon, port = name.rpartition(":")
@@ -115,8 +116,8 @@ def endpoint(name: str, kind: str) -> tuple[str, str]:
 
 
 def _canonical(address: str) -> str:
-    """One spelling for an IPv6 address; what is none stays."""
-    # Imported here, since few listeners have such an address.
+    """The canonical spelling of an IPv6 address; any other text is returned unchanged."""
+    # Imported here because few listeners have such an address.
     from ipaddress import ip_address
 
     with suppress(ValueError):
@@ -125,90 +126,95 @@ def _canonical(address: str) -> str:
 
 
 def master_entries(text: bytes, path: str = "master.cf") -> list[MasterEntry]:
-    """All services in the order of the file.
+    """All entries in the order of the file.
 
-    :raises GrammarError: for an entry that master(8) would refuse, with file and line.
+    :param path: the file name for errors.
+    :raises GrammarError: for an entry that master(8) would reject, with file and line.
     """
-    return list(_services(text, path))
+    return list(_entries(text, path))
 
 
-@lru_cache(maxsize=4)  # the text before and after, each of which is asked for many services
-def _services(text: bytes, path: str) -> tuple[MasterEntry, ...]:
+@lru_cache(maxsize=4)  # the text before and after an edit, each of which is searched for many services
+def _entries(text: bytes, path: str) -> tuple[MasterEntry, ...]:
     lines = physical_lines(text)
     offsets = [0]
     for line in lines:
         offsets.append(offsets[-1] + len(line))
-    return tuple(_service(line, lines, offsets, path) for line in logical_lines(text) if not line.indented)
+    return tuple(_entry(line, lines, offsets, path) for line in logical_lines(text) if not line.indented)
 
 
 def parse_services(text: str) -> list[dict[str, Any]]:
     """The services of a master.cf as dictionaries with the keys of the master_cf module.
 
-    :raises GrammarError: for an entry that master(8) would refuse.
+    :raises GrammarError: for an entry that master(8) would reject.
     """
-    return [describe(service) for service in master_entries(to_bytes(text))]
+    return [describe(entry) for entry in master_entries(to_bytes(text))]
 
 
-def describe(service: MasterEntry) -> dict[str, Any]:
-    """A service as a dictionary that the master_cf module takes; columns that are ``-`` are None."""
+def describe(entry: MasterEntry) -> dict[str, Any]:
+    """An entry as a dictionary with the keys of the master_cf module; columns that are ``-`` are None."""
     flags = {"y": True, "n": False, "-": None}
-    result: dict[str, Any] = {"service": service.key}
+    result: dict[str, Any] = {"service": entry.key}
     for name in ("private", "unprivileged", "chroot"):
-        result[name] = flags[service.column(name)]
+        result[name] = flags[entry.column(name)]
     for name in ("wakeup", "process_limit"):
-        value = service.column(name)
+        value = entry.column(name)
         result[name] = None if value == "-" else value
-    result["command"] = " ".join([service.column("command")] + [braced(word.text) for word in service.arguments])
-    result["options"] = dict(service.effective_options)
+    result["command"] = " ".join([entry.column("command")] + [braced(word.text) for word in entry.arguments])
+    result["options"] = dict(entry.effective_options)
     return result
 
 
-def find_entry(text: bytes, name: str, kind: str, path: str = "master.cf") -> Optional[MasterEntry]:
-    """The entry that counts for a service, by master(8)'s notion of identity, or None."""
-    found = [service for service in master_entries(text, path) if service_identity(service) == endpoint(name, kind)]
+def find_entry(text: bytes, name: str, kind: str, path: str = "master.cf") -> MasterEntry | None:
+    """The entry that master(8) uses for a service; None if there is none. Names and numbers of one port are equal."""
+    found = [entry for entry in master_entries(text, path) if service_identity(entry) == endpoint(name, kind)]
     return found[-1] if found else None
 
 
 def mistakes(text: bytes, path: str = "master.cf") -> list[str]:
-    """What Postfix accepts and nobody can want, a message each: two live entries for one service, and ``-o`` without name=value."""
+    """Entries that Postfix accepts, but that are certainly wrong, one message for each: entries that repeat a service, and
+    entries with a :attr:`MasterEntry.mistake`.
+    """
     result = []
     seen: dict[tuple[str, str, bool], MasterEntry] = {}
-    for service in master_entries(text, path):
-        if service.mistake:
-            result.append(f"{path}:{service.line.number}: {service.key}: {service.mistake}")
-        same = (*service_identity(service), is_private_service(service.column("private")))
+    for entry in master_entries(text, path):
+        if entry.mistake:
+            result.append(f"{path}:{entry.line.number}: {entry.key}: {entry.mistake}")
+        same = (*service_identity(entry), is_private_service(entry.column("private")))
         if same in seen:
             earlier = seen[same]
             result.append(
-                f"{path}:{service.line.number}: {service.key} is the same service as {earlier.key} in line {earlier.line.number};"
-                " Postfix uses the last of them"
+                f"{path}:{entry.line.number}: {entry.key} is the same service as {earlier.key} in line {earlier.line.number};"
+                " Postfix uses the last one"
             )
-        seen[same] = service
+        seen[same] = entry
     return result
 
 
-def service_identity(service: MasterEntry) -> tuple[str, str]:
-    return endpoint(service.column("service"), service.column("type"))
+def service_identity(entry: MasterEntry) -> tuple[str, str]:
+    """The identity of the service of an entry, see endpoint()."""
+    return endpoint(entry.column("service"), entry.column("type"))
 
 
 def is_private_service(column: str) -> bool:
+    """Whether the column ``private`` has this meaning; ``-`` is the default, y."""
     return column != "n"
 
 
 # Reading
 
 
-def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: str) -> MasterEntry:
+def _entry(line: LogicalLine, lines: list[bytes], offsets: list[int], path: str) -> MasterEntry:
     where = f"{path}:{line.number}"
     kept = [index for index in range(line.start, line.end) if not is_skipped(lines[index])]
-    seen = line.text.split(b"\0", 1)[0]  # to Postfix a line ends at a NUL
+    seen = line.text.split(b"\0", 1)[0]  # Postfix ends the line at a NUL
     words = split_words(seen, [(offsets[index], len(lines[index].rstrip(b"\n"))) for index in kept], where)
     if len(words) < len(COLUMNS):
         raise GrammarError(
             "reading",
             where,
-            f"a service has {len(COLUMNS)} columns, this one has {len(words)}",
-            f"They are {', '.join(COLUMNS)}",
+            f"an entry has {len(COLUMNS)} columns, but this one has {len(words)}",
+            f"The columns are {', '.join(COLUMNS)}",
         )
     kind = words[1].text
     if kind not in SERVICE_TYPES:
@@ -227,14 +233,21 @@ def _service(line: LogicalLine, lines: list[bytes], offsets: list[int], path: st
             )
     options, arguments, mistake = split_options(words[len(COLUMNS) :])
     if seen != line.text:
-        mistake = "it holds a NUL byte, and Postfix reads nothing behind that"
+        mistake = "it contains a NUL byte, and Postfix ignores the rest of the entry"
     if any(lines[index].startswith((b"\v", b"\f")) for index in kept[1:]):
-        mistake = "a line of it starts with VT or FF, which makes one word of it and the line before"
+        mistake = (
+            "one of its lines starts with VT or FF, so that Postfix joins it with the last word of the line before"
+        )
     return MasterEntry(tuple(words[: len(COLUMNS)]), tuple(options), tuple(arguments), line, mistake)
 
 
 def split_words(text: bytes, places: list[tuple[int, int]], where: str) -> list[Word]:
-    """The words of a logical line; places are offset and length of its kept physical lines in the file."""
+    """The words of a logical line.
+
+    :param places: offset and length in the file of each physical line that is not skipped.
+    :param where: ``file:line`` for errors.
+    :raises GrammarError: for braces at which master(8) would stop.
+    """
     result: list[Word] = []
     position = 0
     while position < len(text):
@@ -252,12 +265,15 @@ def split_words(text: bytes, places: list[tuple[int, int]], where: str) -> list[
         word = to_text(text[start:position])
         if depth:
             raise GrammarError(
-                "reading", where, f"missing '}}' after {word[:60]!r}", "master(8) stops on it: close the brace"
+                "reading", where, f"missing '}}' after {word[:60]!r}", "master(8) stops at this entry. Close the brace"
             )
         if braces and word.startswith("{"):
             if _closing(word) != len(word) - 1:
                 raise GrammarError(
-                    "reading", where, f"text after '}}' in {word[:60]!r}", "master(8) stops on it: put a blank there"
+                    "reading",
+                    where,
+                    f"text after '}}' in {word[:60]!r}",
+                    "master(8) stops at this entry. Write a blank after the brace",
                 )
             word = word[1:-1].strip(SPACE)
         result.append(Word(word, tuple(_spans(start, position, places))))
@@ -285,7 +301,7 @@ def _spans(start: int, end: int, places: list[tuple[int, int]]) -> list[tuple[in
 
 
 def split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str]:
-    """The ``-o`` options among the words behind a command, all the other words, and what is wrong with the options."""
+    """The ``-o`` options among the words after a command, all other words, and what is wrong with the options."""
     options: list[Option] = []
     arguments: list[Word] = []
     mistake = ""
@@ -300,7 +316,7 @@ def split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str]
             index += 1
             continue
         if not re.fullmatch(r"-[A-Za-z0-9]*", flags):
-            mistake = f"{word.text!r} is no option: the daemon stops on it"
+            mistake = f"{word.text!r} is not a valid option: the daemon stops at it"
             break
         separate = words[index + 1 : index + 2] if not attached else []
         assignment = separate[0] if separate else word
@@ -308,9 +324,9 @@ def split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str]
         if not equals or not name.strip(SPACE):
             shown = assignment.text if separate else attached
             mistake = (
-                f"-o {shown!r} is no name=value: the daemon stops on it"
+                f"-o {shown!r} is not name=value: the daemon stops at it"
                 if shown
-                else "-o without name=value: the daemon stops on it"
+                else "-o without name=value: the daemon stops at it"
             )
             break
         if flags != "-":
@@ -321,8 +337,10 @@ def split_options(words: Sequence[Word]) -> tuple[list[Option], list[Word], str]
 
 
 def assignment_word(name: str, value: str) -> str:
+    """The word after ``-o``, in braces where the value contains a blank."""
     return f"{{ {name} = {value} }}" if BLANK.search(value) else f"{name}={value}"
 
 
 def braced(word: str) -> str:
+    """An argument as it is written, in braces where Postfix would not read it as one word."""
     return f"{{ {word} }}" if BLANK.search(word) or word[:1] in ("", "{") else word

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Services of master.cf as they are declared. Private to mailops.postfix. Pure."""
+"""Declared services of master.cf. Private to mailops.postfix. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Sequence
 
 from .._errors import DeclarationError
 from . import main_cf
@@ -16,21 +16,21 @@ from .lines import to_bytes
 from .master_cf import BLANK, COLUMNS, SERVICE_TYPES, SPACE, Word, endpoint, split_options, split_words
 
 KEEP = "keep"
-"""A declared column with this value keeps what an existing service has."""
+"""The declared value of a column that keeps its value in an existing entry."""
 
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """What a user wants of one service."""
+    """The declaration of one service."""
 
     name: str
     type: str
     columns: Mapping[str, str]
-    """The columns that were given, by name in COLUMNS; values as in the file."""
-    arguments: Optional[tuple[str, ...]]
-    """Words behind the command besides options; None keeps those of an existing service."""
-    options: Mapping[str, Optional[str]]
-    """``-o`` overrides; None removes one."""
+    """The declared columns by name in COLUMNS, with values as in the file."""
+    arguments: tuple[str, ...] | None
+    """The words after the command, without options; None keeps those of an existing entry."""
+    options: Mapping[str, str | None]
+    """``-o`` options; None removes an option."""
     purge_options: bool = False
     state: str = "present"
 
@@ -40,22 +40,24 @@ class ServiceSpec:
         return f"{self.name}/{self.type}"
 
 
-def service_specs(service: Mapping[str, Any]) -> ServiceSpec:
-    """A service from YAML (the keys of the master_cf module; columns left out or ``keep`` are kept).
+def service_spec(service: Mapping[str, Any]) -> ServiceSpec:
+    """A service from YAML, with the keys of the master_cf module. Columns that are missing or ``keep`` are kept.
 
-    :raises DeclarationError: for a column, an option or a name that master.cf can't hold.
+    :raises DeclarationError: for a column, an option or a name that master.cf cannot hold.
     """
     key = str(service.get("service") or "")
     name, _slash, kind = key.rpartition("/")
     if not name or kind not in SERVICE_TYPES:
         raise invalid_service(
-            repr(key), f"not NAME/TYPE with a type of {', '.join(SERVICE_TYPES)}", "Write for example submission/inet"
+            repr(key),
+            f"it is not NAME/TYPE with one of the types {', '.join(SERVICE_TYPES)}",
+            "Write, for example, submission/inet",
         )
     if re.search(r"[\s#{}=\0]", name):
         raise invalid_service(
-            ascii(key), "the name has white space, a NUL or one of # { } =", "Write a name or host:port"
+            ascii(key), "the name contains white space, a NUL byte or one of # { } =", "Write a name or host:port"
         )
-    to_bytes(name)  # refuses what can't be written
+    to_bytes(name)  # raises for lone surrogates
     unknown = set(service) - {"service", "options", "purge_options", "state"} - set(COLUMNS[2:])
     if unknown:
         raise invalid_service(
@@ -68,14 +70,16 @@ def service_specs(service: Mapping[str, Any]) -> ServiceSpec:
         column: _column(key, column, service[column]) for column in COLUMNS[2:7] if service.get(column, KEEP) != KEEP
     }
     if kind == "inet" and columns.get("private", "n") != "n":
-        raise invalid_service(key, "an inet service can't be private: master(8) stops on it", "Write private: false")
-    arguments: Optional[tuple[str, ...]] = None
-    options: dict[str, Optional[str]] = {}
+        raise invalid_service(
+            key, "an inet service cannot be private: master(8) stops at this entry", "Write private: false"
+        )
+    arguments: tuple[str, ...] | None = None
+    options: dict[str, str | None] = {}
     command = service.get("command")
     if command is not None and command != KEEP:
         words = _words_of(str(command), key)
         if not words:
-            raise invalid_service(key, "empty command", "Write the name of a daemon such as smtpd")
+            raise invalid_service(key, "the command is empty", "Write the name of a daemon, such as smtpd")
         columns["command"] = words[0]
         given_options, given_arguments, mistake = split_options([Word(word, ()) for word in words[1:]])
         if mistake:
@@ -94,35 +98,35 @@ def invalid_service(key: str, cause: str, remedy: str) -> DeclarationError:
     return DeclarationError("declaring service", key, cause, remedy)
 
 
-def _joined_arguments(earlier: ServiceSpec, later: ServiceSpec) -> Optional[tuple[str, ...]]:
+def _joined_arguments(earlier: ServiceSpec, later: ServiceSpec) -> tuple[str, ...] | None:
     command = later.columns.get("command")
     if later.arguments is not None or command in (None, earlier.columns.get("command")):
         return earlier.arguments if later.arguments is None else later.arguments
-    return None  # those of another program
+    return None  # the earlier arguments belong to another program
 
 
-def merged(declarations: Sequence[ServiceSpec]) -> list[ServiceSpec]:
-    """One declaration per service: of several for the same one, later words override earlier ones.
+def merged_specs(specs: Sequence[ServiceSpec]) -> list[ServiceSpec]:
+    """One spec for each service. Of several for one service, later values override earlier ones.
 
     :raises DeclarationError: for two names of one service, such as smtps and submissions.
     """
     result: dict[tuple[str, str], ServiceSpec] = {}
-    for declaration in declarations:
-        same = endpoint(declaration.name, declaration.type)
+    for spec in specs:
+        same = endpoint(spec.name, spec.type)
         earlier = result.get(same)
         if earlier is None:
-            result[same] = declaration
-        elif earlier.name != declaration.name:
+            result[same] = spec
+        elif earlier.name != spec.name:
             raise invalid_service(
-                declaration.key, f"master(8) takes it for the same service as {earlier.key}", "Declare one of them"
+                spec.key, f"master(8) treats it as the same service as {earlier.key}", "Declare only one of them"
             )
         else:
             result[same] = replace(
-                declaration,
-                columns={**earlier.columns, **declaration.columns},
-                arguments=_joined_arguments(earlier, declaration),
-                options={**earlier.options, **declaration.options},
-                purge_options=earlier.purge_options or declaration.purge_options,
+                spec,
+                columns={**earlier.columns, **spec.columns},
+                arguments=_joined_arguments(earlier, spec),
+                options={**earlier.options, **spec.options},
+                purge_options=earlier.purge_options or spec.purge_options,
             )
     return list(result.values())
 
@@ -137,13 +141,13 @@ def _column(key: str, column: str, value: Any) -> str:
         return text
     pattern, meaning = r"[0-9]+", "a number of processes, 0 for no limit"
     if column == "wakeup":
-        pattern, meaning = r"[0-9]+\??", "seconds, with ? behind them to wake up only if it is used"
+        pattern, meaning = r"[0-9]+\??", "seconds, with ? after the number to wake up the service only if it is in use"
     if isinstance(value, bool) or not re.fullmatch(pattern, str(value)):
         raise invalid_service(key, f"{column} is {value!r}", f"Write {meaning}, or null for '-'")
     return str(value)
 
 
-def _option_value(key: str, option: Any, value: Any) -> Optional[str]:
+def _option_value(key: str, option: Any, value: Any) -> str | None:
     if isinstance(value, (list, tuple)) and not any(
         item is None or isinstance(item, (list, tuple)) or BLANK.search(str(item)) for item in value
     ):
@@ -156,13 +160,14 @@ def _option_value(key: str, option: Any, value: Any) -> Optional[str]:
         raise invalid_service(
             key,
             f"unbalanced brace in option {option}",
-            "master.cf can't hold it: set the parameter in main.cf and refer to it as $name",
+            "master.cf cannot hold this value. Set a parameter in main.cf and refer to it as $name",
         )
     return text
 
 
 def _holds(text: str) -> bool:
-    """Whether a word with this text can be written: a closing brace without an opening one is data unless the word needs braces."""
+    """Whether a word with this text can be written. A closing brace without an opening one is text unless the word needs
+    braces."""
     depth = 0
     for character in text:
         depth += {"{": 1, "}": -1}.get(character, 0)
@@ -176,7 +181,7 @@ def _holds(text: str) -> bool:
 def _words_of(command: str, key: str) -> list[str]:
     text = to_bytes(command.strip(SPACE))
     if re.search(rb"[\r\n\0]", text):
-        raise invalid_service(key, "the command goes over several lines or holds a NUL", "Write it in one line")
+        raise invalid_service(key, "the command has several lines or contains a NUL byte", "Write it on one line")
     program, _blank, rest = text.partition(b" ")
     columns = b"- " * (len(COLUMNS) - 1) + program + b" " + rest
     return [

@@ -15,10 +15,10 @@ LEVELS = ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify"
 STRENGTH = {
     "none": 0, "may": 1, "dane": 2, "encrypt": 3, "dane-only": 4, "fingerprint": 4, "verify": 4, "secure": 5,
 }  # fmt: skip
-"""How much a level demands."""
+"""How strict each level is: a higher number is stricter."""
 
 MANDATORY = STRENGTH["encrypt"]
-"""From here on no mail leaves without TLS; what is below is at the mercy of whoever sits on the way."""
+"""From this strength on, the SMTP client sends no mail without TLS. Below it, an attacker on the network can disable TLS."""
 
 AUTHENTICATED = STRENGTH["dane-only"]
-"""From here on no mail leaves but to the right peer."""
+"""From this strength on, the SMTP client sends mail only to an authenticated server."""

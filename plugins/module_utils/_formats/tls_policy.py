@@ -4,8 +4,8 @@
 
 """Entries of smtp_tls_policy_maps: from text to a typed policy, by Postfix version. Private to mailops.postfix. Pure.
 
-Nothing in Postfix reads these entries before a mail is sent, and a malformed one defers all mail to its next hop
-(src/smtp/smtp_tls_policy.c): what is wrong has to be found here.
+Postfix does not read these entries before it sends mail, and a malformed one defers all mail to its next hop
+(src/smtp/smtp_tls_policy.c). Errors must therefore be found here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .fingerprints import HEX_PAIRS
 from .tls_levels import LEVELS
 
 ANY_VERSION = (99,)
-"""Stands for a Postfix that knows everything."""
+"""A version that is later than any Postfix, and therefore supports everything."""
 
 SINCE = {
     "level fingerprint": (2, 5),
@@ -31,18 +31,25 @@ SINCE = {
     "enable_rpk": (3, 9),
     "plugin": (3, 10),
 }
-"""The first Postfix that knows a level or an attribute; what is not listed is older than TLS policies."""
+"""The first Postfix that supports a level or an attribute. What is not listed is as old as TLS policies."""
 
 BRACES_SINCE = (3, 10)
-"""The first Postfix that reads ``{ name = value }``, and with it values that hold blanks or commas."""
+"""The first Postfix that supports ``{ name = value }``, and with it values that contain blanks or commas."""
 
 PINNED = ("fingerprint",)
 _NAMED = ("verify", "secure")
 ATTRIBUTES = ("match", "protocols", "ciphers", "exclude", "tafile", "servername", "connection_reuse", "enable_rpk")
 _REPEATABLE = ("match", "tafile")
 BOOLEANS = ("connection_reuse", "enable_rpk")
-_OF_PLUGINS = ("policy_type", "policy_domain", "policy_ttl", "policy_string", "mx_host_pattern", "policy_failure")
-"""What MTA-STS plugins add to their answers (3.10)."""
+_PLUGIN_ATTRIBUTES = (
+    "policy_type",
+    "policy_domain",
+    "policy_ttl",
+    "policy_string",
+    "mx_host_pattern",
+    "policy_failure",
+)
+"""Attributes that MTA-STS plugins add to their replies (Postfix 3.10)."""
 
 _SPACES = " \t\r\n,"
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -52,12 +59,12 @@ _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
 
 @dataclass(frozen=True)
 class Policy:
-    """What TLS to the one next hop must be like."""
+    """The TLS policy for one next hop."""
 
     nexthop: str
     level: str
     match: tuple[str, ...] = ()
-    """Fingerprints at level fingerprint, names at the levels verify and secure."""
+    """Fingerprints at level fingerprint; host name patterns at the levels verify and secure."""
     protocols: str = ""
     ciphers: str = ""
     exclude: tuple[str, ...] = ()
@@ -66,11 +73,11 @@ class Policy:
     connection_reuse: bool | None = None
     enable_rpk: bool | None = None
     plugin: tuple[tuple[str, str], ...] = field(default=())
-    """Attributes of MTA-STS plugins: read and kept, never declared."""
+    """Attributes of MTA-STS plugins, as name and value. They are read and kept, but never declared."""
 
 
 def to_declaration(policy: Policy) -> dict[str, Any]:
-    """A policy as a user would declare it; what is not set is left out."""
+    """A policy as a user would declare it, without the attributes that are not set."""
     result: dict[str, Any] = {"nexthop": policy.nexthop, "level": policy.level}
     for name in ATTRIBUTES:
         value = getattr(policy, name)
@@ -81,23 +88,24 @@ def to_declaration(policy: Policy) -> dict[str, Any]:
 
 
 def invalid_policy(nexthop: str, cause: str, remedy: str = "") -> DeclarationError:
-    """The error that a policy is refused with."""
+    """The error for a policy that is refused."""
     return DeclarationError("declaring the TLS policy", nexthop, cause, remedy)
 
 
 def check_use(policy: Policy, version: tuple[int, ...] = ANY_VERSION, default_match: str = "") -> None:
-    """Refuse what the level, or this Postfix, does not know: Postfix takes such an entry for wrong, and mail waits.
+    """Refuse attributes that the level or this Postfix does not support: Postfix treats such an entry as invalid and defers mail.
 
-    :raises DeclarationError: saying what.
+    :param default_match: smtp_tls_fingerprint_cert_match, which applies if ``match`` is missing.
+    :raises DeclarationError: with the attribute.
     """
     _check_level(policy, default_match)
     _check_versions(policy, version)
 
 
 def dane_obstacle(value: Callable[[str], str], side: str = "smtp") -> str:
-    """Why Postfix would take level dane for may, and dane-only for wrong; empty if the configuration is not in its way.
+    """Why Postfix would silently downgrade level dane to may and defer mail at dane-only; empty if DANE is possible.
 
-    :param value: the value of a parameter.
+    :param value: returns the value of a parameter.
     :param side: ``smtp`` or ``lmtp``.
     """
     if value(f"{side}_dns_support_level").strip() != "dnssec":
@@ -115,19 +123,19 @@ def _check_level(policy: Policy, default_match: str) -> None:
         for name in ATTRIBUTES:
             if getattr(policy, name) not in ((), "", None):
                 raise invalid_policy(
-                    policy.nexthop, f"{name} means nothing at level none", "Leave it out or choose another level"
+                    policy.nexthop, f"{name} has no effect at level none", "Remove it, or use another level"
                 )
     if policy.match and level not in PINNED + _NAMED:
         raise invalid_policy(
             policy.nexthop,
-            f"Postfix has no use for match at level {level} and takes the whole entry for wrong",
-            "Leave match out, or choose fingerprint, verify or secure",
+            f"Postfix does not support match at level {level} and treats the whole entry as invalid",
+            "Remove match, or use level fingerprint, verify or secure",
         )
     if policy.tafile and level not in _NAMED:
         raise invalid_policy(
             policy.nexthop,
-            f"Postfix has no use for tafile at level {level} and takes the whole entry for wrong",
-            "Leave tafile out, or choose verify or secure",
+            f"Postfix does not support tafile at level {level} and treats the whole entry as invalid",
+            "Remove tafile, or use level verify or secure",
         )
     if level == "fingerprint" and not policy.match and not default_match.strip():
         raise invalid_policy(
@@ -140,7 +148,8 @@ def _check_level(policy: Policy, default_match: str) -> None:
 def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
     if policy.plugin and "policy_type" not in dict(policy.plugin):
         raise invalid_policy(
-            policy.nexthop, f"{policy.plugin[0][0]} without policy_type", "Postfix takes the entry for wrong"
+            policy.nexthop,
+            f"{policy.plugin[0][0]} requires policy_type, and Postfix treats the entry as invalid without it",
         )
     used = [f"level {policy.level}", *(name for name in ATTRIBUTES if getattr(policy, name) not in ((), "", None))]
     for what in used + (["plugin"] if policy.plugin else []):
@@ -149,33 +158,33 @@ def _check_versions(policy: Policy, version: tuple[int, ...]) -> None:
             what = policy.plugin[0][0] if what == "plugin" else what
             raise invalid_policy(
                 policy.nexthop,
-                f"{what} needs Postfix {_dotted(since)}, this is {_dotted(version)}, which takes the entry for wrong",
-                "Leave it out on this host",
+                f"{what} requires Postfix {_dotted(since)}; this is {_dotted(version)}, which treats the entry as invalid",
+                "Remove it on this host",
             )
     for name in ("tafile",):
         for value in getattr(policy, name):
             if re.search(r"[{}\s]", value.replace(" ", "")):
                 raise invalid_policy(
                     policy.nexthop,
-                    f"{name}: a policy can't hold {value!r}",
+                    f"{name}: a policy cannot contain the path {value!r}",
                     "Use a path without braces, tabs and line ends",
                 )
             if re.search(r"[ ,]", value) and version < BRACES_SINCE:
                 raise invalid_policy(
                     policy.nexthop,
-                    f"{name}: {value!r} holds a blank or a comma, which needs Postfix {_dotted(BRACES_SINCE)}, "
+                    f"{name}: {value!r} contains a blank or a comma, which requires Postfix {_dotted(BRACES_SINCE)}; "
                     f"this is {_dotted(version)}",
-                    "Use a path without them",
+                    "Use a path without blanks and commas",
                 )
 
 
-def is_hostname(text: str) -> bool:
-    """Whether Postfix takes it for a host name."""
+def is_postfix_hostname(text: str) -> bool:
+    """Whether Postfix accepts a text as a host name: no wildcard, not an IPv4 address (src/util/valid_hostname.c)."""
     return bool(_HOSTNAME.fullmatch(text)) and not _IPV4.fullmatch(text)
 
 
 def normalized_fingerprint(value: str) -> str:
-    """A fingerprint in Postfix's own notation, which versions before 3.6 compare as text."""
+    """A fingerprint in Postfix's notation, ``AA:BB``. Versions before 3.6 compare fingerprints as text."""
     digits = value.replace(":", "").upper()
     return ":".join(digits[index : index + 2] for index in range(0, len(digits), 2))
 
@@ -185,11 +194,11 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def parse(nexthop: str, value: str, where: str = "", version: tuple[int, ...] = ANY_VERSION) -> Policy:
-    """The policy that an entry holds.
+    """The policy in an entry.
 
-    :param where: ``file:line`` for the message.
-    :param version: of the Postfix that will read it.
-    :raises GrammarError: if Postfix would take the entry for wrong.
+    :param where: ``file:line`` for errors.
+    :param version: the version of the Postfix that will read the entry.
+    :raises GrammarError: if Postfix would treat the entry as invalid.
     """
     subject = where or f"the policy of {nexthop}"
     words = _words(value, subject, version)
@@ -197,7 +206,9 @@ def parse(nexthop: str, value: str, where: str = "", version: tuple[int, ...] = 
         raise GrammarError("reading", subject, "the entry has no level")
     level = words[0].lower()
     if level not in LEVELS:
-        raise GrammarError("reading", subject, f"there is no level {words[0]!r}", f"The levels are {', '.join(LEVELS)}")
+        raise GrammarError(
+            "reading", subject, f"{words[0]!r} is not a valid level", f"The levels are {', '.join(LEVELS)}"
+        )
     single: dict[str, str | bool] = {}
     repeated: dict[str, list[str]] = {"match": [], "tafile": []}
     plugin = []
@@ -208,8 +219,8 @@ def parse(nexthop: str, value: str, where: str = "", version: tuple[int, ...] = 
             raise GrammarError(
                 "reading",
                 subject,
-                f"{word!r} is no attribute",
-                "Attributes are written name=value, without blanks and without comments",
+                f"{word!r} is not a valid attribute",
+                "Write attributes as name=value, without blanks and without comments",
             )
         if not text and name not in ("exclude", "protocols"):
             raise GrammarError("reading", subject, f"the attribute {name} has no value")
@@ -217,25 +228,27 @@ def parse(nexthop: str, value: str, where: str = "", version: tuple[int, ...] = 
             repeated[name] += _separated(name, level, text)
         elif name in BOOLEANS:
             if text.lower() not in ("yes", "no"):
-                raise GrammarError("reading", subject, f"{name} is {text!r}", "It is yes or no")
+                raise GrammarError("reading", subject, f"{name} is {text!r}", "Write yes or no")
             single[name] = text.lower() == "yes"
-        elif name in _OF_PLUGINS:
+        elif name in _PLUGIN_ATTRIBUTES:
             plugin.append((name, text))
         elif name not in ATTRIBUTES:
             raise GrammarError(
-                "reading", subject, f"there is no attribute {name!r}", f"The attributes are {', '.join(ATTRIBUTES)}"
+                "reading", subject, f"{name!r} is not a valid attribute", f"The attributes are {', '.join(ATTRIBUTES)}"
             )
         elif name in single:
-            raise GrammarError("reading", subject, f"the attribute {name} is there twice", "Postfix allows it once")
+            raise GrammarError("reading", subject, f"the attribute {name} occurs twice", "Write it once")
         else:
             single[name] = text
     if repeated["match"] and level not in PINNED + _NAMED:
         raise GrammarError(
-            "reading", subject, f"Postfix has no use for match at level {level} and takes the whole entry for wrong"
+            "reading", subject, f"Postfix does not support match at level {level} and treats the whole entry as invalid"
         )
     if repeated["tafile"] and level not in _NAMED:
         raise GrammarError(
-            "reading", subject, f"Postfix has no use for tafile at level {level} and takes the whole entry for wrong"
+            "reading",
+            subject,
+            f"Postfix does not support tafile at level {level} and treats the whole entry as invalid",
         )
     return Policy(
         nexthop=nexthop,
@@ -266,7 +279,7 @@ def _separated(name: str, level: str, text: str) -> list[str]:
 
 
 def _words(value: str, subject: str, version: tuple[int, ...]) -> list[str]:
-    """The words of an entry: blanks and commas separate, braces hold together."""
+    """The words of an entry, which are separated by blanks and commas. Text in braces is one word."""
     words = []
     rest = value.strip(_SPACES)
     while rest:
@@ -274,7 +287,7 @@ def _words(value: str, subject: str, version: tuple[int, ...]) -> list[str]:
             raise GrammarError(
                 "reading",
                 subject,
-                f"braces need Postfix {_dotted(BRACES_SINCE)}, this is {_dotted(version)}",
+                f"braces require Postfix {_dotted(BRACES_SINCE)}; this is {_dotted(version)}",
                 "Write name=value",
             )
         if rest.startswith("{"):
@@ -284,7 +297,7 @@ def _words(value: str, subject: str, version: tuple[int, ...]) -> list[str]:
             words.append(rest[1:end].strip(_SPACES))
             rest = rest[end + 1 :]
             if rest and rest[0] not in _SPACES:
-                raise GrammarError("reading", subject, "there is text right behind a closing brace")
+                raise GrammarError("reading", subject, "there is text directly after a closing brace")
         else:
             word = re.split(f"[{_SPACES}]", rest, maxsplit=1)[0]
             words.append(word)

@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lists of TLS protocols as Postfix reads them, in the form that a given version knows. Private to mailops.postfix.
-Pure.
+"""Lists of TLS protocols, and their form for a given Postfix version. Private to mailops.postfix. Pure.
 
-A list holds names (an allow-list), ``!name`` (exclusions) and, since Postfix 3.6, the bounds ``>=name`` and
-``<=name``; Postfix checks none of it before a TLS session starts (src/tls/tls_misc.c, tls_proto_mask_lims()).
+A list contains names (an allow-list), ``!name`` (exclusions) and, since Postfix 3.6, the bounds ``>=name`` and
+``<=name``. Postfix does not check a list before a TLS session starts (src/tls/tls_misc.c, tls_proto_mask_lims()).
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from dataclasses import dataclass
 from .._errors import DeclarationError
 
 PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-"""All protocols that Postfix has a name for, from old to new."""
+"""All protocols that Postfix has a name for, from the oldest to the newest."""
 
 BOUNDS_SINCE = (3, 6)
-"""The first Postfix that reads ``>=`` and ``<=``; older ones abort each TLS session with such a list."""
+"""The first Postfix that supports ``>=`` and ``<=``. Older versions abort every TLS session with such a list."""
 
 _NAMES = {name.lower(): name for name in PROTOCOLS}
 _NUMBERS = {0x0002: "SSLv2", 0x0300: "SSLv3", 0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
@@ -31,17 +30,17 @@ _NUMBER = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{4})")
 
 @dataclass(frozen=True)
 class Protocols:
-    """What a list of protocols says."""
+    """A parsed list of protocols."""
 
     include: tuple[str, ...] = ()
-    """Names without a sign: if there are any, nothing else is allowed."""
+    """Names without a sign. If there are any, no other protocol is allowed."""
     exclude: tuple[str, ...] = ()
     floor: str | None = None
     ceiling: str | None = None
 
     @property
     def enabled(self) -> tuple[str, ...]:
-        """The protocols that are left, from old to new."""
+        """The allowed protocols, from the oldest to the newest."""
         low = PROTOCOLS.index(self.floor) if self.floor else 0
         high = PROTOCOLS.index(self.ceiling) if self.ceiling else len(PROTOCOLS) - 1
         return tuple(
@@ -52,7 +51,7 @@ class Protocols:
 
     @property
     def lost_by_allow_list(self) -> tuple[str, ...]:
-        """Newer protocols that are off only because they are not listed: ``TLSv1.2`` switches off TLSv1.3."""
+        """Newer protocols that are disabled only because they are not listed: ``TLSv1.2`` disables TLSv1.3."""
         if not self.include:
             return ()
         newest = max(PROTOCOLS.index(name) for name in self.include)
@@ -61,9 +60,9 @@ class Protocols:
 
 
 def parse_protocols(value: str) -> Protocols:
-    """Read a list of protocols in any of Postfix's notations; an empty list allows all.
+    """A list of protocols in any of Postfix's notations. An empty list allows all.
 
-    :raises DeclarationError: if an element names no protocol, or if nothing is left.
+    :raises DeclarationError: if an element is not a valid protocol, or if no protocol is allowed.
     """
     include = []
     exclude = []
@@ -80,18 +79,21 @@ def parse_protocols(value: str) -> Protocols:
     result = Protocols(tuple(include), tuple(exclude), floor, ceiling)
     if not result.enabled:
         raise DeclarationError(
-            "reading the protocols", repr(value), "they exclude every protocol", "Leave at least one, as in >=TLSv1.2"
+            "reading the protocols",
+            repr(value),
+            "they exclude every protocol",
+            "Allow at least one, for example >=TLSv1.2",
         )
     return result
 
 
 def protocols_for(version: tuple[int, ...], value: str, separator: str) -> str:
-    """A list of protocols as a version of Postfix reads it.
+    """A list of protocols in the notation of a Postfix version.
 
-    :param version: of the installed Postfix.
+    :param version: the version of the installed Postfix.
     :param value: the declared list, in any notation; ``>=`` and ``<=`` become exclusions before Postfix 3.6.
-    :param separator: what goes between the elements: ``", "`` in main.cf, ``":"`` in a policy table.
-    :raises DeclarationError: if an element names no protocol, or if nothing is left.
+    :param separator: the text between the elements: ``", "`` in main.cf, ``":"`` in a policy table.
+    :raises DeclarationError: if an element is not a valid protocol, or if no protocol is allowed.
     """
     protocols = parse_protocols(value)
     if version >= BOUNDS_SINCE or (protocols.floor is None and protocols.ceiling is None):
@@ -102,21 +104,18 @@ def protocols_for(version: tuple[int, ...], value: str, separator: str) -> str:
 
 
 def has_bounds(name: str, value: str) -> bool:
-    """Whether a parameter is set to TLS protocols with a bound, such as ``>=TLSv1.2``, as far as it can be told here.
-
-    :param name: any parameter.
-    """
+    """Whether a parameter is set to TLS protocols with a bound, such as ``>=TLSv1.2``. A value with ``$`` is not expanded."""
     return "$" not in value and bool(re.search("[<>]=", value) and _PARAMETER.search(name))
 
 
 def for_version(value: str, version: tuple[int, ...]) -> str:
-    """TLS protocols as this version knows them: ``>=TLSv1.2`` becomes exclusions before Postfix 3.6."""
+    """The value of a protocols parameter in the notation of a version; unchanged if it is invalid."""
     if version >= BOUNDS_SINCE:
         return value
     try:
         return protocols_for(version, value, ", ")
     except DeclarationError:
-        return value  # the checks say what is wrong with it
+        return value  # the checks report the error
 
 
 def _elements(value: str) -> list[str]:
@@ -144,8 +143,8 @@ def _unknown(value: str, name: str) -> DeclarationError:
     return DeclarationError(
         "reading the protocols",
         repr(value),
-        f"{name!r} names no protocol",
-        f"The names are {', '.join(PROTOCOLS)}; write >=TLSv1.2, say",
+        f"{name!r} is not a valid protocol",
+        f"The protocols are {', '.join(PROTOCOLS)}; write, for example, >=TLSv1.2",
     )
 
 

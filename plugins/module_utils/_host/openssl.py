@@ -17,8 +17,9 @@ from typing import NoReturn, Sequence
 
 from .._errors import DeclarationError, HostError
 from .._plan.plan import Attributes
-from .._x509 import certificate
-from .._x509.certificate import Block, Certificate, PemError
+from .._x509 import certificate, pem
+from .._x509.certificate import Certificate
+from .._x509.pem import Block, PemError
 from .instance import Instance
 
 SYSTEM_BUNDLES = (
@@ -65,22 +66,22 @@ def outline(instance: Instance, path: str) -> list[Block] | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         refuse_file(path, "it is not a file", "Name a PEM file")
-    return certificate.blocks(instance.run("sed", "-n", *certificate.OUTLINE_SCRIPT, path).stdout)
+    return pem.blocks(instance.run("sed", "-n", *pem.OUTLINE_SCRIPT, path).stdout)
 
 
 def read_certificates(text: bytes, path: str) -> list[bytes]:
-    return certificates_of(certificate.blocks(text), path)
+    return decode_certificates(pem.blocks(text), path)
 
 
-def certificates_of(blocks: Sequence[Block], path: str) -> list[bytes]:
+def decode_certificates(blocks: Sequence[Block], path: str) -> list[bytes]:
     try:
-        return certificate.certificates_of(blocks)
+        return pem.certificates_of(blocks)
     except PemError as error:
         refuse_file(path, error.cause, error.remedy)
 
 
 def examine(instance: Instance, der: bytes, path: str = "") -> Certificate:
-    done = instance.run("openssl", "x509", *certificate.X509_ARGUMENTS, stdin=certificate.to_pem(der), check=False)
+    done = instance.run("openssl", "x509", *certificate.X509_ARGUMENTS, stdin=pem.to_pem(der), check=False)
     if done.returncode != 0:
         raise HostError(
             "reading",
@@ -95,7 +96,7 @@ def read_chain(instance: Instance, path: str, remedy: str) -> list[Certificate]:
     blocks = outline(instance, path)
     if blocks is None:
         refuse_file(path, "there is no such file", remedy)
-    return [examine(instance, der, path) for der in certificates_of(blocks, path)]
+    return [examine(instance, der, path) for der in decode_certificates(blocks, path)]
 
 
 def read_key(instance: Instance, path: str, remedy: str) -> bytes:
@@ -125,7 +126,7 @@ def read_key(instance: Instance, path: str, remedy: str) -> bytes:
 
 def public_half(instance: Instance, path: str) -> bytes | None:
     done = instance.run("openssl", "pkey", "-in", path, *NO_PASSPHRASE, "-pubout", check=False)
-    return certificate.public_key(done.stdout) if done.returncode == 0 else None
+    return pem.public_key(done.stdout) if done.returncode == 0 else None
 
 
 def attributes(mode: int) -> Attributes:

@@ -162,7 +162,7 @@ def _lookup(resolver: Router, hop: Hop) -> Optional[Tuple[str, str, str]]:
 def keys(nexthop: str) -> Iterator[str]:
     """What is looked up for a next hop: itself, and for a bare domain its parents."""
     yield nexthop
-    if tls_policy.is_hostname(nexthop):
+    if tls_policy.is_postfix_hostname(nexthop):
         labels = nexthop.split(".")
         for index in range(1, len(labels)):
             yield "." + ".".join(labels[index:])

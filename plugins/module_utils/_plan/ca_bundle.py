@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a declaration to a plan: the CAs that smtp(8) trusts. Private to mailops.postfix.
+"""Plans for the CAs that smtp(8) trusts. Private to mailops.postfix.
 
-A CAfile is read before smtp(8) enters its chroot; a CApath is looked up inside, for each handshake. What Debian copies into
-the chroot at a start it finds through CApath: what is put there by this plan is the same, file by file.
+smtp(8) reads smtp_tls_CAfile before it enters its chroot; it reads smtp_tls_CApath inside the chroot, at each handshake. Debian's start
+script copies the directory that smtp_tls_CApath names into the chroot. This plan puts the same files there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .._errors import DeclarationError, HostError
 from .._formats import master_cf
 from .._host import openssl
 from .._host.instance import Instance
-from .._x509 import certificate
+from .._x509 import certificate, pem
 from .plan import Change, Plan, Renewal, RenewalKind
 
 CA_BUNDLE: Mapping[str, Any] = {
@@ -31,27 +31,32 @@ CA_BUNDLE: Mapping[str, Any] = {
         "update_hook": {"type": "bool"},
     }
 }
-"""What the module ca_bundle takes, as arguments of AnsibleModule."""
+"""The options of the module ca_bundle, as arguments of AnsibleModule."""
 
 _DEFAULT_PATH = {"file": "tls/ca-certificates.pem", "directory": "tls/ca-certificates"}
 _HEADER = "Written by Ansible (mailops.postfix.ca_bundle); changes made here are lost."
 _CLIENTS = ("smtp", "lmtp")
 
-# Files of a directory that this plan may have made: a certificate by its fingerprint, and by the hash of its subject.
+# The names of the files that this plan writes into a directory: the fingerprint of a certificate, and the hash of its subject.
 _HASH = re.compile(r"[0-9a-f]{8}\.\d+")
 _OURS = re.compile(rf"[0-9a-f]{{16}}\.pem|{_HASH.pattern}")
 
 
-def ca_bundle(instance: Instance, options: Mapping[str, Any], future: Instance | None = None) -> Plan:
-    """The CAs that smtp(8) trusts. Options and result: those of the module.
+def ca_bundle(instance: Instance, options: Mapping[str, Any], staged: Instance | None = None) -> Plan:
+    """The plan for the CAs that smtp(8) trusts. Options and result: those of the module ca_bundle.
 
-    :param future: the instance as the same transaction leaves it, where that may change which services run chrooted.
+    :param staged: the instance with the master.cf of the same transaction, which may change which services run chrooted.
+    :raises DeclarationError: if a file in ``extra`` has no CA certificate, or ``path`` is not a path to write to.
+    :raises HostError: if the system has no CA file.
     """
     extra = [instance.path(path) for path in options["extra"] or []]
     form = options.get("form") or "file"
     if not options["system"] and not extra:
         raise DeclarationError(
-            "managing CAs", "ca_bundle", "system: false and no extra: nothing would be trusted", "List CAs in extra"
+            "managing CAs",
+            "ca_bundle",
+            "system is false and extra is empty: smtp(8) would trust no CA",
+            "List CAs in extra, or set system: true",
         )
     plan = Plan()
     ders: dict[bytes, None] = {}
@@ -62,14 +67,14 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any], future: Instance |
             raise HostError(
                 "looking for",
                 "the system's CAs",
-                "none of " + ", ".join(openssl.SYSTEM_BUNDLES) + " is there",
-                "Install ca-certificates",
+                "none of these files exists: " + ", ".join(openssl.SYSTEM_BUNDLES),
+                "Install the package ca-certificates",
             )
         ders.update(dict.fromkeys(openssl.read_certificates(instance.read(system) or b"", system)))
     for path in extra:
         ders.update(dict.fromkeys(_extra_cas(instance, path, plan)))
 
-    services = _clients(future or instance)
+    services = _clients(staged or instance)
     if system is not None and not extra and not options["path"] and form == "file":
         path = system
     else:
@@ -103,7 +108,7 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any], future: Instance |
 
 
 def _clients(instance: Instance) -> dict[str, bool]:
-    """The services of master.cf that are clients, and whether each is chrooted."""
+    """The services of master.cf that run smtp(8) or lmtp(8), and whether each runs chrooted."""
     return {
         service.key: instance.chrooted(service.key)
         for service in master_cf.master_entries(instance.master_cf, instance.path("master.cf"))
@@ -114,14 +119,14 @@ def _clients(instance: Instance) -> dict[str, bool]:
 def _refuse_path(path: str, others: Sequence[str]) -> None:
     if os.path.realpath(path) in [os.path.realpath(other) for other in others]:
         openssl.refuse_file(
-            path, "path is the system's own file, or one of extra", "Give path a name of its own, or leave it out"
+            path, "path is a file or directory of the system, or of extra", "Set path to another path, or remove it"
         )
 
 
 def _file(instance: Instance, path: str, ders: Sequence[bytes]) -> Change:
-    text = certificate.bundle_text(_HEADER, ders)
+    text = pem.bundle_text(_HEADER, ders)
     before = instance.read(path)
-    shown = (certificate.listing(before or b""), certificate.listing(text))
+    shown = (pem.listing(before or b""), pem.listing(text))
     return Change(path, text, before, attributes=openssl.attributes(0o644), shown=shown)
 
 
@@ -129,15 +134,13 @@ def _file(instance: Instance, path: str, ders: Sequence[bytes]) -> Change:
 
 
 def _hashed(instance: Instance, ders: Sequence[bytes]) -> dict[str, bytes]:
-    """The files of a CApath: each certificate by its fingerprint, and again by the hash that openssl looks for.
+    """The files of a directory for smtp_tls_CApath, by name: each certificate under its fingerprint and under the hash that OpenSSL looks up.
 
-    At a restart Debian fills the chroot with the former and links to them, or with the latter, by its release; so there only
-    the latter are looked at. Where others have links, these are files: they are the same to OpenSSL, and can be installed
-    like any other file.
+    At a restart Debian copies into the chroot the files under fingerprints and adds links with hashes, or copies the files under
+    hashes; that depends on its release. In the chroot this plan therefore considers only names with hashes. They are links in other
+    tools, and files here: OpenSSL treats both alike, and the transaction installs files.
     """
-    files = {
-        f"{certificate.fingerprint(der).replace(':', '').lower()[:16]}.pem": certificate.to_pem(der) for der in ders
-    }
+    files = {f"{pem.fingerprint(der).replace(':', '').lower()[:16]}.pem": pem.to_pem(der) for der in ders}
     with tempfile.TemporaryDirectory(prefix="postfix-ca-") as directory:
         for name, text in files.items():
             with open(os.path.join(directory, name), "wb") as file:
@@ -149,39 +152,46 @@ def _hashed(instance: Instance, ders: Sequence[bytes]) -> dict[str, bytes]:
 
 
 def _directory(instance: Instance, directory: str, files: Mapping[str, bytes], ours: re.Pattern[str]) -> list[Change]:
-    """Make these files, and remove those others whose names could be ours."""
+    """The changes that write these files into a directory, and remove other files whose names match a pattern.
+
+    :param ours: matches the names of the files that this plan writes.
+    """
     try:
         present = os.listdir(directory)
     except FileNotFoundError:
         present = []
     except OSError as error:
-        raise HostError("reading", directory, error.strerror or str(error), "Give path another name") from error
+        raise HostError("reading", directory, error.strerror or str(error), "Set path to another path") from error
     changes = []
     for name, text in files.items():
         path = os.path.join(directory, name)
         before = instance.read(path)
-        shown = (certificate.listing(before or b""), certificate.listing(text))
+        shown = (pem.listing(before or b""), pem.listing(text))
         changes.append(Change(path, text, before, attributes=openssl.attributes(0o644), shown=shown))
-    gone: dict[str, Change] = {}
+    removed: dict[str, Change] = {}
     for name in sorted(present):
         path = os.path.join(directory, name)
         if name in files or not ours.fullmatch(name):
             continue
         content, target = instance.read(path), os.path.realpath(path)
-        # Debian 11 has two links to each file in the chroot, the second by a hash that only old versions of OpenSSL look for. What leads
-        # nowhere makes nobody trusted, and what is elsewhere is not ours to remove.
-        elsewhere = os.path.dirname(target) != os.path.realpath(directory)
-        if os.path.islink(path) and (content is None or content in files.values() or elsewhere):
+        # Debian 11 has two links to each file in the chroot, the second with a hash that only old versions of OpenSSL look up. A broken link
+        # makes OpenSSL trust no CA, and a file in another directory was not written by this plan.
+        leads_out = os.path.dirname(target) != os.path.realpath(directory)
+        if os.path.islink(path) and (content is None or content in files.values() or leads_out):
             continue
-        gone[target] = Change(target, None, content or b"", shown=("(a CA of before)\n", ""))
-    changes += gone.values()
+        removed[target] = Change(target, None, content or b"", shown=("(a CA that is no longer trusted)\n", ""))
+    changes += removed.values()
     return changes
 
 
-# Site CAs
+# CAs in extra
 
 
 def _extra_cas(instance: Instance, path: str, plan: Plan) -> list[bytes]:
+    """The certificates in a file, in DER form; adds warnings to the plan.
+
+    :raises DeclarationError: if the file does not exist, or holds a private key or no certificate.
+    """
     blocks = openssl.outline(instance, path)
     if blocks is None:
         openssl.refuse_file(
@@ -190,17 +200,17 @@ def _extra_cas(instance: Instance, path: str, plan: Plan) -> list[bytes]:
     if any(block.is_private_key for block in blocks):
         openssl.refuse_file(
             path,
-            "it holds a private key; this file would be readable to all",
-            "Give a file with the CA's certificate only",
+            "it holds a private key, which the CA bundle would make readable to all users",
+            "List a file with the CA's certificate only",
         )
-    ders = openssl.certificates_of(blocks, path)
+    ders = openssl.decode_certificates(blocks, path)
     for der in ders:
         item = openssl.examine(instance, der, path)
         problem = certificate.validity_problem(item, openssl.now())
         if problem:
-            plan.warnings.append(f"{path}: {item.subject}: {problem}; nothing that it issued is trusted")
+            plan.warnings.append(f"{path}: {item.subject}: {problem}; certificates that it issued are not trusted")
         if not item.self_issued and not item.authority:
             plan.warnings.append(
-                f"{path}: {item.subject} is neither a CA's certificate nor self-signed: it makes no peer trusted"
+                f"{path}: {item.subject} is neither a CA's certificate nor self-signed: OpenSSL does not trust it"
             )
     return ders

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a declaration to a plan: certificates. Private to mailops.postfix.
+"""Plans for certificates. Private to mailops.postfix.
 
-A private key is handled by openssl alone: it is never read into this process, and only its public half is compared.
+Only openssl reads private keys: this process never does. It compares public keys.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import acme_layout
 from .._x509 import certificate as certificate_x509
-from .._x509.certificate import Certificate, PemError
+from .._x509.certificate import Certificate
+from .._x509.pem import PemError
 from . import chain_file as chain_file_plan
 from . import self_signed, sni
 from .chain_file import Deployment
 from .plan import Attributes, Change, Plan, Renewal, RenewalKind, strongest
 
 WARN_BELOW = 0.3
-"""The fraction of the life of a certificate. ACME clients renew when a third of it is left."""
+"""The fraction of a certificate's lifetime below which a warning is given. ACME clients renew when a third of it is left."""
 
 CERTIFICATE: Mapping[str, Any] = {
     "argument_spec": {
@@ -59,43 +60,43 @@ CERTIFICATE: Mapping[str, Any] = {
     },
     "required_if": [["provider", "files", ["certificate", "private_key"]]],
 }
-"""What the module certificate takes, as arguments of AnsibleModule."""
+"""The options of the module certificate, as arguments of AnsibleModule."""
 
 
 def certificate(instance: Instance, options: Mapping[str, Any]) -> Plan:
-    """Make sure that a certificate can be served, and say how.
+    """The plan that lets Postfix serve one certificate. Options and result: those of the module certificate.
 
-    :raises DeclarationError: if Postfix, or its peers, would not accept the files.
+    :raises DeclarationError: if Postfix or its peers would not accept the files.
     """
     return certificates(instance, [options])[0]
 
 
 def certificates(instance: Instance, declared: Sequence[Mapping[str, Any]]) -> list[Plan]:
-    """The plans for several certificates that go into service together; options and result as for one."""
+    """The plans for several certificates that are installed together. Options and results: as for :func:`certificate`."""
     deployments = [_deployment(instance, options) for options in declared]
     _join_sni(instance, deployments)
     return [deployment.plan for deployment in deployments]
 
 
 def renewed(instance: Instance, options: Mapping[str, Any]) -> Deployment:
-    """How one certificate is deployed when it has been renewed."""
+    """The deployment of one certificate after its renewal."""
     deployment = _deployment(instance, options)
     _join_sni(instance, [deployment])
     return deployment
 
 
 def source(instance: Instance, options: Mapping[str, Any]) -> str:
-    """The file whose replacement is a renewal."""
+    """The path of the certificate file that its provider replaces at a renewal."""
     return _PROVIDERS[options["provider"]](instance, options["name"], options).certificate
 
 
 def served_file(instance: Instance, options: Mapping[str, Any]) -> str:
-    """The file whose first certificate Postfix serves."""
+    """The path of the file whose first certificate Postfix serves."""
     return chain_file_plan.chain_file(instance, options) or source(instance, options)
 
 
 def server_names(instance: Instance, options: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The server names for which a certificate is served, without whole domains, each with all its files."""
+    """The server names for which a certificate is served, without names of the form ``.domain``, each with all its files."""
     own = served_file(instance, options)
     names = sni.files_by_name(instance, _sni_table(instance, options))
     return {name: files for name, files in names.items() if own in files and not name.startswith(".")}
@@ -106,7 +107,7 @@ def _sni_table(instance: Instance, options: Mapping[str, Any]) -> str:
 
 
 def _join_sni(instance: Instance, deployments: Sequence[Deployment]) -> None:
-    """Add the table of server names, one for all, to the last of the plans whose certificates stand in it."""
+    """Add the table of server names to the last of the plans whose certificates it lists. All certificates share one table."""
     entries = []
     tables: dict[str, None] = {}
     last = None
@@ -154,18 +155,27 @@ def _checked_deployment(instance: Instance, options: Mapping[str, Any]) -> Deplo
     name = options["name"]
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise DeclarationError(
-            "managing certificate", repr(name), "this is no certificate name", "Use letters, digits, '.', '-' and '_'"
+            "managing certificate",
+            repr(name),
+            "this is not a valid certificate name",
+            "Use letters, digits, '.', '-' and '_', and begin with a letter, a digit or '_'",
         )
     for option in ("warn_below", "renew_below"):
         if not 0 <= options.get(option, 0) < 1:
             raise DeclarationError(
-                "managing certificate", name, f"{option}: it is a fraction of the certificate's life", "Write 0.3, say"
+                "managing certificate",
+                name,
+                f"{option}: {options[option]} is not a valid fraction of the certificate's lifetime",
+                "Write a number from 0 to below 1, such as 0.3",
             )
     if options.get("sni_table") and not options.get("sni"):
-        raise DeclarationError("managing certificate", name, "sni_table without sni: true", "Set both, or neither")
+        raise DeclarationError("managing certificate", name, "sni_table requires sni: true", "Set both, or neither")
     if options.get("sni") and options["side"] == "client":
         raise DeclarationError(
-            "managing certificate", name, "sni: server names are for servers, side: client is none", "Leave sni out"
+            "managing certificate",
+            name,
+            "sni: only a server selects certificates by server name, and side is client",
+            "Remove sni, or set side: server or side: both",
         )
     if options["provider"] == "self_signed":
         return self_signed.self_signed(instance, name, options)
@@ -173,25 +183,26 @@ def _checked_deployment(instance: Instance, options: Mapping[str, Any]) -> Deplo
         raise DeclarationError(
             "managing certificate",
             name,
-            f"next_key: whoever renews it keeps the keys of a certificate of provider {options['provider']}",
-            "Pins hold as long as the key does (certbot: --reuse-key). To change it, obtain a second certificate under "
-            "another name, have its key pinned as well, and then serve that one",
+            f"next_key: provider {options['provider']} manages the keys of its certificates itself",
+            "Pins stay valid as long as the key does (certbot: --reuse-key). To replace the key, obtain a second certificate "
+            "under another name, have peers pin its key as well, and then serve that certificate",
         )
     return _provided(instance, _PROVIDERS[options["provider"]](instance, name, options), options)
 
 
-# Certificates that come from elsewhere
+# Certificates of ACME clients, and from files
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a provider keeps its files, and what to do if they are not there."""
+    """Where a provider keeps the files of a certificate."""
 
     private_key: str
     certificate: str
     remedy: str
+    """What to do if a file does not exist."""
     verify: str
-    """What ``verify: auto`` means for it."""
+    """The value of ``verify`` that ``auto`` means."""
 
 
 def _acme(instance: Instance, name: str, options: Mapping[str, Any]) -> Source:
@@ -205,7 +216,7 @@ def _files(instance: Instance, name: str, options: Mapping[str, Any]) -> Source:
     return Source(
         private_key=instance.path(options["private_key"]),
         certificate=instance.path(options["certificate"]),
-        remedy="Put the file there first, or correct the path",
+        remedy="Copy the file to this host first, or correct the path",
         verify="consistent",
     )
 
@@ -225,7 +236,7 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
         openssl.refuse_file(
             source.private_key,
             f"this private key does not belong to the first certificate in {source.certificate} ({leaf.subject})",
-            "The key and the leaf certificate must be from the same request, and the leaf must come first in its file",
+            "Use the key of the leaf certificate, and write the leaf certificate first in its file",
         )
     problem = certificate_x509.order_problem(chain)
     if problem:
@@ -239,7 +250,7 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
     for intermediate in chain[1:]:
         problem = certificate_x509.validity_problem(intermediate, now)
         if problem:
-            plan.warnings.append(f"{source.certificate}: {intermediate.subject}, which stands in the chain: {problem}")
+            plan.warnings.append(f"{source.certificate}: the chain contains {intermediate.subject}: {problem}")
     _check_names(source.certificate, leaf, options["hostnames"] or [])
     chain_file = chain_file_plan.chain_file(instance, options)
     protection = _protection(source.private_key, chain_file is not None, plan)
@@ -251,7 +262,7 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
     if remaining < options.get("warn_below", WARN_BELOW):
         plan.warnings.append(
             f"{source.certificate}: the certificate expires on {certificate_x509.iso8601(leaf.not_after)}, "
-            f"{remaining:.0%} of its life is left: does its renewal work?"
+            f"{remaining:.0%} of its lifetime is left. Check that it is renewed"
         )
     staged: dict[str, str] = {}
     if chain_file is None:
@@ -260,7 +271,9 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
     else:
         if os.path.realpath(chain_file) in (os.path.realpath(source.private_key), os.path.realpath(source.certificate)):
             openssl.refuse_file(
-                chain_file, "chain_file is one of the files that it is made from", "Give chain_file a path of its own"
+                chain_file,
+                "chain_file is also the file of the key or the certificate",
+                "Set chain_file to another path",
             )
         files = [chain_file]
         paths = {"chain_file": chain_file, "certificate": source.certificate, "private_key": source.private_key}
@@ -271,7 +284,9 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
             instance.run("openssl", "pkey", "-in", source.private_key, *openssl.NO_PASSPHRASE, "-out", path)
             chain_file_plan.append(path, ders)
             if openssl.public_half(instance, path) != leaf.public_key:
-                raise HostError("writing", chain_file, f"{source.private_key} was replaced meanwhile", "Run again")
+                raise HostError(
+                    "writing", chain_file, f"{source.private_key} was replaced during this run", "Run the task again"
+                )
 
         plan.changes.append(chain_file_plan.secret_file(chain_file, make, _stale(instance, chain_file, chain)))
         plan.requires = "reload" if plan.changes[0].rewrites else "none"
@@ -282,12 +297,13 @@ def _provided(instance: Instance, source: Source, options: Mapping[str, Any]) ->
         "parameters": chain_file_plan.parameters(options, files),
         "files": paths,
     }
-    ders_wanted = [item.der for item in chain]
-    return Deployment(options, plan, chain_file, source.certificate, leaf.names, ders_wanted, key, staged)
+    return Deployment(
+        options, plan, chain_file, source.certificate, leaf.names, [item.der for item in chain], key, staged
+    )
 
 
 def _stale(instance: Instance, chain_file: str, chain: Sequence[Certificate]) -> str:
-    """Why an existing chain file is not the one that is wanted; empty if it is."""
+    """Why the chain file must be written; empty if it holds this key and these certificates."""
     blocks = openssl.outline(instance, chain_file)
     if blocks is None:
         return "missing"
@@ -305,9 +321,10 @@ def _stale(instance: Instance, chain_file: str, chain: Sequence[Certificate]) ->
 
 
 def _protection(path: str, copied: bool, plan: Plan) -> list[Change]:
-    """What keeps others from a private key.
+    """The change that denies other users access to a private key, if there is one to make.
 
-    :param copied: whether Postfix gets a copy of its own.
+    :param copied: whether Postfix uses a copy of the key in a chain file.
+    :raises DeclarationError: if another user owns the key, and Postfix does not use a copy.
     """
     status = openssl.status(path)
     if status is None:
@@ -316,25 +333,27 @@ def _protection(path: str, copied: bool, plan: Plan) -> list[Change]:
     if status.st_uid not in (0, os.geteuid()) and not copied:
         openssl.refuse_file(
             path,
-            f"the private key is not root's but user {status.st_uid}'s, who can replace it",
-            f"Set chain_file, so that Postfix has a copy that was checked, or: chown root {path}",
+            f"user {status.st_uid} owns the private key and can replace it",
+            f"Set chain_file, so that Postfix uses a copy that this module has checked, or run: chown root {path}",
         )
     group = _group_name(status.st_gid)
     wanted = mode & (0o740 if group == "ssl-cert" else 0o700)
     if wanted & 0o040:
         plan.warnings.append(
-            f"{path}: members of the group ssl-cert can read this private key; Postfix does not need that (chmod 0600)"
+            f"{path}: members of the group ssl-cert can read this private key. Postfix does not need this; "
+            f"to deny it, run: chmod 0600 {path}"
         )
     if wanted == mode:
         return []
     plan.warnings.append(
-        f"{path}: others than root could get at this private key (mode {mode:04o}, now {wanted:04o}); whoever has read it still has it"
+        f"{path}: users other than root had access to this private key (mode {mode:04o}, now {wanted:04o}). "
+        "If one of them may have read it, replace the key"
     )
-    return [Change(path, _kept, b"", attributes=Attributes(mode=wanted), secret=True)]
+    return [Change(path, _content_stays, b"", attributes=Attributes(mode=wanted), secret=True)]
 
 
-def _kept(temporary: str) -> None:
-    """What keeps its content is not made."""
+def _content_stays(temporary: str) -> None:
+    """Marks a change of attributes alone: the transaction does not write the file."""
     raise AssertionError(temporary)
 
 
@@ -346,10 +365,14 @@ def _group_name(gid: int) -> str:
 
 
 def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
-    """openssl's own judgement on the chain in a file."""
+    """Verify the chain in a file with ``openssl verify``.
+
+    :raises DeclarationError: if it fails.
+    """
     command: list[str] = ["openssl", "verify"]
     if options["side"] != "client":
-        # A client certificate without the clientAuth purpose still relays by fingerprint; a server's must be one.
+        # A server that knows a client certificate by its fingerprint accepts it without the clientAuth purpose.
+        # A server certificate needs serverAuth.
         command += ["-purpose", "sslserver"]
     ca_file = options["ca_file"]
     if ca_file:
@@ -358,9 +381,9 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
             openssl.refuse_file(
                 ca_file,
                 "ca_file: there is no such file",
-                "Name a PEM file with the CA's certificate, or leave ca_file out",
+                "Set ca_file to a PEM file with the CA's certificate, or remove it",
             )
-        # Only these CAs. No option says so in every version: 3.0 and later need -no-CAstore, which 1.1.1 does not know.
+        # Trust only these CAs. OpenSSL 3.0 and later have the option -no-CAstore for this, but 1.1.1 does not know it.
         command = ["env", "SSL_CERT_DIR=/nonexistent", "SSL_CERT_FILE=/nonexistent", *command]
     trusted = ca_file or openssl.system_bundle(instance)
     if trusted:
@@ -370,8 +393,8 @@ def _verify(instance: Instance, path: str, options: Mapping[str, Any]) -> None:
         openssl.refuse_file(
             path,
             "openssl does not verify it: " + certificate_x509.verify_problem(done.stderr + b"\n" + done.stdout),
-            f"The file must hold the whole chain up to a CA in {trusted or 'the system CAs'}; "
-            "for a CA of your own set ca_file, or verify: consistent to do without",
+            f"The file must hold the whole chain up to a CA in {trusted or 'the system CAs'}. "
+            "For a CA of your own set ca_file; to skip this check set verify: consistent",
         )
 
 
@@ -381,5 +404,5 @@ def _check_names(path: str, leaf: Certificate, hostnames: Sequence[str]) -> None
         openssl.refuse_file(
             path,
             f"the certificate does not cover {', '.join(missing)}; its names are {', '.join(leaf.names) or 'none'}",
-            "Have it issued for these names too, or correct hostnames",
+            "Obtain a certificate for these names as well, or correct hostnames",
         )

@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import AbstractSet, Any, Callable, Iterator, Mapping
 
 from .._errors import DeclarationError, GrammarError, HostError
-from .._formats import compiled_table, file_modes, lookup_table_edit, macros, table_values
+from .._formats import compiled_table, file_modes, lookup_table_edit, macros
 from .._formats import lookup_table as lookup_table_format
 from .._formats.lines import to_bytes, to_text
 from .._host import stamp
@@ -138,7 +138,7 @@ def _editor(options: Mapping[str, Any]) -> Edit:
         declared = lookup_table_edit.declaration(entries, map_type, utf8)
         if only is not None or unique:
             values = None if only is None else frozenset(map(to_bytes, only))
-            gone = table_values.stale_entries(text, declared, map_type, utf8, values, unique)
+            gone = lookup_table_edit.stale_entries(text, declared, map_type, utf8, values, unique)
             declared = {**declared, **dict.fromkeys(gone)}
         return lookup_table_edit.edit_table(text, declared, map_type, exclusive, utf8, path)
 
@@ -259,11 +259,11 @@ def _plan(
     utf8 = _wants_utf8(instance)
     attributes = _attributes(options, path)
     secret = _is_secret(_status(path), attributes.mode)
-    seal = lookup_table_format.seal(path, map_type, utf8)
+    stamp = lookup_table_format.stamp_name(path, map_type, utf8)
     if text.after is None:
-        changes = [Change(path, _not_made, b"", attributes=attributes, secret=secret, seal=seal)]
+        changes = [Change(path, _not_made, b"", attributes=attributes, secret=secret, stamp=stamp)]
     else:
-        changes = [Change(path, text.after, text.before, attributes=attributes, secret=secret, seal=seal)]
+        changes = [Change(path, text.after, text.before, attributes=attributes, secret=secret, stamp=stamp)]
     if map_type in lookup_table_format.COMPILED:
         changes.append(_compiled(instance, path, map_type, text, attributes, utf8, secret))
     changes += _other_types(instance, path, map_type, text, attributes, secret, main_cf or {})
@@ -303,7 +303,7 @@ def _other_types(
         known = next((name for name in used if name in instance.map_types), "")
         if known and text.after is not None:
             compiled = _compiled(instance, path, known, text, attributes, _wants_utf8(instance), secret)
-            changes.append(replace(compiled, seal=""))
+            changes.append(replace(compiled, stamp=""))
     return changes
 
 
@@ -361,7 +361,9 @@ def choose_type(instance: Instance, declared: str) -> str:
     :raises HostError: if this Postfix does not have it.
     """
     available = instance.map_types
-    chosen = lookup_table_format.choose(declared, expanded_map("default_database_type", instance.parameters), available)
+    chosen = lookup_table_format.preferred_type(
+        declared, expanded_map("default_database_type", instance.parameters), available
+    )
     if chosen:
         return chosen
     has = ", ".join(name for name in lookup_table_format.MAP_TYPES if name in available)
@@ -437,7 +439,7 @@ def _is_sealed(path: str, map_type: str, utf8: bool) -> bool:
         [path, path + lookup_table_format.COMPILED[map_type]] if map_type in lookup_table_format.COMPILED else [path]
     )
     found = [status for status in map(_status, paths) if status is not None]
-    return len(found) == len(paths) and stamp.holds(lookup_table_format.seal(path, map_type, utf8), found)
+    return len(found) == len(paths) and stamp.holds(lookup_table_format.stamp_name(path, map_type, utf8), found)
 
 
 def _compiled(
@@ -459,7 +461,7 @@ def _compiled(
         _attributes_of_compiled(attributes, text_status, status),
         secret=True,
         not_before=text_status.st_mtime if text_status is not None and text.before == text.after else 0.0,
-        seal=lookup_table_format.seal(path, map_type, utf8),
+        stamp=lookup_table_format.stamp_name(path, map_type, utf8),
     )
 
 
@@ -516,7 +518,7 @@ def _held(instance: Instance, path: str, target: str, map_type: str, utf8: bool)
     if map_type == "cdb":
         return compiled_table.cdb_contents(instance.read(target) or b"", utf8)
     listed = instance.run("postmap", "-c", instance.config_directory, "-s", f"{map_type}:{path}", check=False)
-    return compiled_table.dumped(listed.stdout, utf8) if listed.returncode == 0 else None
+    return compiled_table.listed_contents(listed.stdout, utf8) if listed.returncode == 0 else None
 
 
 def _build(instance: Instance, path: str, map_type: str, text: bytes, temporary: str, secret: bool) -> None:

@@ -54,7 +54,7 @@ def planned_services(instance: Instance, declared: Sequence[Mapping[str, Any]]) 
     :param declared: services, as the module master_cf takes them.
     """
     before = instance.master_cf
-    merged = master_cf_spec.merged([master_cf_spec.service_specs(service) for service in declared])
+    merged = master_cf_spec.merged_specs([master_cf_spec.service_spec(service) for service in declared])
     if not merged:
         return Services(before)
     # Imported here, since most configurations declare none.

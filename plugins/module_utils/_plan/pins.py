@@ -10,11 +10,11 @@ from typing import Any, List, Mapping, Sequence, Tuple
 
 from .._errors import DeclarationError
 from .._formats import tls_policy
-from .._formats.fingerprints import mistake
+from .._formats.fingerprints import fingerprint_mistake
 from .._formats.lines import to_bytes
 from .._host import openssl
 from .._host.instance import Instance
-from .._x509 import certificate
+from .._x509 import pem as pem_x509
 
 PIN: Mapping[str, Any] = {
     "options": {
@@ -38,7 +38,7 @@ def pinned_fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], d
     result = []
     for pin in pins:
         if pin.get("fingerprint"):
-            mistaken = mistake(pin["fingerprint"], digest)
+            mistaken = fingerprint_mistake(pin["fingerprint"], digest)
             if mistaken:
                 raise DeclarationError("pinning", nexthop, *mistaken)
             result.append(tls_policy.normalized_fingerprint(pin["fingerprint"]))
@@ -52,24 +52,24 @@ def _of_pem(instance: Instance, pem: str, of: str, digest: str, nexthop: str) ->
     try:
         if any(block.is_private_key for block in found):
             cause, remedy = "it holds a private key", "Give the certificate, or the public key"
-            raise certificate.PemError(cause, f"{remedy}: a pin needs no more, and no private key should travel")
+            raise pem_x509.PemError(cause, f"{remedy}: a pin needs no more, and no private key should travel")
         key = next((block for block in found if block.label == "PUBLIC KEY"), None)
         if key is None or any(block.is_certificate for block in found):
-            leaf = certificate.certificates_of(found)[0]
-            return certificate.fingerprint(
+            leaf = pem_x509.certificates_of(found)[0]
+            return pem_x509.fingerprint(
                 leaf if of == "certificate" else openssl.examine(instance, leaf, where).public_key, digest
             )
         if of == "certificate":
-            raise certificate.PemError("it holds a public key, not a certificate", "Leave out of: certificate")
-        return certificate.fingerprint(key.der, digest)
-    except certificate.PemError as error:
+            raise pem_x509.PemError("it holds a public key, not a certificate", "Leave out of: certificate")
+        return pem_x509.fingerprint(key.der, digest)
+    except pem_x509.PemError as error:
         raise DeclarationError("pinning", nexthop, f"{where}: {error.cause}", error.remedy) from None
 
 
-def _blocks(instance: Instance, pem: str, nexthop: str) -> Tuple[str, List[certificate.Block]]:
+def _blocks(instance: Instance, pem: str, nexthop: str) -> Tuple[str, List[pem_x509.Block]]:
     """Where it comes from, and what is in it; a private key's content stays where it is."""
     if "-----BEGIN " in pem:
-        return "the text in pem", certificate.blocks(to_bytes(pem))
+        return "the text in pem", pem_x509.blocks(to_bytes(pem))
     path = instance.path(pem)
     outline = openssl.outline(instance, path)
     if outline is None:
@@ -81,4 +81,4 @@ def _blocks(instance: Instance, pem: str, nexthop: str) -> Tuple[str, List[certi
         )
     if any(block.is_private_key for block in outline) or not any(block.label == "PUBLIC KEY" for block in outline):
         return path, outline
-    return path, certificate.blocks(instance.read(path) or b"")
+    return path, pem_x509.blocks(instance.read(path) or b"")

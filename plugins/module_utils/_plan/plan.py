@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What planners produce and the transaction installs: the files to change, and what to tell the user. Private to mailops.postfix.
+"""Plans: the files to change, and the result for the user. Private to mailops.postfix.
 
-A plan only describes. It is installed by :mod:`_transaction.apply`, which is the only writer.
+Planners make plans. :mod:`_transaction.apply`, the only writer, installs them.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import pwd
 import stat
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Mapping
 
 from .._errors import HostError
 
 REQUIRES = ("none", "reload", "restart")
-"""What a running Postfix needs, from least to most."""
+"""What the running Postfix needs for a change to take effect, from least to most."""
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """Owner, group and mode of a file; None keeps an existing file's, and is root, root, 0644 for a new one."""
+    """Owner, group and mode of a file. None keeps those of an existing file; a new one gets root, root and 0644."""
 
-    owner: Optional[str] = None
-    group: Optional[str] = None
-    mode: Optional[int] = None
+    owner: str | None = None
+    group: str | None = None
+    mode: int | None = None
 
 
 def root_owned(mode: int) -> Attributes:
-    """The attributes of a file that belongs to root, or to the user who runs this where that is not root.
+    """The attributes of a file that root owns, or the user who runs this, if that is another user.
 
     :param mode: its permission bits.
     """
@@ -42,27 +42,27 @@ def root_owned(mode: int) -> Attributes:
 
 @dataclass(frozen=True)
 class Change:
-    """One file as it is and as it shall be."""
+    """One file: its current and its new content."""
 
     path: str
-    after: Union[bytes, None, Callable[[str], None]]
-    """New content; None if there shall be no file; or a function that writes, to the path it is given, what only a program can make
-    (a postmap database, an openssl key). The function is called when the plan is installed, never in check mode."""
-    before: Optional[bytes] = None
-    """The content at the time of planning; None if there is no file."""
+    after: bytes | None | Callable[[str], None]
+    """The new content; None removes the file. A function writes to the path that it is given what only a program can make, such as
+    a table of postmap(1) or a key of openssl(1). The transaction calls it when it installs the plan, never in check mode."""
+    before: bytes | None = None
+    """The current content; None if the file does not exist."""
     stale: str = ""
-    """Why a function must make the file anew (``missing``, ``older than its text``); empty if there is no need."""
+    """Why the function must write the file (``missing``, ``older than its text``); empty if it need not."""
     attributes: Attributes = Attributes()
     secret: bool = False
-    """Whether its content must never be shown."""
-    shown: Optional[Tuple[str, str]] = None
-    """What a diff shows as before and after in place of a content that nobody wants to read."""
+    """Whether the content must never be shown."""
+    shown: tuple[str, str] | None = None
+    """What a diff shows as before and after instead of a content that is hard to read."""
     not_before: float = 0.0
-    """A modification time that the new file must not be older than: that of the text, for a database."""
-    seal: str = ""
-    """A name that files share which are only ever installed together, so that :mod:`stamp` knows them again."""
+    """The least modification time of the new file: for a compiled table, that of its text."""
+    stamp: str = ""
+    """The name of the stamp (:mod:`_host.stamp`) that files share which are always installed together."""
     directory_mode: int = 0o755
-    """Mode of directories that must be made for it."""
+    """The mode of directories that the transaction creates for the file."""
 
     @property
     def rewrites(self) -> bool:
@@ -71,7 +71,7 @@ class Change:
 
 
 class RenewalKind(Enum):
-    """What a renewal concerns."""
+    """What is renewed; the value is the name of the directory of its specifications."""
 
     CERTIFICATE = "certificates"
     CA_BUNDLE = "ca-bundles"
@@ -79,45 +79,48 @@ class RenewalKind(Enum):
 
 @dataclass(frozen=True)
 class Renewal:
-    """What a plan makes of files that others renew: it must be planned again whenever they do."""
+    """A part of a plan that depends on files that ACME clients or the system renew. It must be planned again at each renewal."""
 
     kind: RenewalKind
     key: str
-    """What tells it from the others of its kind in this instance: the path of the chain file or bundle, or the certificate's name."""
+    """Identifies it within its kind and instance: the path of the chain file or of the CA bundle, or the name of the certificate."""
     options: Mapping[str, Any]
     """The options of the module that declared it."""
     copied: bool
-    """Whether Postfix reads a copy, and not the files of others themselves."""
-    result: Dict[str, Any] = field(default_factory=dict, compare=False)
-    """The part of the plan's result that tells of it."""
+    """Whether Postfix reads a copy instead of the renewed files."""
+    result: dict[str, Any] = field(default_factory=dict, compare=False)
+    """The part of the plan's result that is about it."""
 
 
 @dataclass
 class Plan:
-    """What shall change, and what to tell the user."""
+    """The changes of one run, and the result for the user."""
 
-    changes: List[Change] = field(default_factory=list)
-    """In the order in which they must be installed."""
-    result: Dict[str, Any] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    """In the order of their installation."""
+    result: dict[str, Any] = field(default_factory=dict)
     requires: str = "none"
-    """What Postfix needs if the plan changes anything: none, reload or restart."""
-    warnings: List[str] = field(default_factory=list)
-    afterwards: List[Tuple[str, ...]] = field(default_factory=list)
-    """Commands to run once it is installed. The files are in place then, so that a failure is a warning."""
-    renewals: List[Renewal] = field(default_factory=list)
+    """What the running Postfix needs if the plan changes anything: none, reload or restart."""
+    warnings: list[str] = field(default_factory=list)
+    afterwards: list[tuple[str, ...]] = field(default_factory=list)
+    """Commands to run after the installation. A failure is a warning, since the files are already in place."""
+    renewals: list[Renewal] = field(default_factory=list)
 
     def changes_something(self) -> bool:
-        """Whether a file gets other content or other attributes."""
+        """Whether the content or the attributes of a file change."""
         return any(change.rewrites or attribute_changes(change) for change in self.changes)
 
 
 def strongest(*requires: str) -> str:
-    """The one need that covers all."""
+    """The strongest of several values of ``requires``; ``none`` without values."""
     return max(requires, key=REQUIRES.index, default="none")
 
 
-def attribute_changes(change: Change) -> Dict[str, Tuple[str, str]]:
-    """Owner, group and mode of an existing file that differ from the wanted ones: ``{name: (old, new)}``."""
+def attribute_changes(change: Change) -> dict[str, tuple[str, str]]:
+    """The attributes of an existing file that differ from the declared ones: ``{name: (old, new)}``.
+
+    :raises HostError: if there is no such user or group, or the file cannot be read.
+    """
     if change.after is None:
         return {}
     wanted = change.attributes
@@ -140,14 +143,28 @@ def attribute_changes(change: Change) -> Dict[str, Tuple[str, str]]:
 
 
 def user_id(name: str, path: str) -> int:
+    """The numeric id of a user, who is given by name or number.
+
+    :param path: the file that the user is to own, for the error.
+    :raises HostError: if there is no such user.
+    """
     try:
         return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
     except KeyError:
-        raise HostError("setting the owner of", path, f"there is no user {name!r}", "Name an existing user") from None
+        raise HostError(
+            "setting the owner of", path, f"there is no user {name!r}", "Set owner to an existing user"
+        ) from None
 
 
 def group_id(name: str, path: str) -> int:
+    """The numeric id of a group, which is given by name or number.
+
+    :param path: the file that the group is for, for the error.
+    :raises HostError: if there is no such group.
+    """
     try:
         return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
     except KeyError:
-        raise HostError("setting the group of", path, f"there is no group {name!r}", "Name an existing group") from None
+        raise HostError(
+            "setting the group of", path, f"there is no group {name!r}", "Set group to an existing group"
+        ) from None

@@ -94,7 +94,7 @@ def plan(
     validate: bool = True,
     checks: Optional[Mapping[str, str]] = None,
     beside: PlannedTables = PlannedTables(),
-    alone: bool = True,
+    standalone: bool = True,
 ) -> Plan:
     """Both files.
 
@@ -102,7 +102,7 @@ def plan(
     :param validate: whether to judge the meaning of what is declared; what Postfix can't even read is refused in any case.
     :param checks: severities that the user has chosen.
     :param beside: tables that the same transaction makes.
-    :param alone: whether the rest of the configuration may come from other tasks.
+    :param standalone: whether the rest of the configuration may come from other tasks.
     """
     declared = _declared(instance, parameters)
     wanted, master_after = services.declared, services.master_cf
@@ -113,7 +113,7 @@ def plan(
 
         finding.severities(checks)
     with staged(instance, main_after, master_after) as future:
-        warnings = _judged(instance, future, declared, wanted, made, checks or {}, validate, alone)
+        warnings = _judged(instance, future, declared, wanted, made, checks or {}, validate, standalone)
         if validate and (beside.change or future is not instance):
             warnings += _judged_routes(instance, future, declared, wanted, beside, checks or {})
         requires = _requires(instance, future)
@@ -137,7 +137,7 @@ def _judged(
     made: FrozenSet[str],
     severities: Mapping[str, str],
     validate: bool,
-    alone: bool,
+    standalone: bool,
 ) -> List[str]:
     """Refuse what is wrong; return warnings.
 
@@ -160,7 +160,7 @@ def _judged(
     if future is instance:
         return [*missing, *judge.judge_dependencies(instance, declared, severities)]
     judge.must_be_readable(instance, future, declared)
-    return judge.judge_configuration(instance, future, declared, made, severities, alone) if validate else []
+    return judge.judge_configuration(instance, future, declared, made, severities, standalone) if validate else []
 
 
 def _judged_routes(

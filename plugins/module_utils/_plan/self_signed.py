@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a declaration to a plan: self-signed certificates. Private to mailops.postfix.
+"""Plans for self-signed certificates. Private to mailops.postfix.
 
-A private key is handled by openssl alone: it is never read into this process, and only its public half is compared.
+Only openssl reads private keys: this process never does. It compares public keys.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ from .._errors import DeclarationError, HostError
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import certificate as certificate_x509
-from .._x509.certificate import Certificate, PemError
+from .._x509 import pem
+from .._x509.certificate import Certificate
+from .._x509.pem import PemError
 from . import chain_file
 from .chain_file import Deployment
 from .plan import Change, Plan
 
 RENEW_BELOW = 0.33
-"""The fraction of its life below which a certificate is renewed."""
+"""The fraction of its lifetime below which a certificate is renewed."""
 
 CURVES = {256: "P-256", 384: "P-384", 521: "P-521"}
 DEFAULT_BITS = {"ecdsa": 256, "rsa": 2048}
 
-
 NEXT = ("keep", "prepare", "switch", "discard")
-"""What can be asked of the next key."""
+"""The values of the option next_key."""
 
 
 def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> Deployment:
-    """A key that is made here and never leaves, and a certificate that it signs itself, in one file.
+    """The deployment of a private key that is generated on the host, and of a certificate that it signs, in one chain file.
 
-    The next key, where there is one, waits with a certificate of its own in a file beside it.
+    The next key and its certificate are in a second file, whose name ends in ``.next``.
+
+    :raises DeclarationError: if the options contradict each other, or a file exists that this module has not written.
     """
     request = _request(instance, name, options)
     path = chain_file.chain_file(instance, {**options, "sni": True}) or ""
@@ -46,14 +49,16 @@ def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> De
     switches = wish == "switch" and prepared.stale != "missing"
     if switches and prepared.key is None:
         openssl.refuse_file(
-            next_path, f"there is no next key to switch to: {prepared.stale}", "Prepare another: next_key: prepare"
+            next_path,
+            f"the next key cannot be used: {prepared.stale}",
+            "Prepare another with next_key: prepare, and have peers pin it before the switch",
         )
     if switches:
-        chain = _chain(request, path, next_path, prepared, stale="its next key takes its place")
+        chain = _chain(request, path, next_path, prepared, stale="the next key replaces the current one")
     else:
-        # A key of another type than is wanted now stays until the next one takes its place.
-        waits = wish == "prepare" or (wish != "discard" and prepared.key is not None)
-        chain = _chain(request, path, path, current if waits else _of_wanted_type(request, current))
+        # With a next key, key_type and key_bits apply to that one: the current key stays until the switch.
+        has_next = wish == "prepare" or (wish != "discard" and prepared.key is not None)
+        chain = _chain(request, path, path, current if has_next else _of_wanted_type(request, current))
     changes, facts_of_next = [chain.change], None
     if switches or (wish == "discard" and prepared.stale != "missing"):
         changes.append(Change(next_path, None, b"", secret=True))
@@ -79,7 +84,7 @@ def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> De
 
 @dataclass(frozen=True)
 class _Request:
-    """What a certificate shall say, and what key it shall be of."""
+    """The declared properties of a certificate and its key."""
 
     instance: Instance
     name: str
@@ -95,31 +100,37 @@ def _request(instance: Instance, name: str, options: Mapping[str, Any]) -> _Requ
     chain_file.refuse_file_options(name, options)
     if options.get("directory"):
         raise DeclarationError(
-            "managing certificate", name, "provider self_signed does not take directory", "Set chain_file instead"
+            "managing certificate",
+            name,
+            "directory is not an option of provider self_signed",
+            "Remove directory, and set chain_file instead",
         )
     if options["verify"] == "chain":
         raise DeclarationError(
             "managing certificate",
             name,
-            "no CA vouches for a self-signed certificate, verify: chain cannot pass",
-            "Leave verify out",
+            "verify: chain fails for every self-signed certificate, since no CA has issued it",
+            "Remove verify",
         )
     if len(name) > 64:
         raise DeclarationError(
             "managing certificate",
             name,
-            "a common name has at most 64 characters",
-            "Use a short name, and list the long one in hostnames",
+            "name: a common name has at most 64 characters",
+            "Set name to a shorter one, and list the long one in hostnames",
         )
     if options["days"] < 1:
         raise DeclarationError(
-            "managing certificate", name, "days: it would have expired at once", "Set days to 1 or more"
+            "managing certificate",
+            name,
+            f"days: {options['days']} is not a valid number of days",
+            "Set days to 1 or more",
         )
     names = [certificate_x509.to_ascii(hostname) for hostname in options["hostnames"] or [name]]
     for hostname in names:
-        if not certificate_x509.is_hostname(hostname):
+        if not certificate_x509.is_certificate_name(hostname):
             raise DeclarationError(
-                "managing certificate", name, f"{hostname!r} is not a host name", "Correct hostnames"
+                "managing certificate", name, f"{hostname!r} is not a valid host name", "Correct hostnames"
             )
     kind, bits = _wanted_key(name, options)
     renew_below, reuse_key = options.get("renew_below", RENEW_BELOW), options.get("reuse_key", True)
@@ -128,30 +139,30 @@ def _request(instance: Instance, name: str, options: Mapping[str, Any]) -> _Requ
 
 @dataclass(frozen=True)
 class _Chain:
-    """A file with a key and its certificate, as it shall be."""
+    """The planned chain file with a key and its certificate."""
 
     change: Change
     facts: dict[str, Any]
     key: bytes | None
-    """Public half of its key; None if that is still to be made."""
+    """The public key; None if the key does not exist yet."""
     ders: list[bytes] | None
-    """Its certificate; None if that is still to be made."""
+    """The certificate in DER form; None if it does not exist yet."""
     staged: dict[str, str]
 
 
 def _chain(request: _Request, path: str, source: str, existing: _Existing, stale: str = "") -> _Chain:
-    """The file at path, made of the key at source if that can go on being used.
+    """The chain file at a path, with the key at source if that can be used.
 
-    :param existing: what there is at source.
-    :param stale: why the file must be made even if what there is at source is as it shall be.
+    :param existing: the content of the file at source.
+    :param stale: why the file at path must be written even if the file at source is as declared.
     """
-    instance, key, current, why = request.instance, existing.key, existing.certificate, existing.stale
-    if not why and current is not None:
+    instance, key, current, reason = request.instance, existing.key, existing.certificate, existing.stale
+    if not reason and current is not None:
         missing = ", ".join(certificate_x509.uncovered(current.names, request.names))
-        why = f"does not cover {missing}" if missing else _renewal(current, request.renew_below)
-    if why and not request.reuse_key and source == path:
+        reason = f"does not cover {missing}" if missing else _renewal_reason(current, request.renew_below)
+    if reason and not request.reuse_key and source == path:
         key = None
-    kept = current if not why else None
+    kept = current if not reason else None
     facts = _facts(request, _Existing("", key, kept))
     staged: dict[str, str] = {}
 
@@ -178,20 +189,21 @@ def _chain(request: _Request, path: str, source: str, existing: _Existing, stale
             "/dev/stdin",
             stdin=certificate_x509.self_signed_configuration(request.name, request.names),
         )
-        ders = certificate_x509.pem_certificates(signed.stdout)
+        ders = pem.certificates(signed.stdout)
         chain_file.append(new, ders)
-        # What the plan could not know: the result is told what has been made.
-        made = openssl.examine(instance, ders[0])
+        # These facts were not known when the plan was made: add them to its result.
+        signed_certificate = openssl.examine(instance, ders[0])
         facts.update(
-            certificate_x509.certificate_facts(made), remaining=certificate_x509.remaining(made, openssl.now())
+            certificate_x509.certificate_facts(signed_certificate),
+            remaining=certificate_x509.remaining(signed_certificate, openssl.now()),
         )
 
-    change = chain_file.secret_file(path, make, stale or why)
+    change = chain_file.secret_file(path, make, stale or reason)
     return _Chain(change, facts, key, [kept.der] if kept is not None else None, staged)
 
 
 def _facts(request: _Request, existing: _Existing) -> dict[str, Any]:
-    """What a certificate says; what is not known yet of one that is still to be made is null."""
+    """The facts of a certificate, as the module returns them. Facts of a certificate that does not exist yet are None where unknown."""
     current, key = existing.certificate, existing.key
     if current is not None:
         return dict(
@@ -199,7 +211,8 @@ def _facts(request: _Request, existing: _Existing) -> dict[str, Any]:
         )
     kind, bits = certificate_x509.key_type(key) if key else _new_key(request)
     return dict(
-        certificate_x509.facts_to_come(f"CN={request.name}", request.names, kind, bits, spki=key), remaining=None
+        certificate_x509.planned_certificate_facts(f"CN={request.name}", request.names, kind, bits, spki=key),
+        remaining=None,
     )
 
 
@@ -209,7 +222,7 @@ def _new_key(request: _Request) -> tuple[str, int]:
 
 
 def _of_wanted_type(request: _Request, existing: _Existing) -> _Existing:
-    """What there is, or, where its key is of another type than is wanted, why it can't go on being used."""
+    """The same content, or, if its key does not have the declared type and size, only the reason why it can't be used."""
     if existing.key is None:
         return existing
     has_kind, has_bits = certificate_x509.key_type(existing.key)
@@ -218,12 +231,12 @@ def _of_wanted_type(request: _Request, existing: _Existing) -> _Existing:
     return _Existing(f"its key is {has_kind} {has_bits}")
 
 
-def _renewal(current: Certificate, renew_below: float) -> str:
-    """Why a certificate is to be renewed; empty if it need not be."""
+def _renewal_reason(current: Certificate, renew_below: float) -> str:
+    """Why a certificate must be renewed; empty if it need not be."""
     now = openssl.now()
     remaining = certificate_x509.remaining(current, now)
     if remaining < renew_below and not certificate_x509.validity_problem(current, now):
-        return f"it expires on {certificate_x509.iso8601(current.not_after)}, {remaining:.0%} of its life is left"
+        return f"it expires on {certificate_x509.iso8601(current.not_after)}, {remaining:.0%} of its lifetime is left"
     return certificate_x509.validity_problem(current, now)
 
 
@@ -234,11 +247,17 @@ def _wanted_key(name: str, options: Mapping[str, Any]) -> tuple[str | None, int 
     kind = kind or ("ecdsa" if bits in CURVES else "rsa")
     if kind == "ecdsa" and bits not in CURVES:
         raise DeclarationError(
-            "managing certificate", name, f"there is no ecdsa key of {bits} bits", "key_bits: 256, 384 or 521"
+            "managing certificate",
+            name,
+            f"key_bits: {bits} is not a valid size of an ECDSA key",
+            "Set key_bits to 256, 384 or 521",
         )
     if kind == "rsa" and not 2048 <= bits <= 16384:
         raise DeclarationError(
-            "managing certificate", name, f"peers refuse RSA keys of {bits} bits", "key_bits: 2048, 3072 or 4096"
+            "managing certificate",
+            name,
+            f"key_bits: peers reject RSA keys of {bits} bits",
+            "Set key_bits to 2048, 3072 or 4096",
         )
     return kind, bits
 
@@ -251,30 +270,34 @@ def _genpkey(kind: str, bits: int) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class _Existing:
-    """What stands where a self-signed certificate is wanted."""
+    """The content of the file for a self-signed certificate."""
 
     stale: str
+    """Why it can't be used as it is; empty if it can."""
     key: bytes | None = None
-    """Public half of a key that can go on being used."""
+    """The public key of a private key that can be used."""
     certificate: Certificate | None = None
-    """A certificate that belongs to this key."""
+    """A certificate for this key."""
 
 
 def _existing(instance: Instance, path: str) -> _Existing:
-    """Look at the file. Only what this module can have made is taken over or replaced; nothing else is touched."""
+    """Read the file.
+
+    :raises DeclarationError: if this module can't have written it; it is then neither used nor replaced.
+    """
     blocks = openssl.outline(instance, path)
     if blocks is None:
         return _Existing("missing")
     status = openssl.status(path)
     if status is not None and status.st_size == 0:
         return _Existing("empty")
-    foreign = "provider self_signed would replace it"
-    remedy = "Set chain_file to another path, or use provider files"
+    replaced = "provider self_signed would replace it"
+    remedy = "Set chain_file to another path, or use provider: files"
     keys = [block for block in blocks if block.is_private_key]
     if not keys:
-        openssl.refuse_file(path, f"there is a file already, without a private key: {foreign}", remedy)
+        openssl.refuse_file(path, f"the file exists and has no private key: {replaced}", remedy)
     if keys[0].is_encrypted:
-        openssl.refuse_file(path, f"there is a file already, its private key is encrypted: {foreign}", remedy)
+        openssl.refuse_file(path, f"the file exists and its private key is encrypted: {replaced}", remedy)
     key = openssl.public_half(instance, path)
     if key is None:
         return _Existing("its private key cannot be read")
@@ -289,9 +312,11 @@ def _existing(instance: Instance, path: str) -> _Existing:
     except (HostError, PemError):
         return _Existing("its certificate is damaged", key)
     if len(ders) > 1 or not current.self_issued:
-        openssl.refuse_file(path, f"there is a certificate already that {current.issuer} issued: {foreign}", remedy)
+        openssl.refuse_file(
+            path, f"the file exists and has a certificate that {current.issuer} issued: {replaced}", remedy
+        )
     if current.public_key != key:
-        return _Existing("its certificate is another key's", key)
+        return _Existing("its certificate belongs to another key", key)
     if not blocks[0].is_private_key:
         return _Existing("its key does not come first", key, current)
     return _Existing("", key, current)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From certificates to the table of server names (tls_server_sni_maps). Private to mailops.postfix.
+"""The table of server names (tls_server_sni_maps). Private to mailops.postfix.
 
-``postmap -F`` copies keys and certificates into the compiled table, which so is as secret as they are, and must be made
-anew at each renewal although its text stays. Only postmap reads the keys: they never come into this process.
+``postmap -F`` copies keys and certificates into the compiled table. The compiled table is therefore as secret as the keys, and must be
+rebuilt at each renewal although its text does not change. Only postmap and openssl read the keys: this process never does.
 """
 
 from __future__ import annotations
@@ -21,35 +21,38 @@ from .._formats import lookup_table, lookup_table_edit
 from .._formats.lines import to_bytes, to_text
 from .._host import openssl
 from .._host.instance import Instance
-from .._x509 import certificate
-from .._x509.certificate import PemError
+from .._x509 import certificate, pem
+from .._x509.pem import PemError
 from . import lookup_table as lookup_table_plan
 from .plan import Change, Plan
 
 _HEADER = b"# Server names and the files that are served for them. Compile it with postmap -F, at each renewal too.\n"
 
-# What the compiled table holds for a name, as far as it may be seen: what comes out of the pipe is no private key.
+# The certificates, and the public key, that the compiled table holds for a name. The pipe keeps private keys out of this process.
 _OUTLINE = 'directory=$1 name=$2 map=$3; shift 3; postmap -c "$directory" -F -q "$name" "$map" | sed -n "$@"'
 _PUBLIC_KEY = 'postmap -c "$1" -F -q "$2" "$3" | openssl pkey -passin pass:none -pubout'
 
 
 @dataclass(frozen=True)
 class SniEntry:
-    """A certificate and the names that it is served for."""
+    """A certificate, and the names for which Postfix serves it."""
 
     chain_file: str
     hostnames: Sequence[str]
     chain: Sequence[bytes] | None
-    """The certificates that its file shall hold; None if they are still to be made."""
+    """The certificates for its chain file, in DER form; None if they do not exist yet."""
     public_key: bytes | None
     rewritten: bool
-    """Whether its file changes."""
+    """Whether its chain file changes."""
     staged: Mapping[str, str]
-    """Where its file is while the transaction is under way."""
+    """For the path of its chain file the temporary path of the new version during the transaction."""
 
 
 def table(instance: Instance, path: str, entries: Sequence[SniEntry]) -> Plan:
-    """The table with these certificates in it. Result: the parameters that make smtpd use it."""
+    """The plan for the table with these certificates. Result: the parameters that make smtpd(8) use it.
+
+    :raises DeclarationError: if a host name is not valid.
+    """
     openssl.protected(path)
     map_type = lookup_table_plan.choose_type(instance, "auto")
     before = instance.read(path)
@@ -77,13 +80,13 @@ def table(instance: Instance, path: str, entries: Sequence[SniEntry]) -> Plan:
 
 
 def key_of(hostname: str) -> str:
-    """What is looked up for a name; a wildcard stands there as the domain with a leading dot."""
+    """The lookup key for a host name. The key for ``*.example.org`` is ``.example.org``."""
     name = certificate.to_ascii(hostname)
     return name[1:] if name.startswith("*.") else name
 
 
 def files_by_name(instance: Instance, path: str) -> dict[str, list[str]]:
-    """What the text of a table says."""
+    """For each name in the text of a table its files."""
     return _files_by_name(instance.read(path) or b"", "hash")
 
 
@@ -99,37 +102,37 @@ def _files(value: str) -> list[str]:
 def _values(
     instance: Instance, text: bytes, map_type: str, path: str, entries: Sequence[SniEntry]
 ) -> dict[str, str | None]:
-    """What changes: for each name the files of its certificates, one for each type of key."""
+    """The entries that change: for each name the files of its certificates, one for each type of key; None removes a name."""
     present = _files_by_name(text, map_type)
     own = {entry.chain_file for entry in entries}
     wanted: dict[str, list[SniEntry]] = {}
     for entry in entries:
         for hostname in entry.hostnames:
-            if not certificate.is_hostname(certificate.to_ascii(hostname)):
-                raise DeclarationError("editing", path, f"{hostname!r} is not a host name", "Correct hostnames")
+            if not certificate.is_certificate_name(certificate.to_ascii(hostname)):
+                raise DeclarationError("editing", path, f"{hostname!r} is not a valid host name", "Correct hostnames")
             wanted.setdefault(key_of(hostname), []).append(entry)
     result: dict[str, str | None] = {}
     for name in [*present, *(name for name in wanted if name not in present)]:
         others = [file for file in present.get(name, []) if file not in own]
-        mine = wanted.get(name, [])
-        if mine:
-            kinds = {_kind(entry.public_key) for entry in mine}
-            others = [file for file in others if _kind_of_file(instance, file) not in (None, *kinds)]
-        files = sorted({*others, *(openssl.as_parameter(entry.chain_file) for entry in mine)})
+        declared = wanted.get(name, [])
+        if declared:
+            key_types = {_key_type(entry.public_key) for entry in declared}
+            others = [file for file in others if _key_type_of_file(instance, file) not in (None, *key_types)]
+        files = sorted({*others, *(openssl.as_parameter(entry.chain_file) for entry in declared)})
         if files != sorted(present.get(name, [])):
             result[name] = ", ".join(files) or None
     return result
 
 
-def _kind(public_key: bytes | None) -> str | None:
+def _key_type(public_key: bytes | None) -> str | None:
     return None if public_key is None else certificate.key_type(public_key)[0]
 
 
-def _kind_of_file(instance: Instance, path: str) -> str | None:
-    """The type of the key in a file; None if there is no certificate in it."""
+def _key_type_of_file(instance: Instance, path: str) -> str | None:
+    """The key type of the first certificate in a file; None if the file does not exist."""
     if openssl.status(path) is None:
         return None
-    return _kind(openssl.read_chain(instance, path, "")[0].public_key)
+    return _key_type(openssl.read_chain(instance, path, "")[0].public_key)
 
 
 def _stale(
@@ -140,7 +143,7 @@ def _stale(
     entries: Sequence[SniEntry],
     text_changes: bool,
 ) -> str:
-    """Why the compiled table must be made; empty if it holds what its text and the files say."""
+    """Why the compiled table must be rebuilt; empty if it holds the current keys and certificates for each name of its text."""
     if openssl.status(path + lookup_table.COMPILED[map_type]) is None:
         return "missing"
     if text_changes:
@@ -156,25 +159,25 @@ def _stale(
                 entry.chain if entry and entry.chain else [item.der for item in openssl.read_chain(instance, file, "")]
             )
         arguments = (instance.config_directory, name, f"{map_type}:{path}")
-        outline = instance.run("sh", "-c", _OUTLINE, "sh", *arguments, *certificate.OUTLINE_SCRIPT)
+        outline = instance.run("sh", "-c", _OUTLINE, "sh", *arguments, *pem.OUTLINE_SCRIPT)
         try:
-            held = [block.der for block in certificate.blocks(outline.stdout) if block.is_certificate]
+            held = [block.der for block in pem.blocks(outline.stdout) if block.is_certificate]
         except PemError:
             held = []
         if held != ders:
             return f"other certificates for {name}"
         public = instance.run("sh", "-c", _PUBLIC_KEY, "sh", *arguments, check=False)
-        if certificate.public_key(public.stdout) != openssl.public_half(instance, files[0]):
+        if pem.public_key(public.stdout) != openssl.public_half(instance, files[0]):
             return f"another private key for {name}"
     return ""
 
 
 def _build(instance: Instance, map_type: str, path: str, final: Mapping[str, Sequence[str]], temporary: str) -> None:
-    """Compile the table in a directory of its own beside the target, and put the result at the temporary path.
+    """Compile the table in a directory of its own, and rename the result to the temporary path.
 
-    :raises HostError: if postmap fails, or warns about a name: it would leave it out.
+    :raises HostError: if postmap fails, or warns about a name, which it then omits.
     """
-    # Its name begins like that of the temporary file, so that it is found if this process is killed.
+    # The next run removes the files of a killed one by their names. The directory's name begins like that of the temporary file.
     directory = f"{temporary}.postmap"
     os.mkdir(directory, 0o700)
     try:

@@ -126,7 +126,9 @@ def planned(
     after = plan.changes[0].after
     effective = _policies(after, map_type, path, instance.version) if isinstance(after, bytes) else []
     declared_keys = [key.lower() for key in wanted]
-    warnings = [text for policy in wanted.values() if policy is not None for text in tls_policy_spec.doubts(policy)]
+    warnings = [
+        text for policy in wanted.values() if policy is not None for text in tls_policy_spec.policy_warnings(policy)
+    ]
     warnings += [
         text
         for policy in effective
@@ -168,7 +170,7 @@ def _declared_policies(
     present = declared.get("state") != "absent"
     if domain:
         domain = domain.rstrip(".").lower()
-        if not tls_policy_format.is_hostname(domain):
+        if not tls_policy_format.is_postfix_hostname(domain):
             raise DeclarationError(
                 "declaring the TLS policy", repr(domain), "it is no domain", "Declare a next hop with nexthop"
             )
@@ -311,7 +313,7 @@ class _Judge:
         """The same for an entry that nobody declared: it is the user's, and said but not refused."""
         try:
             self.refuse(policy)
-            return tls_policy_spec.doubts(policy)
+            return tls_policy_spec.policy_warnings(policy)
         except DeclarationError as error:
             return [f"{path}, an entry that is not declared here: {error}"]
 

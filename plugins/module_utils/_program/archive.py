@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program on the host as one file: the packages of this directory in a zip archive that Python runs. Private to mailops.postfix.
+"""The program on the host as one file: a zip archive of the packages of module_utils that Python runs. Private to mailops.postfix.
 
-It is built on the controller, from the files of the collection. The standard module zipapp would do, but it stores the time of each
-file and the order of the directory: the same code must give the same bytes on each controller, as hosts compare checksums.
+The controller builds it from the files of the collection. The same code must give the same bytes on each controller, as the modules
+compare checksums. The standard module zipapp can't be used: it stores the time of each file and the order of the directory.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from .._transaction.journal import FORMAT
 
 PACKAGE = "mailops_postfix"
-"""The name of the package in the archive that holds all others."""
+"""The name of the package in the archive that contains all others."""
 
 COMMENT = b"mailops.postfix format "
-"""How the comment of the archive begins; the format number of journals and store follows."""
+"""The beginning of the archive's comment. The format number of journals and store follows."""
 
 _MODULE_UTILS = Path(__file__).resolve().parents[1]
 _WITHOUT = {"_ansible.py"}
@@ -38,7 +38,7 @@ _DATE = (2026, 1, 1, 0, 0, 0)
 
 @lru_cache(maxsize=1)
 def program() -> bytes:
-    """The archive; equal bytes for equal code. It needs Python's standard library only."""
+    """The archive; equal bytes for equal code. It needs only Python's standard library."""
     sources = {
         path.relative_to(_MODULE_UTILS): path.read_bytes()
         for path in _MODULE_UTILS.rglob("*.py")
@@ -65,7 +65,7 @@ def checksum(content: bytes) -> str:
 
 
 def format_of(content: bytes) -> int | None:
-    """The format number of journals and store that an archive can read; None if it is not an archive of ours."""
+    """The format number of journals and store that a program can read; None if the content is not such a program."""
     try:
         comment = zipfile.ZipFile(io.BytesIO(content)).comment
     except zipfile.BadZipFile:

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The verb ``deploy`` of the program on the host: what ACME clients call when they have renewed a certificate. Private to mailops.postfix.
+"""The verb ``deploy`` of the program on the host, which ACME clients call after a renewal. Private to mailops.postfix.
 
-It finds the certificates that are concerned, plans and installs as the module certificate does, reloads Postfix, and probes what each
-port serves. If something does not work, it undoes the change: the old certificate stays in service, and the mail log has the reason.
+It selects the certificates that use the renewed files, plans and installs as the module certificate does, reloads Postfix, and probes
+which certificate each port serves. If a step fails, it undoes the change: Postfix uses the previous certificate, and the mail log has
+the reason.
 """
 
 from __future__ import annotations
@@ -36,23 +37,23 @@ TAG = "mailops-postfix"
 """The tag of log lines."""
 
 _ANSIBLE_RUN_SECONDS = 1800.0
-"""Time that a run of Ansible may take to verify what it has installed."""
+"""Seconds that a run of Ansible may take to verify its change."""
 
 _RETRY = f"The timer tries again within the hour. To try at once: {install.command()} deploy --due"
 
 USAGE = f"""\
-usage: mailops-postfix deploy                   called by certbot, lego or acme.sh, which name in the environment what they have renewed
-       mailops-postfix deploy deploy_cert DOMAIN KEYFILE CERTFILE FULLCHAINFILE ...   called by dehydrated; its other operations do nothing
-       mailops-postfix deploy --path FILE...    what is made of these files or directories
-       mailops-postfix deploy --name NAME...    certificates by their declared names
-       mailops-postfix deploy --all             all declared certificates
-       mailops-postfix deploy --ca-bundles      all declared CA bundles
-       mailops-postfix deploy --due             all of these that Postfix does not use yet; called each hour
+usage: mailops-postfix deploy                   hook of certbot, lego and acme.sh, which pass the renewed files in the environment
+       mailops-postfix deploy deploy_cert DOMAIN KEYFILE CERTFILE FULLCHAINFILE ...   hook of dehydrated; other operations do nothing
+       mailops-postfix deploy --path FILE...    deploy the certificates that use these files or directories
+       mailops-postfix deploy --name NAME...    deploy the certificates with these declared names
+       mailops-postfix deploy --all             deploy all declared certificates
+       mailops-postfix deploy --ca-bundles      rebuild all declared CA bundles
+       mailops-postfix deploy --due             do both where Postfix does not use the current files yet; the timer calls it each hour
 
-Deploys renewed certificates to Postfix. The declarations are in {renewals.STORE}.
-Exit status: 0 all certificates are in service; 1 one is not, and the previous one still is; 2 wrong arguments."""
+Deploys renewed certificates and CAs to Postfix. The declarations are in {renewals.STORE}.
+Exit status: 0 success, or nothing to do; 1 failure, the previous certificate is still in service; 2 wrong arguments."""
 
-# Certbot names the lineage, the others the file.
+# certbot passes the directory of the lineage, the other clients the file of the certificate.
 _ENVIRONMENT = ("RENEWED_LINEAGE", "LEGO_HOOK_CERT_PATH", "LEGO_CERT_PATH", "CERT_FULLCHAIN_PATH")
 _OPERATION = re.compile(r"[a-z]+(_+[a-z]+)+")
 
@@ -60,9 +61,9 @@ _OPERATION = re.compile(r"[a-z]+(_+[a-z]+)+")
 def main(
     arguments: Sequence[str], environment: Optional[Mapping[str, str]] = None, probe_port: Probe = probe.probe
 ) -> int:
-    """Deploy what the arguments select; the exit status.
+    """Deploy the certificates and CA bundles that the arguments select; returns the exit status.
 
-    :param environment: by default that of this process.
+    :param environment: the environment variables of the hook; by default those of this process.
     """
     arguments = list(arguments)
     environment = os.environ if environment is None else environment
@@ -77,15 +78,20 @@ def main(
         return max(bundles, certificates)
     is_concerned = _selection(arguments, environment)
     if is_concerned is None:
-        if arguments and arguments[0] != "deploy_cert" and _OPERATION.fullmatch(arguments[0]):
+        if arguments and arguments[0] != "deploy_cert" and is_hook_operation(arguments[0]):
             return 0  # another of dehydrated's operations
         sys.stderr.write(f"{USAGE}\n")
         return 2
     return _each(RenewalKind.CERTIFICATE, is_concerned, lambda spec: deploy(spec, probe_port))
 
 
+def is_hook_operation(word: str) -> bool:
+    """Whether a word has the form of dehydrated's operations, which it passes to its hook as first argument, such as ``deploy_cert``."""
+    return bool(_OPERATION.fullmatch(word))
+
+
 def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Optional[Callable[[RenewalSpec], bool]]:
-    """Which certificates are concerned; None if the arguments do not say."""
+    """A function that tells whether the arguments select a certificate; None if the arguments are wrong."""
     if not arguments:
         paths = [environment[name] for name in _ENVIRONMENT if environment.get(name)]
         return (lambda spec: _uses(spec, paths)) if paths else None
@@ -102,16 +108,16 @@ def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Opti
 
 
 def _uses(spec: RenewalSpec, paths: Iterable[str]) -> bool:
-    """Whether a certificate is made of one of these files, or of files in one of these directories."""
+    """Whether a certificate's source is one of these files, or is in one of these directories."""
     source = certificate.source(spec.instance(), spec.options)
     own = {source, os.path.dirname(source)}
-    # Names count as well as what they lead to: a lineage is a directory of links to files whose names change.
+    # Compare paths before and after resolving links: a lineage of certbot is a directory of links to files whose names change.
     known = {os.path.abspath(path) for path in own} | {os.path.realpath(path) for path in own}
     return any(os.path.abspath(path) in known or os.path.realpath(path) in known for path in paths)
 
 
 def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Callable[[RenewalSpec], str]) -> int:
-    """Do it for each specification that is concerned, whether or not it fails for others; the exit status."""
+    """Apply a function to each selected specification, also after it has failed for others; returns the exit status."""
     status = 0
     for path in renewals.spec_files(kind.value):
         config_directory, title = "", os.path.basename(path)
@@ -125,7 +131,7 @@ def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Ca
                 if result:
                     sys.stdout.write(f"{title}: {result}\n")
                     _log(config_directory, "info", f"{title}: {result}")
-        except Exception as error:  # an error of any kind must not keep the other certificates from being deployed
+        except Exception as error:  # the other certificates must be deployed whatever the error is
             status = 1
             cause = str(error) if isinstance(error, PostfixError) else f"{type(error).__name__}: {error}"
             message = " ".join(f"{title}: {cause}".split())
@@ -135,13 +141,13 @@ def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Ca
 
 
 def _is_left_alone(spec: RenewalSpec) -> bool:
-    """Whether no run of Ansible is between installing and verifying a change there. After a time limit, a run counts as killed."""
+    """Whether no run of Ansible is about to verify a change of this instance. After a time limit, a run counts as killed."""
     pattern = os.path.join(glob.escape(spec.config_directory), f"{journal.UNVERIFIED}*")
     return all(time.time() - os.lstat(path).st_mtime > _ANSIBLE_RUN_SECONDS for path in glob.glob(pattern))
 
 
 def _log(config_directory: str, level: str, message: str) -> None:
-    """Write a message to the mail log, as Postfix does or, where that fails, through syslog."""
+    """Write a message to the mail log with postlog(1), or, if that fails, with logger(1)."""
     commands = [["logger", "-t", TAG, "-p", f"mail.{'err' if level == 'error' else level}", "--", message]]
     if config_directory:
         commands.insert(0, ["postlog", "-c", config_directory, "-t", TAG, "-p", level, message])
@@ -155,9 +161,9 @@ def _log(config_directory: str, level: str, message: str) -> None:
 
 
 def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
-    """Bring a renewed certificate into service; a text that reports what was done.
+    """Deploy a renewed certificate; returns a report.
 
-    :raises PostfixError: if that fails; the previous certificate stays in service.
+    :raises PostfixError: if that fails; Postfix uses the previous certificate.
     """
     instance = spec.instance()
     instance.must_be_readable()
@@ -166,7 +172,7 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
     validity = f"serial {facts['serial']}, valid until {facts['not_after']}"
     unfinished = _is_unfinished(spec, planned.plan)
     if unfinished and not serves_another_certificate(probe_port, spec):
-        # It is in service. An open transaction would be undone by the next failure, however old the certificate before it is.
+        # The certificate is in service. If its transaction stayed open, the next failure would undo it too, and restore an old certificate.
         apply.confirm(spec.config_directory)
         unfinished = False
     if (
@@ -199,7 +205,7 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
 
 
 def deploy_due(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
-    """Deploy a certificate if Postfix does not use it yet; an empty text if it does."""
+    """Deploy a certificate if Postfix does not use it yet; returns a report, empty if Postfix uses it."""
     planned = certificate.renewed(spec.instance(), spec.options)
     due = (
         planned.plan.changes_something()
@@ -210,7 +216,7 @@ def deploy_due(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
 
 
 def _is_unfinished(spec: RenewalSpec, plan: Plan) -> bool:
-    """Whether a killed call has left files of this certificate installed and unverified, and Postfix runs, so that it can be probed."""
+    """Whether a killed call has left files of this certificate installed and unverified, and Postfix runs and can be probed."""
     targets = journal.unverified_targets(spec.config_directory)
     own = {os.path.realpath(change.path) for change in plan.changes}
     return bool(targets) and targets <= own and _is_left_alone(spec) and spec.instance().running()
@@ -221,32 +227,33 @@ def _must_run(spec: RenewalSpec, instance: Instance) -> None:
         raise HostError(
             "deploying",
             spec.name,
-            f"the Postfix of {spec.config_directory} does not run, so that the certificate cannot be verified; the previous files stay",
-            f"Start it. {_RETRY}",
+            f"the Postfix of {spec.config_directory} does not run, so the certificate cannot be verified; "
+            "the previous files stay",
+            f"Start Postfix. {_RETRY}",
         )
 
 
 def _must_pass_check(spec: RenewalSpec, instance: Instance) -> None:
-    """Refuse to reload a configuration that postfix check rejects."""
+    """Refuse to reload a configuration that ``postfix check`` rejects."""
     failure, _complaints = instance.postfix_check(instance.main_cf, instance.master_cf)
     if failure:
         raise HostError(
             "deploying",
             spec.name,
-            f"postfix check fails with the configuration of {spec.config_directory}: {failure}",
-            f"Correct it. {_RETRY}",
+            f"'postfix check' rejects the configuration in {spec.config_directory}: {failure}",
+            f"Correct the configuration. {_RETRY}",
         )
 
 
 def _must_stay_sound(spec: RenewalSpec, instance: Instance) -> None:
-    """Refuse to reload a value that a daemon rejects; Postfix has not read it yet, as its ports still work."""
+    """Refuse to reload values that a daemon rejects. The running Postfix has not read them yet, as its ports work."""
     for finding in values.value_findings(configuration_of(instance)):
         if finding.check == "wrong_value":
             raise HostError(
                 "deploying",
                 spec.name,
                 f"a reload would activate a value that does not work: {finding}",
-                f"Correct it. {_RETRY}",
+                f"Correct the value. {_RETRY}",
             )
 
 
@@ -255,7 +262,7 @@ def _bring_into_service(spec: RenewalSpec, probe_port: Probe, before: Set[PortFa
     process = master.Master(instance)
     process.bring_up("reload")
     if not process.survives(verify.FIRST_LOOK_SECONDS):
-        raise HostError("reloading", f"the Postfix of {spec.config_directory}", "master(8) ended because of it")
+        raise HostError("reloading", f"the Postfix of {spec.config_directory}", "the reload terminated master(8)")
     after, served = port_faults(instance, probe_port, spec, PORT_SECONDS)
     new = [str(fault) for fault in after if fault.about_certificate or fault not in before]
     if new:
@@ -265,10 +272,10 @@ def _bring_into_service(spec: RenewalSpec, probe_port: Probe, before: Set[PortFa
 
 
 def _go_back(spec: RenewalSpec, error: BaseException, installed: bool) -> None:
-    """Restore the previous files and reload Postfix; the remedy of the error reports the result."""
-    remedy = "Postfix uses the client's own files, and the previous ones are gone: set chain_file"
+    """Restore the previous files and reload Postfix; add the result to the error's remedy."""
+    remedy = "Postfix uses the files of the ACME client, and the previous ones no longer exist. Set chain_file, so that they are kept"
     if installed:
-        # If the change of an earlier run is unverified too, this undoes both.
+        # This also undoes the change of an earlier run that is still unverified.
         _restored, left = apply.undo(spec.config_directory)
         remedy = (
             f"Another program has changed {', '.join(left)}" if left else "The previous certificate is in service again"
@@ -285,9 +292,9 @@ def _go_back(spec: RenewalSpec, error: BaseException, installed: bool) -> None:
 
 
 def renew_bundle(spec: RenewalSpec, quiet: bool = False) -> str:
-    """Rebuild a CA bundle; a text that reports what was done.
+    """Rebuild a CA bundle, and reload Postfix if it has changed; returns a report.
 
-    :param quiet: whether the text is empty where nothing has changed.
+    :param quiet: whether the report is empty if nothing has changed.
     """
     instance = spec.instance()
     reloads = instance.running() and ca_bundle.ca_bundle(instance, spec.options).changes_something()

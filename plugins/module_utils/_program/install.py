@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Adds to a plan what makes renewals reach Postfix without Ansible. Private to mailops.postfix.
+"""Adds to a plan the files that deploy renewals to Postfix without Ansible. Private to mailops.postfix.
 
-A planner says what it makes of files that others renew (:class:`_plan.plan.Renewal`). This file adds the program on the host, a
-specification for each renewal (:mod:`renewals`), the hooks of those who renew, and a timer (:mod:`timer`).
+A planner lists what depends on renewed files (:class:`_plan.plan.Renewal`). This file adds the program on the host, a specification for
+each renewal (:mod:`renewals`), the hooks of certbot and of update-ca-certificates, and a timer (:mod:`timer`).
 
-The program is built on the controller (:mod:`archive`) and does not travel with a module: the action plugin sends its checksum, and
-the program itself only when the host has another one.
+The controller builds the program (:mod:`archive`). It is not part of a module's payload: the action plugin sends its checksum, and the
+program itself only if the host has another one.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from .._x509 import acme_layout
 from . import archive, renewals, timer
 
 PROGRAM = "/var/lib/mailops-postfix/program"
+"""The program; only root can read it."""
 
 WRAPPER = "/usr/local/sbin/mailops-postfix"
-"""The command for people."""
+"""The command for people, and for hooks that administrators set up."""
 
 FORMER_PROGRAM = "/usr/local/libexec/mailops-postfix/deploy-certificate"
-"""The program of earlier versions. Hooks that administrators have set up themselves, of lego or acme.sh say, call it."""
+"""The program of earlier versions. Hooks that administrators have set up, such as those of lego and acme.sh, call it."""
 
 CERTBOT_HOOK = "renewal-hooks/deploy/mailops-postfix"
-"""In certbot's directory; ``certbot renew`` runs what is there."""
+"""The hook in certbot's directory; ``certbot renew`` runs the programs in renewal-hooks/deploy."""
 
 CA_HOOKS = ("/etc/ca-certificates/update.d",)
-"""Where update-ca-certificates of Debian, SUSE and Alpine finds what to run afterwards. Red Hat and FreeBSD have no such place."""
+"""The directories of the hooks of update-ca-certificates on Debian, SUSE and Alpine. Red Hat and FreeBSD have none."""
 
 CA_HOOK = "mailops-postfix"
 
@@ -47,7 +48,7 @@ OPTION: Mapping[str, Any] = {
         "options": {"checksum": {"type": "str", "required": True}, "path": {"type": "path"}},
     }
 }
-"""The hidden option by which the action plugin tells of the program."""
+"""The hidden option in which the action plugin passes the checksum and the path of the program."""
 
 _SYSTEM = ("/etc/", "/usr/local/etc/")
 _USUAL_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
@@ -57,7 +58,7 @@ _WRITTEN = "# Written by Ansible (mailops.postfix)."
 def with_renewals(
     build: Callable[[Instance, Mapping[str, Any]], Plan],
 ) -> Callable[[Instance, Mapping[str, Any]], Plan]:
-    """A function that plans as the given one does, and adds what its renewals need on this host."""
+    """A function that makes the plan of the given one, and adds the files that its renewals need on this host."""
 
     def complete(instance: Instance, options: Mapping[str, Any]) -> Plan:
         plan = build(instance, options)
@@ -68,9 +69,11 @@ def with_renewals(
 
 
 def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any]]) -> None:
-    """Add to a plan what its renewals need on this host, or remove what an earlier plan has added.
+    """Add to a plan the files that its renewals need on this host, and remove the specifications of those that are no longer wanted.
 
-    :param sent: the option :data:`OPTION`: checksum of the program, and its path on this host if it has been sent.
+    :param sent: the value of :data:`OPTION`: checksum of the program, and its path on this host if it has been sent.
+    :raises DeclarationError: if a hook is declared that would have no effect.
+    :raises ProgramNotSent: if the host needs the program and it has not been sent.
     """
     wanted = [renewal for renewal in plan.renewals if _is_wanted(instance, renewal)]
     for renewal in plan.renewals:
@@ -90,7 +93,7 @@ def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any
             "declaration": renewals.spec_path(instance, renewal),
             "timer": hourly.path,
         }
-    # The program comes first: whatever else of the plan is in place, its hooks find what they call.
+    # The program comes first, so that hooks find it even if the transaction is interrupted.
     plan.changes[:0] = program
     plan.changes += {change.path: change for change in changes}.values()
     plan.afterwards += hourly.afterwards
@@ -105,7 +108,10 @@ _RESULT = {RenewalKind.CERTIFICATE: "deploy_hook", RenewalKind.CA_BUNDLE: "updat
 
 
 def _is_wanted(instance: Instance, renewal: Renewal) -> bool:
-    """Whether the host must follow a renewal: as the user declares, otherwise where Postfix has a copy of what others renew."""
+    """Whether renewals must be deployed on the host: as declared, by default if Postfix uses a copy of the renewed files.
+
+    :raises DeclarationError: if it is declared and would have no effect.
+    """
     if renewal.kind is RenewalKind.CERTIFICATE:
         wanted = renewal.options.get("deploy_hook")
         provider = renewal.options["provider"]
@@ -122,24 +128,24 @@ def _is_wanted(instance: Instance, renewal: Renewal) -> bool:
         raise DeclarationError(
             "managing CAs",
             "ca_bundle",
-            "update_hook: Postfix uses the system's CAs directly, or none of them, so that nothing has to follow them",
+            "update_hook: Postfix uses the system's CAs directly, or does not use them, so there is no copy to update",
             "Remove update_hook",
         )
     if wanted is None:
-        # Users other than root cannot install a hook.
+        # Only root can install a hook.
         return renewal.copied and instance.config_directory.startswith(_SYSTEM) and os.geteuid() == 0
     return bool(wanted)
 
 
 def _scripts(instance: Instance, renewal: Renewal) -> list[Change]:
-    """The hooks of those who renew."""
+    """The hooks of certbot and of update-ca-certificates."""
     if renewal.kind is RenewalKind.CERTIFICATE:
         if renewal.options["provider"] != "certbot":
             return []
         base = instance.path(renewal.options.get("directory") or "/etc/letsencrypt")
         return [_script(instance, os.path.join(base, CERTBOT_HOOK), f'exec {command()} deploy "$@"')]
     return [
-        # The mail log has the reason of a failure, which must not fail the package that updates the CAs.
+        # A failure is in the mail log. It must not fail the update of the package of CAs.
         _script(instance, os.path.join(directory, CA_HOOK), f"{command()} deploy --ca-bundles || :")
         for directory in CA_HOOKS
         if os.path.isdir(directory)
@@ -155,18 +161,18 @@ def _script(instance: Instance, path: str, line: str, comment: str = f"{_WRITTEN
 
 
 def command() -> str:
-    """How units, cron and hooks call the program: the Python that runs this, and the path of the program."""
+    """The command by which units, cron and hooks call the program: the path of the Python that runs this, and of the program."""
     return f"{interpreter()} {PROGRAM}"
 
 
 def interpreter() -> str:
-    """The Python that runs this, by a name that stays when the system is upgraded, if it has one."""
+    """The path of the Python that runs this; if possible one that stays the same when the system is upgraded."""
     own = os.path.realpath(sys.executable)
     return next((path for path in _USUAL_PYTHONS if os.path.realpath(path) == own), sys.executable)
 
 
 def _program_changes(instance: Instance, sent: Optional[Mapping[str, Any]]) -> tuple[list[Change], list[str]]:
-    """The program, what calls it by other names, and warnings."""
+    """The changes for the program and for the scripts that call it, and warnings."""
     if sent is None:
         raise _not_sent()
     changes, warnings = [], []
@@ -174,8 +180,8 @@ def _program_changes(instance: Instance, sent: Optional[Mapping[str, Any]]) -> t
     installed = None if before is None else archive.format_of(before)
     if installed is not None and installed > FORMAT:
         warnings.append(
-            f"{PROGRAM} stays as it is: a newer version of mailops.postfix installed it (format {installed}; "
-            f"this version has {FORMAT})"
+            f"{PROGRAM} is not replaced: a newer version of mailops.postfix installed it (format {installed}; "
+            f"this version has {FORMAT}). Update the collection on this controller"
         )
     else:
         changes.append(_program_file(before, sent))

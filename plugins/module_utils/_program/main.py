@@ -15,17 +15,20 @@ from . import deploy
 NAME = "mailops-postfix"
 
 USAGE = f"""\
-usage: {NAME} deploy ...    bring renewed certificates and CAs into service; see {NAME} deploy --help
+usage: {NAME} deploy ...      deploy renewed certificates and CAs to Postfix; see {NAME} deploy --help
+       {NAME} OPERATION ...   the same, called as the hook of dehydrated
 
-Exit status: 0 done, or nothing to do; 1 failed; 2 wrong arguments."""
+Exit status: 0 success, or nothing to do; 1 failure; 2 wrong arguments."""
 
 _VERBS = {"deploy": deploy.main}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a verb with the rest of the arguments; the exit status."""
+    """Run a verb with the rest of the arguments; returns the exit status."""
     os.umask(0o022)
     verb, *rest = arguments or [""]
+    if deploy.is_hook_operation(verb):
+        return deploy.main(arguments)
     if verb in ("-h", "--help"):
         sys.stdout.write(f"{USAGE}\n")
         return 0

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the ports of an instance serve, for the deployment of a certificate. Private to mailops.postfix."""
+"""Probes which certificates the ports of an instance serve. Private to mailops.postfix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .._verify import listeners as listeners_verification
 from .renewals import RenewalSpec
 
 PORT_SECONDS = 15.0
-"""Seconds in which the ports must serve the new certificate; a reload takes effect with the next process."""
+"""Seconds in which the ports must serve the new certificate. After a reload, the next process of a service uses it."""
 
 _PAUSE = 0.5
 _TIMEOUT = 10.0
@@ -31,7 +31,7 @@ Probe = Callable[[probe_options.ProbeOptions], Dict[str, Any]]
 
 @dataclass(frozen=True)
 class PortFault:
-    """What is wrong with a port."""
+    """A fault of a port."""
 
     port: str
     text: str
@@ -42,11 +42,11 @@ class PortFault:
 
 
 def port_faults(instance: Instance, probe: Probe, spec: RenewalSpec, patience: float) -> Tuple[Set[PortFault], int]:
-    """What is wrong with the ports, and how many answered with the certificate that they must serve.
+    """The faults of the ports, and the number of ports that serve the certificate.
 
-    A certificate that no port serves, such as a client certificate, counts as one.
+    The number is 1 if no port must serve it, as with a client certificate.
 
-    :param patience: seconds in which the ports may begin to serve the certificate.
+    :param patience: seconds to wait until the ports serve the certificate.
     """
     end = time.monotonic() + patience
     while True:
@@ -67,7 +67,7 @@ def serves_another_certificate(probe: Probe, spec: RenewalSpec) -> bool:
 
 
 def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set[PortFault], int, int]:
-    """The faults of all ports; how many serve the certificate, and how many must."""
+    """The faults of all ports, the number of ports that serve the certificate, and the number of those that must."""
     faults: Set[PortFault] = set()
     served = expected_ports = 0
     names = _sni_names(instance, spec)
@@ -109,7 +109,7 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
 
 
 def _sni_names(instance: Instance, spec: RenewalSpec) -> Dict[str, List[str]]:
-    """The server names of a certificate, and the fingerprints of what the table has for them."""
+    """The server names of a certificate, and the fingerprints of the certificates that the table has for each."""
     result: Dict[str, List[str]] = {}
     if spec.options.get("sni"):
         for name, files in certificate.server_names(instance, spec.options).items():

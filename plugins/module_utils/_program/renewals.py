@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store of renewal specifications: what the program on the host plans again when files of others change. Private to mailops.postfix.
+"""The store of renewal specifications, from which the program on the host plans again after a renewal. Private to mailops.postfix.
 
-One JSON file for each certificate or CA bundle of an instance, readable by root only.
+It has one JSON file for each certificate or CA bundle of an instance, which only root can read.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from .._plan.plan import Change, Renewal, root_owned
 from .._transaction.journal import FORMAT
 
 STORE = "/etc/mailops-postfix"
-"""Where the specifications are, in one directory for each kind."""
+"""The directory of the specifications; it has one directory for each kind."""
 
-# Options that concern one run of a module, and not what is renewed.
+# Options that apply to one run of a module, and not to the renewal.
 _NOT_STORED = ("config_directory", "backup", "lock_timeout", "deploy_hook", "update_hook", "_program")
 
 
 @dataclass(frozen=True)
 class RenewalSpec:
-    """What a module has declared, for the program on the host."""
+    """The declaration of a certificate or a CA bundle, for the program on the host."""
 
     config_directory: str
     options: Mapping[str, Any]
-    """The options of the module, in the form in which its planner takes them."""
+    """The options of the module, as its planner expects them."""
 
     @property
     def name(self) -> str:

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The timer that deploys, each hour, what Postfix does not use yet. Private to mailops.postfix.
+"""The timer that deploys, each hour, the renewals that Postfix does not use yet. Private to mailops.postfix.
 
-An ACME client calls its hook once for each renewal. If Postfix is stopped at that moment, or its configuration is broken, or the client
-has no hook, the next call is that of the next renewal, which may be months away.
+An ACME client calls its hook once for each renewal. If Postfix is stopped then, or its configuration is broken, or the client has no
+hook, the next call comes with the next renewal, which may be months away.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .._plan.plan import Change, root_owned
 SYSTEMD_RUNS = "/run/systemd/system"
 UNITS = "/etc/systemd/system"
 HOURLY = "/etc/periodic/hourly"
-"""The directory of scripts that Alpine's crond runs."""
+"""The directory of the scripts that Alpine's crond runs each hour."""
 CRONTABS = ("/usr/local/etc/cron.d", "/etc/cron.d")
-"""Directories of system crontabs: of FreeBSD, and of all others. A host that has neither has no cron."""
+"""Directories of system crontabs: that of FreeBSD, and that of all other systems. A host with neither has no cron."""
 
 UNIT = "mailops-postfix-due"
 
@@ -52,17 +52,17 @@ Wants={UNIT}.timer
 
 @dataclass(frozen=True)
 class Timer:
-    """What runs a command each hour."""
+    """The files and commands that let the host run a command each hour."""
 
     path: str | None
-    """Its file; None if the host has no place for one."""
+    """The file of the timer; None if the host has neither systemd nor cron."""
     changes: Sequence[Change] = ()
     afterwards: Sequence[tuple[str, ...]] = field(default=())
-    """Commands that start it without a restart of the host."""
+    """Commands that start the timer without a restart of the host."""
 
 
 def timer(instance: Instance, command: str) -> Timer:
-    """Have a command run each hour, by systemd or else by cron."""
+    """The timer that runs a command each hour, with systemd or, without it, with cron."""
     if os.path.isdir(SYSTEMD_RUNS):
         path = os.path.join(UNITS, f"{UNIT}.timer")
         texts = {

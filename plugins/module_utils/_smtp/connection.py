@@ -118,7 +118,7 @@ def own_address(ipv6: bool = False) -> str:
 def own_name(address: str) -> str:
     """The name for EHLO: the name of this host if it is fully qualified, otherwise an address literal. No DNS query is sent."""
     name = socket.gethostname()
-    if "." in name and certificate.is_hostname(name):
+    if "." in name and certificate.is_certificate_name(name):
         return name
     return f"[IPv6:{address.partition('%')[0]}]" if ":" in address else f"[{address}]"
 

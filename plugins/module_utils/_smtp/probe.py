@@ -22,7 +22,8 @@ from .._errors import DeclarationError, PostfixError
 from .._host.instance import Runner, run_program
 from .._host.openssl import SYSTEM_BUNDLES
 from .._x509 import certificate as certificate_x509
-from .._x509.certificate import PemError
+from .._x509 import pem
+from .._x509.pem import PemError
 from . import connection as connection_smtp
 from . import probe_options
 from .probe_options import ProbeOptions
@@ -402,11 +403,11 @@ def _certificate_facts(options: ProbeOptions, chain: Sequence[bytes], run: Runne
 
 def _described_certificate(der: bytes, run: Runner) -> dict[str, Any]:
     """The content of one certificate; the values are None if openssl(1) can't read it."""
-    done = run(("openssl", "x509", *certificate_x509.X509_ARGUMENTS), certificate_x509.to_pem(der))
+    done = run(("openssl", "x509", *certificate_x509.X509_ARGUMENTS), pem.to_pem(der))
     try:
         return certificate_x509.certificate_facts(certificate_x509.read_certificate(der, done.stdout))
     except PemError:
-        return certificate_x509.facts_unread(der)
+        return certificate_x509.unreadable_certificate_facts(der)
 
 
 def _verify_error(options: ProbeOptions, chain: Sequence[bytes], run: Runner) -> str | None:
@@ -422,7 +423,7 @@ def _verify_error(options: ProbeOptions, chain: Sequence[bytes], run: Runner) ->
         command += ["-CAfile", bundle] if bundle else []
     try:
         with tempfile.NamedTemporaryFile(prefix="smtp-tls-info-", suffix=".pem") as file:
-            file.write(b"".join(certificate_x509.to_pem(der) for der in chain))
+            file.write(b"".join(pem.to_pem(der) for der in chain))
             file.flush()
             done = run((*command, "-untrusted", file.name, file.name), None)
     except OSError as error:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Mapping, Sequence
 
 from .._errors import DeclarationError
-from .._x509 import certificate
-from .._x509.certificate import PemError
+from .._x509 import certificate, pem
+from .._x509.pem import PemError
 from . import connection
 
 KEY_TYPES = ("rsa", "ecdsa")
@@ -77,7 +77,7 @@ def check_options(options: ProbeOptions) -> None:
     :raises DeclarationError: if one is not valid.
     """
     host = options.host
-    if not (connection.is_address(host) or certificate.is_hostname(certificate.to_ascii(host))) or "*" in host:
+    if not (connection.is_address(host) or certificate.is_certificate_name(certificate.to_ascii(host))) or "*" in host:
         remedy = (
             "Write an IP address without brackets" if host.startswith("[") else "Write a host name or an IP address"
         )
@@ -90,7 +90,7 @@ def check_options(options: ProbeOptions) -> None:
             raise invalid_option(name, f"{seconds} is not a valid time limit", "Write a number of seconds above 0")
     for hostname in [*(options.hostnames or ()), *([options.server_name] if options.server_name else [])]:
         option = "server_name" if hostname == options.server_name else "hostnames"
-        if not certificate.is_hostname(certificate.to_ascii(hostname)) or "*" in hostname:
+        if not certificate.is_certificate_name(certificate.to_ascii(hostname)) or "*" in hostname:
             raise invalid_option(
                 option, f"{hostname!r} is not a valid host name", "Write a host name such as mx1.example.org"
             )
@@ -118,7 +118,7 @@ def check_options(options: ProbeOptions) -> None:
     if options.ca_file is not None:
         try:
             with open(options.ca_file, "rb") as file:
-                certificate.pem_certificates(file.read())
+                pem.certificates(file.read())
         except PemError as error:
             raise invalid_option("ca_file", f"{options.ca_file}: {error.cause}", error.remedy) from error
         except OSError as error:

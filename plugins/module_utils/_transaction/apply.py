@@ -232,9 +232,11 @@ def _measured(content: bytes | None) -> str:
 
 
 def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> list[str]:
-    stamps = {change.seal for change in plan.changes if change.seal and _installs(change)}
+    stamps = {change.stamp for change in plan.changes if change.stamp and _installs(change)}
     changes = [
-        (change, os.path.realpath(change.path)) for change in plan.changes if _installs(change) or change.seal in stamps
+        (change, os.path.realpath(change.path))
+        for change in plan.changes
+        if _installs(change) or change.stamp in stamps
     ]
     journal = None
     backups: list[str] = []
@@ -244,7 +246,7 @@ def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> lis
         settled = time.time() - SETTLED_SECONDS
         staged = [_stage(change, target, journal, settled) for change, target in changes]
         for name in stamps:
-            _set_stamp(name, [new for (change, _target), new in zip(changes, staged) if new and change.seal == name])
+            _set_stamp(name, [new for (change, _target), new in zip(changes, staged) if new and change.stamp == name])
         for (_change, target), new in zip(changes, staged):
             kept = journal.keep(target, provisional)
             journal.files.append(

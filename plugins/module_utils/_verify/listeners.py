@@ -16,7 +16,7 @@ from .._formats import master_cf
 from .._host.instance import Instance
 from .._model import listeners as listeners_model
 from .._smtp import connection, probe_options
-from .._x509 import certificate
+from .._x509 import pem
 from .report import VerificationReport
 
 Probe = Callable[[probe_options.ProbeOptions], dict[str, Any]]
@@ -107,4 +107,4 @@ def port(name: str) -> int:
 def leaf_fingerprint(instance: Instance, path: str) -> str:
     """The SHA-256 fingerprint of the first certificate in a PEM file; empty if openssl(1) finds none."""
     done = instance.run("openssl", "x509", "-in", path, "-outform", "DER", check=False)
-    return certificate.fingerprint(done.stdout) if done.returncode == 0 else ""
+    return pem.fingerprint(done.stdout) if done.returncode == 0 else ""

@@ -2,187 +2,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PEM, fingerprints in Postfix's notation, and what openssl says about a certificate. Private to mailops.postfix. Pure.
+"""What openssl reports about a certificate: its names, validity and place in a chain. Private to mailops.postfix. Pure.
 
-Nothing here needs a cryptography library: a PEM block is base64 round DER, a fingerprint is a hash of that DER, and the
-fields of a certificate are read from the output of ``openssl x509`` (1.1.1 and later). Private keys are recognised, but
-never decoded.
+No cryptography library is needed: the fields of a certificate are read from the output of ``openssl x509`` (1.1.1 and
+later), and the type of its public key from the DER.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Iterable, Sequence
 
-DIGESTS = ("md5", "sha1", "sha256", "sha512")
+from .pem import DIGESTS, PemError, asn1_value, fingerprints_by_digest, public_key
 
 X509_ARGUMENTS = (
     *("-noout", "-subject", "-issuer", "-serial", "-dates", "-pubkey", "-nameopt", "RFC2253,-esc_msb,utf8"),
     *("-ext", "subjectAltName,basicConstraints,subjectKeyIdentifier,authorityKeyIdentifier"),
 )
-"""What ``openssl x509`` must be asked for so that read_certificate() understands the answer."""
+"""The arguments of ``openssl x509`` whose output read_certificate() parses."""
 
-OUTLINE_SCRIPT = (
-    *("-e", "/^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/,/^-----END /{", "-e", "p", "-e", "b", "-e", "}"),
-    *("-e", "/^-----BEGIN /p", "-e", "/^Proc-Type:/p"),
-)
-"""The sed -n script that prints what a PEM file may show: its certificates, and the labels of everything else."""
-
-
-class PemError(ValueError):
-    """A text is not the PEM that it should be; the caller knows which file it came from."""
-
-    def __init__(self, cause: str, remedy: str = "") -> None:
-        super().__init__(f"{cause}. {remedy}" if remedy else cause)
-        self.cause = cause
-        self.remedy = remedy
-
-
-@dataclass(frozen=True)
-class Block:
-    """One PEM block. A block without its END line goes on until the next BEGIN, so that an outline can be read too."""
-
-    label: str
-    body: tuple[bytes, ...]
-    complete: bool
-    number: int
-
-    @property
-    def is_certificate(self) -> bool:
-        return self.label in ("CERTIFICATE", "X509 CERTIFICATE")
-
-    @property
-    def is_private_key(self) -> bool:
-        return self.label.endswith("PRIVATE KEY")
-
-    @property
-    def is_encrypted(self) -> bool:
-        return self.label == "ENCRYPTED PRIVATE KEY" or any(b"ENCRYPTED" in line for line in self.body if b":" in line)
-
-    @property
-    def der(self) -> bytes:
-        """The decoded content; for certificates and public keys only."""
-        what = f"PEM block {self.number} ({self.label})"
-        if not self.complete:
-            raise PemError(f"{what} has no END line: the file is cut off", "Put the whole file there")
-        try:
-            der = base64.b64decode(b"".join(self.body), validate=True)
-        except (binascii.Error, ValueError):
-            raise PemError(f"{what} is not base64", "Put an undamaged file there") from None
-        tag, content, rest = _tlv(der)
-        if tag != _SEQUENCE or rest or not content:
-            raise PemError(
-                f"{what} is damaged: what it holds is not one whole ASN.1 structure", "Put an undamaged file there"
-            )
-        return der
-
-
-def blocks(text: bytes) -> list[Block]:
-    """All PEM blocks of a text, in order; what stands between them is comment."""
-    found: list[Block] = []
-    label: str | None = None
-    body: list[bytes] = []
-
-    def close(complete: bool) -> None:
-        if label is not None:
-            found.append(Block(label, tuple(body), complete, len(found) + 1))
-
-    for line in text.split(b"\n"):
-        line = line.rstrip()
-        begin = re.match(rb"-----BEGIN ([A-Z0-9 ]+)-----$", line)
-        if begin:
-            close(complete=False)
-            label, body = begin.group(1).decode("ascii"), []
-        elif label is not None and line.startswith(b"-----END "):
-            close(complete=line == f"-----END {label}-----".encode("ascii"))
-            label = None
-        elif label is not None:
-            body.append(line)
-    close(complete=False)
-    return found
-
-
-def pem_certificates(text: bytes) -> list[bytes]:
-    """The DER of all certificates in a PEM text; an error if there is none."""
-    return certificates_of(blocks(text))
-
-
-def certificates_of(found: Sequence[Block]) -> list[bytes]:
-    """The DER of all certificates among blocks; an error if there is none."""
-    ders = [block.der for block in found if block.is_certificate]
-    if not ders:
-        raise PemError("it holds no certificate" + _instead(found), _remedy(found))
-    return ders
-
-
-def public_key(text: bytes) -> bytes | None:
-    """The DER (SubjectPublicKeyInfo) of the first PUBLIC KEY block, if there is one."""
-    return next((block.der for block in blocks(text) if block.label == "PUBLIC KEY"), None)
-
-
-def _instead(found: Sequence[Block]) -> str:
-    if not found:
-        return ": there is no PEM block in it (-----BEGIN CERTIFICATE-----)"
-    return " but " + ", ".join(dict.fromkeys(block.label for block in found))
-
-
-def _remedy(found: Sequence[Block]) -> str:
-    labels = {block.label for block in found}
-    if "TRUSTED CERTIFICATE" in labels:
-        return "'openssl x509' rewrites a TRUSTED CERTIFICATE as a plain one"
-    if any(block.is_private_key for block in found):
-        return "Give the certificate's file, not the private key's"
-    if any("REQUEST" in label for label in labels):
-        return "Give the certificate that the CA made of this request"
-    return "Give a certificate in PEM form; 'openssl x509 -inform DER' converts a DER file"
-
-
-def to_pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
-    """One PEM block in its canonical form, so that equal certificates give equal text."""
-    body = base64.b64encode(der)
-    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
-    return b"\n".join(
-        [f"-----BEGIN {label}-----".encode("ascii"), *lines, f"-----END {label}-----".encode("ascii"), b""]
-    )
-
-
-# Fingerprints
-
-
-def fingerprint(der: bytes, digest: str = "sha256") -> str:
-    """Hash of a certificate or public key, as Postfix writes it: ``AA:BB:...``."""
-    if digest not in hashlib.algorithms_available or digest.startswith("shake"):
-        raise PemError(f"no digest is called {digest!r}", "Use one of " + ", ".join(DIGESTS))
-    try:
-        hashed = hashlib.new(digest, der).hexdigest().upper()
-    except ValueError:
-        raise PemError(
-            f"the digest {digest} is switched off on this machine (FIPS mode?)", "Use sha256 or sha512"
-        ) from None
-    return ":".join(hashed[start : start + 2] for start in range(0, len(hashed), 2))
-
-
-def fingerprints(der: bytes) -> dict[str, str | None]:
-    """The fingerprint in every digest that Postfix is used with; null where this machine refuses the digest."""
-    return {digest: _fingerprint_or_none(der, digest) for digest in DIGESTS}
-
-
-def _fingerprint_or_none(der: bytes, digest: str) -> str | None:
-    try:
-        return fingerprint(der, digest)
-    except PemError:
-        return None
-
-
-# DER
-
-_INTEGER, _BIT_STRING, _OID, _SEQUENCE = 0x02, 0x03, 0x06, 0x30
-
+_OID = 0x06  # ASN.1 tag
 _ALGORITHMS = {
     "2a864886f70d010101": "rsa",
     "2a864886f70d01010a": "rsa-pss",
@@ -202,29 +43,16 @@ _CURVES = {
 }
 
 
-def _tlv(der: bytes) -> tuple[int, bytes, bytes]:
-    """The first ASN.1 value: its tag, its content, and what follows; tag -1 if there is no whole value."""
-    if len(der) < 2:
-        return -1, b"", b""
-    length, start = der[1], 2
-    if length & 0x80:
-        start += length & 0x7F
-        length = int.from_bytes(der[2:start], "big")
-    if len(der) < start + length:
-        return -1, b"", b""
-    return der[0], der[start : start + length], der[start + length :]
-
-
 def key_type(spki: bytes) -> tuple[str | None, int | None]:
-    """Algorithm (rsa, ecdsa, ed25519 ...) and size in bits of a public key; null where they are not known."""
-    algorithm, rest = _tlv(_tlv(spki)[1])[1:]
-    tag, oid, parameters = _tlv(algorithm)
+    """Algorithm (rsa, ecdsa, ed25519 ...) and size in bits of a public key (SubjectPublicKeyInfo); None where unknown."""
+    algorithm, rest = asn1_value(asn1_value(spki)[1])[1:]
+    tag, oid, parameters = asn1_value(algorithm)
     kind = _ALGORITHMS.get(oid.hex()) if tag == _OID else None
     if kind == "ecdsa":
-        return kind, _CURVES.get(_tlv(parameters)[1].hex())
+        return kind, _CURVES.get(asn1_value(parameters)[1].hex())
     if kind in ("rsa", "rsa-pss"):
         # BIT STRING (no unused bits) of SEQUENCE of modulus, exponent
-        modulus = _tlv(_tlv(_tlv(rest)[1][1:])[1])[1]
+        modulus = asn1_value(asn1_value(asn1_value(rest)[1][1:])[1])[1]
         return kind, int.from_bytes(modulus, "big").bit_length() or None
     return kind, {"ed25519": 256, "ed448": 456}.get(kind or "")
 
@@ -234,19 +62,19 @@ def key_type(spki: bytes) -> tuple[str | None, int | None]:
 
 @dataclass(frozen=True)
 class Certificate:
-    """One certificate, as far as mail cares."""
+    """The fields of a certificate that matter for mail."""
 
     der: bytes
     subject: str
     issuer: str
     names: tuple[str, ...]
-    """DNS names: those of subjectAltName, or the common name where it has none (as Postfix does)."""
+    """DNS names: those of subjectAltName, or the common name if it has none (as in Postfix)."""
     not_before: datetime
     not_after: datetime
     serial: str
     public_key: bytes
     authority: bool | None
-    """What basicConstraints says: a CA or not; null if it says nothing."""
+    """Whether it is a CA, according to basicConstraints; None without this extension."""
     subject_key_id: str
     authority_key_id: str
 
@@ -256,13 +84,16 @@ class Certificate:
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_HOSTNAME = re.compile(
+_CERTIFICATE_NAME = re.compile(
     r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
 )
 
 
 def read_certificate(der: bytes, output: bytes) -> Certificate:
-    """A certificate from its DER and from what ``openssl x509`` said when asked with X509_ARGUMENTS."""
+    """A certificate from its DER and the output of ``openssl x509`` with X509_ARGUMENTS.
+
+    :raises PemError: if the output is incomplete.
+    """
     text = output.decode("utf-8", "surrogateescape")
     lines = [line.rstrip() for line in text.split("\n")]
     fields: dict[str, str] = {}
@@ -272,7 +103,7 @@ def read_certificate(der: bytes, output: bytes) -> Certificate:
             fields.setdefault(key, value.strip())
     spki = public_key(output)
     if spki is None or len(fields) != 5:
-        raise PemError("openssl did not say all about the certificate", "OpenSSL 1.1.1 or later is needed")
+        raise PemError("the output of openssl x509 is incomplete", "Install OpenSSL 1.1.1 or later")
 
     def extension(title: str) -> str:
         for number, line in enumerate(lines[:-1]):
@@ -282,7 +113,7 @@ def read_certificate(der: bytes, output: bytes) -> Certificate:
 
     names = re.findall(r"(?:^|, )DNS:([^\s,]+)", extension("Subject Alternative Name"))
     common_name = re.search(r"(?:^|[,+])CN=((?:\\.|[^\\,+])*)", fields["subject"])
-    if not names and common_name and _HOSTNAME.fullmatch(common_name.group(1)):
+    if not names and common_name and _CERTIFICATE_NAME.fullmatch(common_name.group(1)):
         names = [common_name.group(1)]
     constraints = re.search(r"\bCA:(TRUE|FALSE)\b", extension("Basic Constraints"))
     key_id = re.compile(r"(?:^|keyid:)((?:[0-9A-F]{2}:)+[0-9A-F]{2})")
@@ -304,20 +135,21 @@ def read_certificate(der: bytes, output: bytes) -> Certificate:
 
 
 def _instant(text: str) -> datetime:
-    """``Nov 23 01:40:44 2026 GMT``; not with strptime(), whose month names follow the locale."""
+    """A time such as ``Nov 23 01:40:44 2026 GMT``. strptime() is not used because its month names depend on the locale."""
     match = re.fullmatch(r"([A-Z][a-z]{2}) +(\d+) (\d+):(\d+):(\d+)(?:\.\d+)? (\d+) GMT", text)
     if match is None or match.group(1) not in _MONTHS:
-        raise PemError(f"openssl wrote a date that cannot be read: {text!r}")
+        raise PemError(f"the output of openssl x509 contains an invalid date: {text!r}")
     day, hour, minute, second, year = (int(part) for part in match.groups()[1:])
     return datetime(year, _MONTHS.index(match.group(1)) + 1, day, hour, minute, second, tzinfo=timezone.utc)
 
 
 def iso8601(instant: datetime) -> str:
+    """A time in UTC as ``YYYY-MM-DDTHH:MM:SSZ``."""
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def certificate_facts(certificate: Certificate) -> dict[str, Any]:
-    """What the certificate module returns."""
+    """The facts about a certificate that the certificate module returns."""
     kind, bits = key_type(certificate.public_key)
     return {
         "subject": certificate.subject,
@@ -328,22 +160,22 @@ def certificate_facts(certificate: Certificate) -> dict[str, Any]:
         "serial": certificate.serial,
         "key_type": kind,
         "key_bits": bits,
-        "fingerprint": fingerprints(certificate.der),
-        "public_key_fingerprint": fingerprints(certificate.public_key),
+        "fingerprint": fingerprints_by_digest(certificate.der),
+        "public_key_fingerprint": fingerprints_by_digest(certificate.public_key),
     }
 
 
-def facts_unread(der: bytes) -> dict[str, Any]:
-    """The same for a certificate that openssl cannot read: its fingerprint is all that is known."""
+def unreadable_certificate_facts(der: bytes) -> dict[str, Any]:
+    """The same facts for a certificate that openssl cannot read: only its fingerprint is known, the rest is None."""
     unknown: dict[str, Any] = dict.fromkeys(("subject", "issuer", "not_before", "not_after", "serial"))
     unknown.update(names=[], key_type=None, key_bits=None)
-    return dict(unknown, fingerprint=fingerprints(der), public_key_fingerprint=dict.fromkeys(DIGESTS))
+    return dict(unknown, fingerprint=fingerprints_by_digest(der), public_key_fingerprint=dict.fromkeys(DIGESTS))
 
 
-def facts_to_come(
+def planned_certificate_facts(
     subject: str, names: Sequence[str], kind: str | None, bits: int | None, spki: bytes | None
 ) -> dict[str, Any]:
-    """The same for a self-signed certificate that is still to be made: what cannot be known yet is null."""
+    """The same facts for a self-signed certificate that is not issued yet: what is not known yet is None."""
     unknown: dict[str, str | None] = dict.fromkeys(DIGESTS)
     return {
         "subject": subject,
@@ -355,7 +187,7 @@ def facts_to_come(
         "key_type": kind,
         "key_bits": bits,
         "fingerprint": dict(unknown),
-        "public_key_fingerprint": dict(unknown) if spki is None else fingerprints(spki),
+        "public_key_fingerprint": dict(unknown) if spki is None else fingerprints_by_digest(spki),
     }
 
 
@@ -363,7 +195,7 @@ def facts_to_come(
 
 
 def to_ascii(hostname: str) -> str:
-    """A host name as certificates hold it: lower case, without the root's dot, internationalised labels as A-labels."""
+    """A host name as in certificates: lower case, without the final dot, internationalized labels as A-labels (RFC 5890)."""
     hostname = hostname[:-1] if hostname.endswith(".") else hostname
     try:
         return hostname.encode("idna").decode("ascii").lower()
@@ -371,13 +203,13 @@ def to_ascii(hostname: str) -> str:
         return hostname.lower()
 
 
-def is_hostname(hostname: str) -> bool:
-    """Whether it can stand in a certificate: letters, digits, hyphens; ``*`` as a whole left-most label."""
-    return len(hostname) <= 253 and _HOSTNAME.fullmatch(hostname) is not None
+def is_certificate_name(name: str) -> bool:
+    """Whether a name is valid as a DNS name in a certificate. The left-most label may be ``*``."""
+    return len(name) <= 253 and _CERTIFICATE_NAME.fullmatch(name) is not None
 
 
 def covers(names: Iterable[str], hostname: str) -> bool:
-    """RFC 6125: equal without regard to case; a wildcard stands for exactly one label, the left-most."""
+    """Whether one of the names matches the host name (RFC 6125). Case is ignored, and ``*`` matches one left-most label."""
     wanted = to_ascii(hostname)
     first, dot, rest = wanted.partition(".")
     wildcard = f"*.{rest}" if dot and first else wanted
@@ -385,6 +217,7 @@ def covers(names: Iterable[str], hostname: str) -> bool:
 
 
 def uncovered(names: Sequence[str], hostnames: Iterable[str]) -> list[str]:
+    """The host names that none of the names matches."""
     return [hostname for hostname in hostnames if not covers(names, hostname)]
 
 
@@ -398,13 +231,14 @@ def validity_problem(certificate: Certificate, now: datetime) -> str:
 
 
 def remaining(certificate: Certificate, now: datetime) -> float:
-    """How much of its life is left, from 1 to 0."""
-    life = (certificate.not_after - certificate.not_before).total_seconds()
-    left = (certificate.not_after - now).total_seconds()
-    return round(min(1.0, max(0.0, left / life)), 3) if life > 0 else 0.0
+    """The fraction of its lifetime that remains, from 1 to 0."""
+    lifetime = (certificate.not_after - certificate.not_before).total_seconds()
+    rest = (certificate.not_after - now).total_seconds()
+    return round(min(1.0, max(0.0, rest / lifetime)), 3) if lifetime > 0 else 0.0
 
 
 def issued_by(certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether the names, and the key identifiers where both have one, fit."""
     if certificate.issuer != issuer.subject:
         return False
     ids = (certificate.authority_key_id, issuer.subject_key_id)
@@ -412,7 +246,7 @@ def issued_by(certificate: Certificate, issuer: Certificate) -> bool:
 
 
 def order_problem(chain: Sequence[Certificate]) -> str:
-    """What is wrong with the order leaf, its issuer, that one's issuer ...; empty if it is right."""
+    """Why a chain is not in the order leaf, its issuer, the issuer of that ...; empty if it is."""
     for position, (certificate, following) in enumerate(zip(chain, chain[1:]), start=2):
         if issued_by(certificate, following):
             continue
@@ -424,9 +258,7 @@ def order_problem(chain: Sequence[Certificate]) -> str:
             )
             return f"wrong order: {what}"
         if certificate.issuer == following.subject:
-            return (
-                f"certificate {position} is {following.subject}, but another one of this name issued the one before it"
-            )
+            return f"certificate {position} is {following.subject}, but a different certificate with this name issued the one before it"
         return (
             f"certificate {position} is {following.subject}, but the one before it was issued by {certificate.issuer}"
         )
@@ -434,19 +266,19 @@ def order_problem(chain: Sequence[Certificate]) -> str:
 
 
 def verify_problem(output: bytes) -> str:
-    """Why ``openssl verify`` said no, from its two outputs."""
+    """Why ``openssl verify`` failed, from its standard error and output."""
     text = output.decode("utf-8", "replace")
     reasons = re.findall(r"error \d+ at (\d+) depth lookup: ?([^\n]*)", text)
     if reasons:
         return "; ".join(dict.fromkeys(f"{reason.strip()} (at depth {depth})" for depth, reason in reasons))
-    return " ".join(text.split()) or "openssl verify failed without a word"
+    return " ".join(text.split()) or "openssl verify failed without an error message"
 
 
 # Writing
 
 
 def self_signed_configuration(common_name: str, names: Sequence[str]) -> bytes:
-    """The openssl configuration for a certificate that serves both roles and is no CA."""
+    """The openssl configuration for a certificate for TLS servers and clients that is not a CA."""
     lines = [
         "[req]",
         "prompt = no",
@@ -467,18 +299,3 @@ def self_signed_configuration(common_name: str, names: Sequence[str]) -> bytes:
         "",
     ]
     return "\n".join(lines).encode()
-
-
-def bundle_text(header: str, ders: Iterable[bytes]) -> bytes:
-    """A CA file: a line that says whose it is, then the certificates."""
-    return b"".join([f"# {header}\n".encode(), *(to_pem(der) for der in ders)])
-
-
-def listing(text: bytes) -> str:
-    """A CA file as a diff shows it: a line for each certificate instead of twenty."""
-    try:
-        return "".join(
-            f"certificate with SHA-256 {fingerprint(block.der)}\n" for block in blocks(text) if block.is_certificate
-        )
-    except PemError as error:
-        return f"(damaged: {error})\n"

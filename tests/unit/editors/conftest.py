@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Postfix as the judge of the editors: that of this host, or, with POSTFIX_PYTHON, of another.
+"""Postfix as the oracle for the editors: on this host or, with POSTFIX_PYTHON, on another one.
 
-POSTFIX_PYTHON  the command of a Python that runs where Postfix is, such as ``podman exec -i relay python3``
-EXAMPLES        how many examples the property tests try (default 100); the fuzzers try 50 times as many
-SHRINK          if set, reduce a failing example (it takes minutes; small files one by one instead of ten in one)
+POSTFIX_PYTHON  the command of a Python on the host with Postfix, such as ``podman exec -i relay python3``
+EXAMPLES        the number of examples of the property tests (default 100); the fuzzers use 50 times as many
+SHRINK          if set, reduce a failing example (this takes minutes, and uses one small file instead of ten in one)
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ settings.register_profile(
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a postconf(1) said."""
+class CommandResult:
+    """The result of one postconf(1) command."""
 
     status: int
     output: bytes
@@ -45,49 +45,49 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The answers of several postconf(1), and the files behind them."""
+class Result:
+    """The results of several postconf(1) commands, and the files after them."""
 
-    answers: list[Answer]
+    commands: list[CommandResult]
     main_cf: bytes
     master_cf: bytes
 
 
 class Postfix:
-    """A Postfix, through one long-lived process that runs beside it."""
+    """Postfix, through one long-lived process on its host."""
 
     def __init__(self) -> None:
         python = shlex.split(os.environ.get("POSTFIX_PYTHON", "")) or [sys.executable]
-        judge = Path(__file__).with_name("judge.py").read_text(encoding="utf-8")
-        self._process = subprocess.Popen([*python, "-c", judge], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        answer = self.ask(b"", b"", ["-h", "mail_version"]).answers[0]
-        assert answer.status == 0, answer
-        self.version = tuple(int(number) for number in re.findall(rb"\d+", answer.output)[:3])
+        server = Path(__file__).with_name("postconf_server.py").read_text(encoding="utf-8")
+        self._process = subprocess.Popen([*python, "-c", server], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        version = self.postconf(b"", b"", ["-h", "mail_version"]).commands[0]
+        assert version.status == 0, version
+        self.version = tuple(int(number) for number in re.findall(rb"\d+", version.output)[:3])
 
-    def ask(self, main_cf: bytes, master_cf: bytes, *commands: list[str]) -> Verdict:
+    def postconf(self, main_cf: bytes, master_cf: bytes, *commands: list[str]) -> Result:
         """Run postconf(1) on these files, once for each list of arguments."""
-        question = {
+        request = {
             "main.cf": main_cf.decode("latin-1"),
             "master.cf": master_cf.decode("latin-1"),
             "commands": [[os.fsencode(word).decode("latin-1") for word in command] for command in commands],
         }
         assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(question).encode() + b"\n")
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, "the judge has gone"
-        answer = json.loads(line)
-        return Verdict(
+        assert line, "the process has ended"
+        response = json.loads(line)
+        return Result(
             [
-                Answer(status, output.encode("latin-1"), errors.encode("latin-1"))
-                for status, output, errors in answer["answers"]
+                CommandResult(status, output.encode("latin-1"), errors.encode("latin-1"))
+                for status, output, errors in response["results"]
             ],
-            answer["main.cf"].encode("latin-1"),
-            answer["master.cf"].encode("latin-1"),
+            response["main.cf"].encode("latin-1"),
+            response["master.cf"].encode("latin-1"),
         )
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()
         self._process.stdout.close()
@@ -96,13 +96,13 @@ class Postfix:
 
 @pytest.fixture(scope="session")
 def postfix() -> Iterator[Postfix]:
-    """The judge."""
-    judge = Postfix()
-    yield judge
-    judge.close()
+    """Postfix as the oracle."""
+    oracle = Postfix()
+    yield oracle
+    oracle.close()
 
 
 @pytest.fixture(scope="session")
 def examples() -> int:
-    """How many examples to try."""
+    """The number of examples."""
     return EXAMPLES

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""For any file and any edit, Postfix reads what was declared, what its own editor would have made, and nothing else has changed.
+"""For any file and any edit, Postfix reads the declared values, postconf(1) writes the same ones, and nothing else changes.
 
-A postconf(1) takes 5 ms, so that each file that hypothesis makes holds PARTS small files, one behind the other, each with names and an
-edit of its own: these are the examples that are counted.
+A postconf(1) command takes 5 ms. Each generated file therefore consists of PARTS small files, one after the other, each with its own
+names and its own edit. EXAMPLES counts these small files.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def scratch():
 
 
 def check_transaction(directory, name, before, edit):
-    """Check mode says what then happens, and happens once."""
+    """Check mode predicts what the real run does, and a second run changes nothing."""
     for file in ("main.cf", "master.cf"):
         (directory / file).write_bytes(before if file == name else b"")
 
@@ -71,7 +71,7 @@ def check_transaction(directory, name, before, edit):
 
 
 def without(text, owned):
-    """The text without the lines that belong to what was edited; a newline at the end is no difference."""
+    """The text without the lines of the edited settings, and without a newline at the end."""
     lines = physical_lines(text)
     for start, end in owned:
         for index in range(start, end):
@@ -135,7 +135,7 @@ values = st.one_of(st.none(), words, st.lists(words, min_size=2, max_size=3).map
 
 @st.composite
 def main_cf_parts(draw):
-    """A text whose names are its own, and what is declared of them."""
+    """A text with names of its own, and declared values for some of them."""
     return "".join(draw(st.lists(lines, max_size=5))), draw(st.dictionaries(st.sampled_from(NAMES), values, max_size=3))
 
 
@@ -158,7 +158,7 @@ def main_cf_examples(draw):
 
 @st.composite
 def main_cf_corpus(draw):
-    """A file of the corpus and a declaration of what stands in it."""
+    """A file of the corpus, and a declaration for parameters that it contains."""
     text = (CORPUS / "main.cf" / draw(st.sampled_from(sorted(os.listdir(CORPUS / "main.cf"))))).read_bytes()
     try:
         names = {entry.name for entry in main_cf.main_entries(text)} - {
@@ -174,23 +174,23 @@ def main_cf_corpus(draw):
     return text, draw(st.dictionaries(st.sampled_from(names), values, max_size=12))
 
 
-def parameters_of(answer):
-    """What postconf -n says."""
-    pairs = (line.partition(" =") for line in to_text(answer.output).split("\n")[:-1])
+def parameters_of(command):
+    """The parameters in the output of postconf -n."""
+    pairs = (line.partition(" =") for line in to_text(command.output).split("\n")[:-1])
     return {name: value.strip(" ") for name, _equals, value in pairs if name != "config_directory"}
 
 
 def damaged_by_postconf(text, appends, version):
-    """Why postconf(1) itself can't be the measure of this edit."""
+    """Why postconf(1) cannot be the oracle for this edit; empty if it can."""
     if b"\0" in text:
-        return "it loses the rest of a line behind a NUL"
+        return "it loses the rest of a line after a NUL"
     if re.search(rb"(?m)^[^\s#=][^ \t\r\n=]*[\v\f]", text):
-        return "it takes VT and FF for a part of the name"
+        return "it treats VT and FF as part of the name"
     if text.startswith(b"\xef\xbb\xbf") or text[:1] in (b" ", b"\t"):
-        return "it knows the first line by another name"
+        return "it reads another name in the first line"
     fixed = {(3, 7): 15, (3, 8): 10, (3, 9): 4, (3, 10): 2}.get(version[:2], 0 if version[:2] > (3, 10) else 1000)
     if appends and text and not text.endswith(b"\n") and version[2] < fixed:
-        return "it glues the new line to a last line without newline"
+        return "it appends the new line to a last line without newline"
     return ""
 
 
@@ -200,22 +200,22 @@ def check_main_cf(postfix, scratch, before, parameters):
     except DeclarationError as error:
         assert "would be a comment" in str(error)
         return "refused"
-    verdict = postfix.ask(before, b"", ["-n"])
+    result = postfix.postconf(before, b"", ["-n"])
     try:
         after = main_cf.edit_main_cf(before, declared)
     except GrammarError:
-        assert verdict.answers[0].status != 0, "we refuse what Postfix reads"
+        assert result.commands[0].status != 0, "the editor refuses what Postfix reads"
         return "refused"
-    now = postfix.ask(after, b"", ["-n"]).answers[0]
-    assert (verdict.answers[0].status, now.status) == (0, 0), (verdict, now)
+    now = postfix.postconf(after, b"", ["-n"]).commands[0]
+    assert (result.commands[0].status, now.status) == (0, 0), (result, now)
 
-    expected = parameters_of(verdict.answers[0])
+    expected = parameters_of(result.commands[0])
     seen = parameters_of(now)
     for name, value in declared.items():
         expected.pop(name, None)
         if value is not None and name in seen:
             expected[name] = main_cf.normalize_whitespace(value)
-    # A parameter that users define is printed while something refers to it.
+    # postconf prints a user-defined parameter only while a value refers to it.
     unused = set(re.findall(r"unused parameter: ([^=\s]+)=", to_text(now.errors)))
     assert seen == {name: value for name, value in expected.items() if name not in unused}
     assert not {name for name, value in declared.items() if value is None} & set(seen)
@@ -249,9 +249,9 @@ def check_main_cf(postfix, scratch, before, parameters):
     if None in declared.values():
         commands.append(["-X", *(name for name, value in declared.items() if value is None)])
     if not excluded and commands:
-        answers = postfix.ask(before, b"", *commands, ["-n"]).answers
-        assert [answer.status for answer in answers] == [0] * len(answers), answers
-        assert parameters_of(answers[-1]) == seen
+        results = postfix.postconf(before, b"", *commands, ["-n"]).commands
+        assert [command.status for command in results] == [0] * len(results), results
+        assert parameters_of(results[-1]) == seen
     return excluded or "compared with postconf -e"
 
 
@@ -367,7 +367,7 @@ def entries_text(draw, services):
 
 @st.composite
 def master_cf_part(draw, services):
-    """A text about some services, and what is declared of one of them."""
+    """A text with some services, and a declaration for one of them."""
     entry = entries_text(services)
     commented = entry.map(lambda text: "".join(f"#{line}" for line in text.splitlines(True)))
     noise = st.sampled_from(
@@ -401,7 +401,7 @@ def master_cf_part(draw, services):
 
 
 def of_part(number):
-    """The services of a part: no two parts have one in common."""
+    """The services of a part. No two parts have a service in common."""
     return [f"{name}{number}/{kind}" for name, kind in (key.split("/") for key in OTHER)] + (
         [f"{name}/inet" for name in INET]
         if number == 0
@@ -445,19 +445,19 @@ def master_cf_corpus(draw):
     )
 
 
-def entries_of(answer):
-    """What postconf -M says: the words of each service, by what master(8) takes for its identity; of duplicates the last."""
+def entries_of(command):
+    """The services in the output of postconf -M by their identity for master(8); the last of duplicates."""
     result = {}
-    for service in master_cf.master_entries(answer.output):
+    for service in master_cf.master_entries(command.output):
         result[(*master_cf.endpoint(*service.key.rsplit("/", 1)), service.column("private") != "n")] = (
             master_cf.describe(service)
         )
     return result
 
 
-def options_of(answer, name):
-    """What postconf -P says of one service."""
-    lines = [line for line in to_text(answer.output).split("\n") if line.startswith(f"{name}/")]
+def options_of(command, name):
+    """The options of one service in the output of postconf -P."""
+    lines = [line for line in to_text(command.output).split("\n") if line.startswith(f"{name}/")]
     return {
         option: value.strip(" ") for option, _equals, value in (line[len(name) + 1 :].partition(" =") for line in lines)
     }
@@ -465,24 +465,24 @@ def options_of(answer, name):
 
 def check_master_cf(postfix, scratch, before, services):
     try:
-        declarations = master_cf_spec.merged([master_cf_spec.service_specs(service) for service in services])
+        declarations = master_cf_spec.merged_specs([master_cf_spec.service_spec(service) for service in services])
     except DeclarationError as error:
         assert "brace in option" in str(error) or "same service" in str(error), error
         return "refused"
     if not declarations:
         assert master_cf_edit.edit_master_cf(before, declarations) == before
         return "nothing declared"
-    was = postfix.ask(b"", before, ["-M"]).answers[0]
+    was = postfix.postconf(b"", before, ["-M"]).commands[0]
     try:
         after = master_cf_edit.edit_master_cf(before, declarations)
     except GrammarError as error:
-        # What postconf accepts and we do not stops master(8), or the daemon of a service that is to be edited.
+        # If the editor refuses what postconf accepts, master(8) or the daemon of the edited service would stop at it.
         assert was.status or b"missing" in was.errors or b"}" in was.errors or str(error).startswith("editing"), (
             error,
             was,
         )
         return "refused"
-    now, options = postfix.ask(b"", after, ["-M"], ["-P"]).answers
+    now, options = postfix.postconf(b"", after, ["-M"], ["-P"]).commands
     assert (was.status, now.status, options.status) == (0, 0, 0), (was, now, options)
 
     expected, seen = entries_of(was), entries_of(now)
@@ -499,11 +499,11 @@ def check_master_cf(postfix, scratch, before, services):
         if attached(found):
             continue
         described = seen[(*master_cf.endpoint(declaration.name, declaration.type), found.column("private") != "n")]
-        assert printed(described) == printed(master_cf.describe(found)), "postconf -M reads other words than we do"
+        assert printed(described) == printed(master_cf.describe(found)), "postconf -M reads other words than the editor"
         for column in declaration.columns.keys() - {"command"}:
             assert found.column(column) == declaration.columns[column]
         if sum(key[:2] == (declaration.name, declaration.type) for key in seen) > 1:
-            continue  # postconf -P does not tell a private service from a public one
+            continue  # postconf -P does not distinguish a private service from a public one
         values = options_of(options, declaration.key)
         wanted = {
             name: main_cf.normalize_whitespace(value)
@@ -523,7 +523,7 @@ def check_master_cf(postfix, scratch, before, services):
         ]
 
     kept, left = without(before, ranges(before)), without(after, ranges(after))
-    # Comments may have become part of a service, or a service comments; nothing else.
+    # Only comments may have become part of a service, or a service comments.
     live = [line for line in physical_lines(kept) if not is_skipped(line)]
     assert [line.rstrip(b"\r\n") for line in live] == [
         line.rstrip(b"\r\n") for line in physical_lines(left) if not is_skipped(line)
@@ -534,30 +534,30 @@ def check_master_cf(postfix, scratch, before, services):
 
 
 def printed(service):
-    """A service as postconf -M prints it: arguments without the braces that keep them together."""
+    """A service as postconf -M prints it: arguments without braces."""
     return {**service, "command": re.sub("[{} \t]+", " ", service["command"]).strip()} if service else None
 
 
 def attached(service):
-    """Whether postconf misreads it: it cuts -oname=value and -voname=value at every further o, which the daemons' getopt(3) does not."""
+    """Whether postconf misreads the service: unlike getopt(3) in daemons, it splits -oname=value and -voname=value at every o."""
     return any(option.flag is option.assignment for option in service.options)
 
 
 def compare_with_postconf(postfix, before, declarations, seen):
-    """Do the same with postconf -F, -P, -PX, -MX, -M#, one service at a time as far as it can."""
+    """Make the same edit with postconf -F, -P, -PX, -MX and -M#, as far as postconf supports it."""
     entries = master_cf.master_entries(before)
     names = Counter((*master_cf.endpoint(*entry.key.rsplit("/", 1)),) for entry in entries)
     columns, options, removed, absent, disabled, compared = [], [], [], [], [], []
     if any(entry.line.text.split(b"\0")[0] != entry.line.text for entry in entries) or b"=" in b"".join(
         to_bytes(e.column("service")) for e in entries
     ):
-        return "NUL, or = in a name"  # it loses the rest of a line behind a NUL, and can't edit a file with a service whose name has a =
+        return "NUL, or = in a name"  # it loses the rest of a line after a NUL, and cannot edit a file with = in the name of a service
     if any(to_bytes(entry.column("type")) not in physical_lines(before)[entry.line.start] for entry in entries):
-        return "type on another line"  # it can't edit a file that has a type on a continuation line
+        return "type on another line"  # it cannot edit a file with a type on a continuation line
     for declaration in declarations:
         identity = master_cf.endpoint(declaration.name, declaration.type)
         if names[identity] != 1 or "/" in declaration.name:
-            continue  # new to both; or postconf edits all of several, or none where it stands under another name
+            continue  # a new service; or postconf edits all of several entries, or none if the entry has another name for the port
         entry = next(entry for entry in entries if master_cf.endpoint(*entry.key.rsplit("/", 1)) == identity)
         if entry.key != declaration.key or attached(entry):
             continue
@@ -568,7 +568,7 @@ def compare_with_postconf(postfix, before, declarations, seen):
         elif (
             any(re.search(r"[ \t]", value or "") for value in declaration.options.values()) or declaration.purge_options
         ):
-            continue  # postconf -P takes no white space
+            continue  # postconf -P does not accept white space
         else:
             columns += [
                 f"{declaration.key}/{column}={value}"
@@ -591,12 +591,12 @@ def compare_with_postconf(postfix, before, declarations, seen):
         if words
     ]
     if commands:
-        answers = postfix.ask(b"", before, *commands, ["-M"]).answers
-        assert [answer.status for answer in answers] == [0] * len(answers), (commands, answers)
-        theirs = entries_of(answers[-1])
+        results = postfix.postconf(b"", before, *commands, ["-M"]).commands
+        assert [command.status for command in results] == [0] * len(results), (commands, results)
+        theirs = entries_of(results[-1])
         for key in compared:
             assert printed(theirs.get(key)) == printed(seen.get(key)), commands
-    return "compared with postconf -F, -P, -M" if commands else "postconf can't do any of it"
+    return "compared with postconf -F, -P, -M" if commands else "postconf supports no part of the edit"
 
 
 RELAY_ONLY = {"smtpd_relay_restrictions": ["permit_sasl_authenticated", "reject"], "smtpd_banner": "two words"}
@@ -661,7 +661,7 @@ def test_master_cf_corpus(postfix, scratch, file, edit):
     if file.startswith("hard-fatal"):
         with pytest.raises(GrammarError, match=r"/x/master.cf:2: "):
             master_cf_edit.edit_master_cf(
-                before, [master_cf_spec.service_specs({"service": "smtp/inet"})], "/x/master.cf"
+                before, [master_cf_spec.service_spec({"service": "smtp/inet"})], "/x/master.cf"
             )
     check_master_cf(postfix, scratch, before, edit)
 

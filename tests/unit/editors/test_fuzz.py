@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random bytes and mutations of the corpus: nothing but the documented error is raised, and nothing is lost."""
+"""Random bytes and mutations of the corpus: the editors raise only the documented error, and lose nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats.lines imp
 
 CORPUS = Path(__file__).resolve().parents[2] / "corpus"
 
-# What the grammars are made of, so that random texts come near to valid ones.
+# Elements of the grammars, so that random texts resemble valid ones.
 PIECES = {
     "main.cf": [
         b"\n",
@@ -82,7 +82,7 @@ SEED = 20260104
 
 
 def texts(kind: str, number: int):
-    """Random texts: half of them mutations of the corpus."""
+    """Random texts. Half of them are mutations of the corpus."""
     chance = random.Random(SEED)
     corpus = [path.read_bytes()[:3000] for path in sorted((CORPUS / kind).iterdir())]
     pieces = PIECES[kind]
@@ -108,7 +108,7 @@ def skipped(text: bytes) -> list[bytes]:
 
 
 def same(before: bytes, after: bytes) -> bool:
-    """Whether all comments are there still."""
+    """Whether all comments are kept."""
     return skipped(before) == skipped(after)
 
 
@@ -157,7 +157,7 @@ def test_main_cf(examples):
         assert all(sum(entry.name == name for entry in entries) <= 1 for name in declared), (text, declared, after)
         assert same(text, after), (text, declared, after)
         assert main_cf.edit_main_cf(after, declared) == after, (text, declared, after)
-    assert read > 10 * examples, "hardly a text is a main.cf"
+    assert read > 10 * examples, "too few texts are a valid main.cf"
 
 
 DECLARED = [
@@ -171,7 +171,7 @@ DECLARED = [
 
 
 def description(services: list[master_cf.MasterEntry]) -> dict[str, str]:
-    """What counts, by service; of duplicates the last."""
+    """The entries by service; the last of duplicates."""
     return {
         " ".join(master_cf.endpoint(*service.key.rsplit("/", 1))) + service.column("private"): str(service)
         for service in services
@@ -180,7 +180,7 @@ def description(services: list[master_cf.MasterEntry]) -> dict[str, str]:
 
 @pytest.mark.parametrize("service", DECLARED, ids=[str(index) for index in range(len(DECLARED))])
 def test_master_cf(service, examples):
-    declaration = master_cf_spec.service_specs(service)
+    declaration = master_cf_spec.service_spec(service)
     owned = " ".join(master_cf.endpoint(declaration.name, declaration.type))
     read = 0
     for text in texts("master.cf", 10 * examples):
@@ -218,4 +218,4 @@ def test_master_cf(service, examples):
         assert not {name for name, value in declaration.options.items() if value is None} & set(found.effective_options)
         assert declaration.arguments in (None, tuple(word.text for word in found.arguments)), (text, after)
         assert not declaration.purge_options or found.effective_options == wanted
-    assert read > 2 * examples, "hardly a text is a master.cf"
+    assert read > 2 * examples, "too few texts are a valid master.cf"

@@ -57,8 +57,8 @@ def test_from_master_cf(text, services):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "the text of a master.cf is needed, not a NoneType"),
-        (["smtp inet n - y - - smtpd"], "not a list"),
+        (None, "mailops.postfix.from_master_cf: the input is of type NoneType. Give the text of a master.cf"),
+        (["smtp inet n - y - - smtpd"], "the input is of type list"),
         ("smtp inet n - y - - smtpd\nsubmission inet n -\n", "master.cf:2"),
     ],
 )

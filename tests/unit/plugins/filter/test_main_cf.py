@@ -59,10 +59,14 @@ def test_round_trip():
 @pytest.mark.parametrize(
     ("function", "value", "message"),
     [
-        (from_main_cf, 5, "the text of a main.cf is needed, not a int"),
-        (from_main_cf, {"a": "b"}, "not a dict"),
+        (from_main_cf, 5, "mailops.postfix.from_main_cf: the input is of type int. Give the text of a main.cf"),
+        (from_main_cf, {"a": "b"}, "the input is of type dict"),
         (from_main_cf, "a = 1\nrelayhost [hub]\n", "main.cf:2"),
-        (to_main_cf, "relayhost = x", "a dictionary of parameters is needed, not a str"),
+        (
+            to_main_cf,
+            "relayhost = x",
+            "mailops.postfix.to_main_cf: the input is of type str. Give a dictionary of parameters",
+        ),
         (to_main_cf, {"relay host": "x"}, "'relay host'"),
         (to_main_cf, {"relayhost": {"host": "x"}}, "relayhost"),
     ],

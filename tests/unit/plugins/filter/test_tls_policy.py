@@ -23,7 +23,7 @@ TABLE = {
 }
 
 
-def test_there_and_back():
+def test_round_trip():
     assert to_tls_policy(POLICIES) == TABLE
     assert from_tls_policy(TABLE) == POLICIES
     assert from_tls_policy("# c\n" + "".join(f"{key}  {value}\n" for key, value in TABLE.items())) == POLICIES
@@ -43,17 +43,17 @@ def test_version_and_digest():
 @pytest.mark.parametrize(
     ("policies", "options", "message"),
     [
-        ("text", {}, "takes a list of dictionaries"),
-        ([{"nexthop": "a", "level": "bogus"}], {}, "there is no level"),
+        ("text", {}, "the input is not a list of dictionaries"),
+        ([{"nexthop": "a", "level": "bogus"}], {}, "'bogus' is not a valid level"),
         ([{"level": "may"}], {}, "neither nexthop nor domain"),
-        ([{"domain": "a.example", "level": "may"}], {}, "known on the host alone"),
-        ([{"nexthop": "a", "level": "may"}, {"nexthop": "A", "level": "may"}], {}, "A is there twice"),
+        ([{"domain": "a.example", "level": "may"}], {}, "known only on the host"),
+        ([{"nexthop": "a", "level": "may"}, {"nexthop": "A", "level": "may"}], {}, "A is declared twice"),
         (
             [{"nexthop": "a", "level": "may", "enable_rpk": True}],
             {"version": "3.8"},
-            "enable_rpk needs Postfix 3.9, this is 3.8",
+            "enable_rpk requires Postfix 3.9; this is 3.8",
         ),
-        ([{"nexthop": "a", "level": "may"}], {"version": "new"}, "no version of Postfix"),
+        ([{"nexthop": "a", "level": "may"}], {"version": "new"}, "'new' is not a valid version of Postfix"),
     ],
 )
 def test_policies_that_are_refused(policies, options, message):
@@ -64,9 +64,9 @@ def test_policies_that_are_refused(policies, options, message):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (5, "takes a dictionary or the text"),
-        ({"a": "bogus"}, "reading the policy of a: there is no level"),
-        ("a may\n\nb encrypt # c\n", "reading line 3: '#' is no attribute"),
+        (5, "the input is of type int. Give a dictionary or the text"),
+        ({"a": "bogus"}, "reading the policy of a: 'bogus' is not a valid level"),
+        ("a may\n\nb encrypt # c\n", "reading line 3: '#' is not a valid attribute"),
         ("a\n", "reading table:1: .*no value"),
     ],
 )

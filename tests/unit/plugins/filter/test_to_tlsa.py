@@ -29,14 +29,14 @@ def test_one_result_or_several():
 @pytest.mark.parametrize(
     ("results", "options", "message"),
     [
-        ("text", {}, "give what the module mailops.postfix.certificate returns"),
-        (["text"], {}, "give what the module"),
+        ("text", {}, "the input is not a result. Give the result of the module mailops.postfix.certificate"),
+        (["text"], {}, "the input is not a result"),
         ({"certificate": None}, {}, "it has no certificate"),
-        (RESULT, {"hostnames": "mx.example.org"}, "hostnames: a list of names is needed"),
-        (RESULT, {"hostnames": [1]}, "hostnames: a list of names is needed"),
-        (RESULT, {"port": "smtp"}, "port: 'smtp' is no port"),
+        (RESULT, {"hostnames": "mx.example.org"}, "hostnames is not a list of names"),
+        (RESULT, {"hostnames": [1]}, "hostnames is not a list of names"),
+        (RESULT, {"port": "smtp"}, "port: 'smtp' is not a valid port"),
     ],
 )
-def test_what_is_no_result(results, options, message):
+def test_invalid_input(results, options, message):
     with pytest.raises(AnsibleFilterError, match=f"^mailops.postfix.to_tlsa: .*{message}"):
         plugin.to_tlsa(results, **options)

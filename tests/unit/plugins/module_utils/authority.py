@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A certification authority for tests: certificates of all kinds, and files with modes."""
+"""A certification authority for tests: certificates of all kinds, and files with a mode."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ UNENCRYPTED = NoEncryption()
 
 @dataclass
 class Issued:
+    """A certificate with its private key."""
+
     certificate: x509.Certificate
     key: Any
 
@@ -54,6 +56,7 @@ def issue(
     usage=ExtendedKeyUsageOID.SERVER_AUTH,
     constraints=True,
 ):
+    """A certificate for a subject, self-signed without issuer, that is valid from start to end (days from now)."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signer = issuer.key if issuer else key
@@ -87,6 +90,7 @@ FULL_CHAIN = LEAF.pem + MIDDLE.pem
 
 
 def write(path: Path, content: bytes, mode: int = 0o600) -> str:
+    """Write a file with this mode. Returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     path.chmod(mode)

@@ -14,7 +14,7 @@ PART = {"argument_spec": {"name": {"required": True}, "size": {"type": "int", "d
 
 @pytest.fixture
 def run(run_module):
-    """Runs a module of these tests; what its planner gets is put into the result."""
+    """Runs a test module with a planner."""
 
     def run(build, **options):
         class Module:
@@ -31,7 +31,7 @@ def run(run_module):
     return run
 
 
-def test_parts_get_the_defaults_of_their_module(run):
+def test_options_of_other_modules_get_their_defaults(run):
     def build(_instance, options):
         return Plan(result={"got": [options["parts"], options["part"]]})
 
@@ -44,7 +44,7 @@ def test_parts_get_the_defaults_of_their_module(run):
     ("options", "place"),
     [({"parts": [{"name": "a"}, {"size": 1}]}, "parts[1]"), ({"part": {"name": "a", "sise": 1}}, "part:")],
 )
-def test_a_wrong_part_is_named(run, options, place):
+def test_an_error_names_the_wrong_item(run, options, place):
     result = run(lambda _instance, _options: Plan(), **options)
     assert result["failed"] and place in result["msg"]
 
@@ -54,13 +54,11 @@ def test_warnings_and_requires(run, monkeypatch):
     monkeypatch.setattr(_ansible.AnsibleModule, "warn", lambda _ansible, warning: warned.append(warning))
 
     def build(instance, _options):
-        return Plan(
-            [Change(instance.path("x"), b"new", instance.read("x"))], requires="reload", warnings=["mind the gap"]
-        )
+        return Plan([Change(instance.path("x"), b"new", instance.read("x"))], requires="reload", warnings=["a warning"])
 
     first, second = run(build), run(build)
     assert (first["changed"], first["requires"]) == (True, "reload")
-    assert warned == ["mind the gap", "mind the gap"]
+    assert warned == ["a warning", "a warning"]
     assert (second["changed"], second["requires"]) == (False, "none")
 
 

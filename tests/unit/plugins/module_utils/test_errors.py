@@ -10,7 +10,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._model.parameters 
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "suggestion"),
     [
         ("smtp_tls_securty_level", "smtp_tls_security_level"),
         ("smtp_tls_cafile", "smtp_tls_CAfile"),
@@ -22,11 +22,11 @@ from ansible_collections.mailops.postfix.plugins.module_utils._model.parameters 
         ("", ""),
     ],
 )
-def test_the_name_that_was_meant(name, meant):
-    hint = f"Did you mean {meant}? " if meant else ""
+def test_did_you_mean(name, suggestion):
+    hint = f"Did you mean {suggestion}? " if suggestion else ""
     assert did_you_mean(name, CATALOGUE, cutoff=0.8) == hint
 
 
-def test_only_the_given_names_are_meant():
+def test_did_you_mean_suggests_only_given_names():
     assert did_you_mean("relay_host", ["relay_hosts"]) == "Did you mean relay_hosts? "
     assert did_you_mean("relay_host", iter(())) == ""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module certificate as Ansible runs it: options in, result out. What it decides is tested with the plan."""
+"""The module certificate as Ansible runs it: options and results. The tests of the plans check the rest."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module configuration as Ansible runs it: how the options of other modules are read. What it decides is tested with the plan."""
+"""The module configuration as Ansible runs it: options of other modules. The tests of the plans check the rest."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def test_the_options_of_other_modules_have_their_defaults(run_module, directory)
     assert not run_module(configuration, **declared)["changed"]
 
 
-def test_a_wrong_option_is_named_with_its_place(run_module):
+def test_an_error_names_the_item_of_a_wrong_option(run_module):
     result = run_module(configuration, certificates=[{"name": "a", "provider": "self_signed"}, {"provider": "files"}])
     assert result["failed"] and "certificates[1]" in result["msg"] and "name" in result["msg"]
 
 
-def test_an_unknown_option_is_called_so(run_module):
+def test_an_unknown_option_is_refused(run_module):
     result = run_module(configuration, master_cf=[{"service": "smtp/inet", "chrot": True}])
     assert (
         result["failed"]
@@ -41,6 +41,6 @@ def test_an_unknown_option_is_called_so(run_module):
     )
 
 
-def test_nothing_declared_is_nothing_done(run_module):
+def test_an_empty_declaration_changes_nothing(run_module):
     result = run_module(configuration)
     assert (result["changed"], result["requires"]) == (False, "none")

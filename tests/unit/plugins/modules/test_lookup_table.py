@@ -91,7 +91,7 @@ def test_removal(run, tmp_path):
     [
         ({"entries": {"a": "1"}, "src": "x"}, "mutually exclusive"),
         ({"type": "dbm"}, "type"),
-        ({"entries": {"a b": "1"}}, "blank in its key"),
+        ({"entries": {"a b": "1"}}, "its key contains a blank"),
         ({"entries": {"a": True}}, "Put the value in quotes"),
         ({"src": "/nowhere", "remote_src": True}, "/nowhere: there is no such file"),
     ],

@@ -66,7 +66,7 @@ def found(master_cf, main_cf="", **parameters):
         ("there:25 inet n - y - - smtpd", "unresolvable_host", "there can't be resolved"),
         ("192.0.2.1:25 inet n - y - - smtpd", "missing_address", "192.0.2.1"),
         ("smtp inet n - y - - smptd", "unknown_command", "/d/smptd"),
-        ("smtp inet n - y - - smtpd -o a = b", "option_syntax", "no name=value"),
+        ("smtp inet n - y - - smtpd -o a = b", "option_syntax", "is not name=value"),
         ("x unix - n n - - pipe user=vmail argv=/bin/x", "missing_account", "no user vmail"),
         ("x unix - n n - - pipe user=nobody:vmail argv=/bin/x", "missing_account", "no group vmail"),
         ("x unix - - n - - pipe user=nobody argv=/bin/x", "wrong_column", "privileges"),

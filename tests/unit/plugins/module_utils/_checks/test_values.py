@@ -80,7 +80,7 @@ def test_values_that_postfix_takes(name, value):
         ("relayhost", "[hub]:0", "no port 0"),
         ("default_transport", "smtp [hub]", "no transport"),
         ("virtual_alias_maps", "/etc/postfix/virtual", "has no type"),
-        ("smtpd_tls_protocols", "TLSv9", "'TLSv9' names no protocol"),
+        ("smtpd_tls_protocols", "TLSv9", "'TLSv9' is not a valid protocol"),
         ("smtpd_tls_protocols", "!SSLv3 TLSv1.2", "TLSv1.3 is off"),
     ],
 )

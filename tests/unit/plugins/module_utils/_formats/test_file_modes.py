@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modes as users write them."""
+"""File modes in declarations."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def test_octal(declared, mode):
 
 
 @pytest.mark.parametrize(("mode", "private"), [(0o600, True), (0o711, True), (0o640, False), (0o604, False)])
-def test_private(mode, private):
+def test_is_private(mode, private):
     assert file_modes.is_private(mode) == private

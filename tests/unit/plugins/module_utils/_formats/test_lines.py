@@ -15,7 +15,7 @@ TEXTS = [
     ("only LF ends a line", "a\rb\x1cc\x85d\u2028e\n".encode(), [(1, "a\rb\x1cc\x85d\u2028e".encode(), 0, 1)]),
     ("a carriage return stays", b"a\r\n b\r\n", [(1, b"a\r b\r", 0, 2)]),
     ("comments and blank lines do not end it", b"a\n#x\n\n  # y\n \t\n b\nc\n", [(1, b"a b", 0, 6), (7, b"c", 6, 7)]),
-    ("nor do they belong to it at its end", b"a\n# x\n\n", [(1, b"a", 0, 1)]),
+    ("comments and blank lines after it do not belong to it", b"a\n# x\n\n", [(1, b"a", 0, 1)]),
     ("text in column one ends it", b"a\nb\n", [(1, b"a", 0, 1), (2, b"b", 1, 2)]),
     ("indented text at the top", b"# x\n  a\n  b\nc\n", [(2, b"  a  b", 1, 3), (4, b"c", 3, 4)]),
     ("other white space is text", "a\n\u00a0b\n".encode(), [(1, b"a", 0, 1), (2, "\u00a0b".encode(), 1, 2)]),
@@ -53,10 +53,10 @@ def test_line_end(text, ending):
 
 
 @pytest.mark.parametrize("text", [b"abc", "Größe".encode(), b"\xff\xfe\x00", b""])
-def test_bytes_survive_as_text(text):
+def test_bytes_round_trip(text):
     assert lines_format.to_bytes(lines_format.to_text(text)) == text
 
 
-def test_what_is_no_character_is_refused():
-    with pytest.raises(DeclarationError, match=r"writing 'ab\\ud800c': it holds a lone surrogate"):
+def test_lone_surrogates_are_refused():
+    with pytest.raises(DeclarationError, match=r"writing 'ab\\ud800c': it contains a lone surrogate"):
         lines_format.to_bytes("ab\ud800c")

@@ -19,23 +19,12 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats.lines imp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-TEXT = b"""\
-# what goes where
-example.com    smtp:[hub.example.org]:587
-
-Example.NET\tsmtp:[a]:25
-# inside
-\t, smtp:[b]:25
-# behind
-"john doe"@example.org x
-"""
-
 
 @pytest.fixture(name="postmap", scope="module")
 def fixture_postmap(tmp_path_factory):
-    """Postfix's own word on a table: standard output, standard error and exit status of postmap(1)."""
+    """Runs postmap(1) as the oracle for a table."""
     program = shutil.which("postmap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    assert program, "Postfix is not installed: run the set-up of the tests"
+    assert program, "Postfix is not installed: run the setup of the tests"
     directory = tmp_path_factory.mktemp("postfix")
     (directory / "main.cf").write_text("compatibility_level = 3.6\nsmtputf8_enable = yes\n")
     os.utime(directory / "main.cf", (1, 1))
@@ -48,171 +37,7 @@ def fixture_postmap(tmp_path_factory):
     return run
 
 
-def edited(text, declared, map_type="hash", **options):
-    return lookup_table_edit.edit_table(text, lookup_table_edit.declaration(declared, map_type), map_type, **options)
-
-
-@pytest.mark.parametrize(
-    ("declared", "old", "new"),
-    [
-        ({}, b"", b""),
-        ({"example.com": "smtp:[hub.example.org]:587"}, b"", b""),
-        ({"EXAMPLE.com": "smtp:[hub.example.org]:587"}, b"", b""),
-        ({"example.com": "relay:"}, b"example.com    smtp:[hub.example.org]:587\n", b"example.com    relay:\n"),
-        ({"example.com": None}, b"example.com    smtp:[hub.example.org]:587\n", b""),
-        ({"absent.example": None}, b"", b""),
-        ({"example.net": "smtp:[a]:25\t, smtp:[b]:25"}, b"", b""),
-        ({"example.net": "x"}, b"Example.NET\tsmtp:[a]:25\n# inside\n\t, smtp:[b]:25\n", b"Example.NET\tx\n# inside\n"),
-        ({"example.net": None}, b"Example.NET\tsmtp:[a]:25\n# inside\n\t, smtp:[b]:25\n", b"# inside\n"),
-        ({'"john doe"@example.org': "y"}, b'"john doe"@example.org x\n', b'"john doe"@example.org y\n'),
-        (
-            {"new.example": ["a", "b"], "n2": 4},
-            b'"john doe"@example.org x\n',
-            b'"john doe"@example.org x\nnew.example a, b\nn2 4\n',
-        ),
-    ],
-)
-def test_an_edit_touches_what_it_owns_and_nothing_else(declared, old, new):
-    assert TEXT.count(old) == 1 or not old
-    assert edited(TEXT, declared) == TEXT.replace(old, new)
-
-
-@pytest.mark.parametrize(
-    ("text", "declared", "expected"),
-    [
-        (b"", {"a": "b"}, b"a b\n"),
-        (b"x y", {"a": "b"}, b"x y\na b"),
-        (b"x y", {"x": "z"}, b"x z"),
-        (b"x y\r\n", {"x": "z"}, b"x z\r\n"),
-        (b"x  y  \n", {"x": "z"}, b"x  z  \n"),
-        (b"x y", {"x": None}, b""),
-        (b"a 1\nA 2\nb 3\na 4\n", {"a": "2"}, b"a 2\nb 3\n"),
-        (b"a 1\nA 2\n", {"a": "1"}, b"a 1\n"),
-        (b"a 1\nA 2\n", {"a": None}, b""),
-        (b"a\nb 2\n", {"a": "1"}, b"a 1\nb 2\n"),
-        (b"a\nb 2\n", {"a": None}, b"b 2\n"),
-        (b"a\n 1\n", {"a": "2"}, b"a 2\n"),
-        (b'"x\n  y" 1\n', {'"x  y"': "2"}, b'"x  y" 2\n'),
-        (b"\xc3\x89 1\n", {"é": "2"}, b"\xc3\x89 2\n"),
-        (b"a 1\nb 2\n", {"b": "2", "a": "1"}, b"a 1\nb 2\n"),
-    ],
-)
-def test_edits(text, declared, expected):
-    assert edited(text, declared) == expected
-
-
-@pytest.mark.parametrize(
-    ("map_type", "text", "declared", "expected"),
-    [
-        ("hash", b"# c\na 1\nbad\nb 2\na 3\n", {"b": "2", "c": "4"}, b"# c\nb 2\nc 4\n"),
-        ("hash", b" indented\na 1\n", {}, b""),
-        ("hash", b"# c\na 1\n", {}, b"# c\n"),
-        ("pcre", b"# c\n/a/ 1\n/b/ 2\n", {"/b/": "2", "/a/": "1"}, b"# c\n/b/ 2\n/a/ 1\n"),
-        ("pcre", b"# c\n/a/   1\n/b/ 2\n", {"/a/": "1", "/b/": "3"}, b"# c\n/a/   1\n/b/ 3\n"),
-        ("pcre", b"/a/ 1\nif /x/\n/b/ 2\nendif\n", {"/a/": "1"}, b"/a/ 1\n"),
-        ("pcre", b"/b/ 1\n", {"/a/": "1", "/b/": "1"}, b"/a/ 1\n/b/ 1\n"),
-        ("cidr", b"10.0.0.0/8 OK\n", {"10.0.0.0/8": "REJECT"}, b"10.0.0.0/8 REJECT\n"),
-    ],
-)
-def test_exclusive(map_type, text, declared, expected):
-    assert edited(text, declared, map_type, exclusive=True) == expected
-
-
-@pytest.mark.parametrize(
-    ("map_type", "text", "declared", "expected"),
-    [
-        ("regexp", b"/^a b$/  OK\n", {"/^a b$/": "REJECT no"}, b"/^a b$/  REJECT no\n"),
-        ("regexp", b"/a/ 1\n/A/ 2\n", {"/A/": "3"}, b"/a/ 1\n/A/ 3\n"),
-        ("regexp", b"/a\\/b/i 1\n", {"/a\\/b/i": None}, b""),
-        ("regexp", b"if /x/\n/a/ 1\nendif\n", {"/a/": "2"}, b"if /x/\n/a/ 1\nendif\n/a/ 2\n"),
-        ("pcre", b"! /a/ 1\n", {"!/a/": "2"}, b"! /a/ 2\n"),
-        ("pcre", b"/a/ 1\n/b/ 2\n/a/ 3\n", {"/a/": "4"}, b"/a/ 4\n/b/ 2\n"),
-        ("cidr", b"!10.0.0.0/8 OK\n::1/128 x\n", {"::1/128": None}, b"!10.0.0.0/8 OK\n"),
-        ("texthash", b"a 1\n", {"A": "2"}, b"a 2\n"),
-    ],
-)
-def test_tables_that_are_not_compiled(map_type, text, declared, expected):
-    assert edited(text, declared, map_type) == expected
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "cause"),
-    [
-        ("a", "", "its value is empty"),
-        ("a", [], "its value is empty"),
-        ("", "x", "its key is empty"),
-        ("a", "x\ny", "its value holds a line end"),
-        ("a\n", "x", "its key holds a line end"),
-        ("a", "x\0", "its value holds a NUL byte"),
-        ("a", " x", "starts or ends with white space"),
-        ("a", "x\r", "starts or ends with white space"),
-        ("\ta", "x", "starts or ends with white space"),
-        ("a b", "x", "there is a blank in its key. Double quotes in the key"),
-        ("#a", "x", "for a comment"),
-        ("a:", "x", "as in an alias file"),
-        ('"a', "x", "unbalanced double quote"),
-        ("a\\", "x", "no value"),
-        ("a\udcff", "x", "not valid UTF-8"),
-        ("a", True, "a boolean"),
-        ("a", 1.5, "a fraction"),
-        ("a", {"x": "y"}, "a dictionary"),
-        ("a", ["x", False], "a boolean"),
-    ],
-)
-def test_what_the_format_can_not_hold_is_refused(key, value, cause):
-    with pytest.raises(DeclarationError, match=cause):
-        lookup_table_edit.declaration({key: value}, "hash")
-
-
-@pytest.mark.parametrize(
-    ("map_type", "key", "cause"),
-    [
-        ("pcre", "abc", "no expression"),
-        ("pcre", "/abc", "lacks the closing"),
-        ("pcre", "if /x/", "src"),
-        ("regexp", "ENDIF", "src"),
-        ("regexp", "/a/ b", "another key"),
-        ("cidr", "10.0.0.0/8 b", "another key"),
-    ],
-)
-def test_rules_that_the_format_can_not_hold_are_refused(map_type, key, cause):
-    with pytest.raises(DeclarationError, match=cause):
-        lookup_table_edit.declaration({key: "x"}, map_type)
-
-
-def test_two_keys_that_are_one_to_postfix_are_refused():
-    with pytest.raises(DeclarationError, match="'A' to Postfix|'a' to Postfix"):
-        lookup_table_edit.declaration({"A": "x", "a": "x"}, "hash")
-    assert len(lookup_table_edit.declaration({"/A/": "x", "/a/": "x"}, "pcre")) == 2
-
-
-@pytest.mark.parametrize(
-    ("map_type", "text", "message"),
-    [
-        ("hash", b"# c\nalone\n", "reading /x:2: .*no value"),
-        ("hash", b"a 1\n\nA 2\n", "reading /x:3: the key 'A' is already on line 1"),
-        ("hash", "Straße 1\nSTRASSE 2\n".encode(), "/x:2: the key 'STRASSE' is already on line 1"),
-        ("hash", b"a 1\nb: 2\n", "/x:2: .*alias file"),
-        ("hash", b' indented 1\na "b\n', "/x:1: .*white space"),
-        ("hash", b'a 1\n"b 2\n', "/x:2: .*double quote"),
-        ("hash", b"a 1\0\n", "/x:1: .*NUL"),
-        ("hash", b"a \xff\n", "/x:1: .*UTF-8"),
-        ("pcre", b"/a/ 1\nb 2\n", "/x:2: .*no expression"),
-        ("pcre", b"/a/ 1\n/b 2\n", "/x:2: .*closing"),
-        ("pcre", b"/a/\n", "/x:1: .*no value"),
-        ("pcre", b"/a/ 1\nif /b/\n", "/x:2: .*if without endif"),
-        ("pcre", b"/a/ 1\nendif\n", "/x:2: .*endif without if"),
-        ("cidr", b"10.0.0.0/8\n", "/x:1: .*no value"),
-    ],
-)
-def test_lines_that_postfix_only_warns_about(map_type, text, message):
-    with pytest.raises(GrammarError, match=message):
-        lookup_table_edit.check_entries(text, map_type, path="/x")
-    with pytest.raises(GrammarError, match=message):
-        edited(text, {}, map_type, path="/x")
-
-
-# Plain lookup_table are read as a whole
+# Tables with one-line entries
 
 words = st.text(st.characters(codec="ascii", exclude_characters="\0\n"), min_size=1, max_size=6)
 values = st.one_of(words, st.text(max_size=8), st.text(' \t\n#\\":ab', max_size=8))
@@ -261,24 +86,24 @@ def outcome(function, *arguments):
 
 @given(text=plain_texts, declared=declarations, utf8=st.booleans(), map_type=st.sampled_from(["hash", "texthash"]))
 @settings(max_examples=500, deadline=None)
-def test_reading_a_plain_table_as_a_whole_makes_no_difference(text, declared, utf8, map_type):
+def test_plain_tables_are_read_like_others(text, declared, utf8, map_type):
     try:
         wanted = lookup_table_edit.declaration({"A": "new", "x": "y", "b": None, **declared}, map_type, utf8)
     except DeclarationError:
         wanted = {b"a": b"1", b"B": b"two words"}
 
-    def all_of_it():
+    def results():
         return (
             outcome(lookup_table_edit.check_entries, text, map_type, utf8),
             outcome(lookup_table.contents, text, map_type, utf8),
             outcome(lookup_table_edit.edit_table, text, wanted, map_type, False, utf8),
         )
 
-    as_a_whole = all_of_it()
+    plain = results()
     with pytest.MonkeyPatch.context() as patch:
         for module in (lookup_table, lookup_table_edit):
             patch.setattr(module, "plain_lines", lambda _text, _utf8: None)
-        assert as_a_whole == all_of_it()
+        assert plain == results()
 
 
 @pytest.mark.parametrize(
@@ -295,11 +120,11 @@ def test_reading_a_plain_table_as_a_whole_makes_no_difference(text, declared, ut
         (b"a\n", False),
     ],
 )
-def test_what_is_plain(text, plain):
+def test_plain_lines(text, plain):
     assert (lookup_table.plain_lines(text, True) is not None) == plain
 
 
-# Postfix is the judge
+# Comparison with postmap(1)
 
 lines = st.lists(st.binary(max_size=12), max_size=6).map(b"\n".join)
 table_texts = st.one_of(
@@ -328,7 +153,7 @@ table_texts = st.one_of(
 
 @given(text=st.one_of(st.binary(max_size=60), table_texts), map_type=st.sampled_from(lookup_table.MAP_TYPES))
 @settings(max_examples=400, deadline=None)
-def test_any_bytes_can_be_read(text, map_type):
+def test_arbitrary_bytes_are_read(text, map_type):
     found = lookup_table.table_entries(text, map_type)
     owned = [index for entry in found for index in range(entry.line.start, entry.line.end)]
     assert sorted(set(owned)) == owned
@@ -339,21 +164,21 @@ def test_any_bytes_can_be_read(text, map_type):
     text=table_texts, declared=declarations, exclusive=st.booleans(), map_type=st.sampled_from(lookup_table.MAP_TYPES)
 )
 @settings(max_examples=500, deadline=None)
-def test_an_edit_holds_what_is_declared_and_is_done_once(text, declared, exclusive, map_type):
+def test_edits_contain_the_declared_entries_and_are_idempotent(text, declared, exclusive, map_type):
     try:
         wanted = lookup_table_edit.declaration(declared, map_type)
         after = lookup_table_edit.edit_table(text, wanted, map_type, exclusive)
     except (DeclarationError, GrammarError):
         return
     assert lookup_table_edit.edit_table(after, wanted, map_type, exclusive) == after
-    held = {}
+    contents = {}
     for entry in lookup_table.table_entries(after, map_type):
         if not entry.block and not entry.depth:
-            held.setdefault(lookup_table.fold(entry.key, map_type), entry.value)
+            contents.setdefault(lookup_table.fold(entry.key, map_type), entry.value)
     for key, value in wanted.items():
-        assert held.get(lookup_table.fold(key, map_type)) == value
+        assert contents.get(lookup_table.fold(key, map_type)) == value
     if exclusive:
-        assert len(held) == len([value for value in wanted.values() if value is not None])
+        assert len(contents) == len([value for value in wanted.values() if value is not None])
     assert _comments(after) == _comments(text)
 
 
@@ -363,7 +188,7 @@ def _comments(text):
 
 @given(text=table_texts, declared=declarations)
 @settings(max_examples=150, deadline=None)
-def test_postmap_agrees_with_what_we_write(postmap, tmp_path_factory, text, declared):
+def test_postmap_reads_edited_tables(postmap, tmp_path_factory, text, declared):
     try:
         wanted = lookup_table_edit.declaration(declared, "hash")
         after = lookup_table_edit.edit_table(text, wanted, "hash")
@@ -373,7 +198,7 @@ def test_postmap_agrees_with_what_we_write(postmap, tmp_path_factory, text, decl
     (directory / "t").write_bytes(after)
     built = postmap(f"hash:{directory}/t")
     assert (built.returncode, built.stderr) == (0, b"")
-    assert compiled_table.dumped(postmap("-s", f"hash:{directory}/t").stdout) == lookup_table.contents(after)
+    assert compiled_table.listed_contents(postmap("-s", f"hash:{directory}/t").stdout) == lookup_table.contents(after)
     for key, value in wanted.items():
         answer = postmap("-q", key, f"hash:{directory}/t")
         assert answer.stdout == (b"" if value is None else value + b"\n")
@@ -381,7 +206,7 @@ def test_postmap_agrees_with_what_we_write(postmap, tmp_path_factory, text, decl
 
 @given(text=table_texts)
 @settings(max_examples=150, deadline=None)
-def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
+def test_postmap_warns_exactly_about_refused_tables(postmap, tmp_path_factory, text):
     directory = tmp_path_factory.mktemp("table")
     (directory / "t").write_bytes(text)
     built = postmap(f"hash:{directory}/t")
@@ -416,7 +241,7 @@ def test_postmap_warns_exactly_where_we_refuse(postmap, tmp_path_factory, text):
         b" /a/ x\n",
     ],
 )
-def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
+def test_postmap_warns_about_refused_rules(postmap, map_type, text):
     try:
         lookup_table_edit.check_entries(text, map_type)
     except GrammarError:
@@ -428,51 +253,33 @@ def test_postfix_warns_about_the_rules_that_we_refuse(postmap, map_type, text):
     "text",
     [b"", b"a 1\n", b'Key value of it\n"x y" 2\n\\ a 3\n', b"".join(b"k%d v%d\n" % (n, n * n) for n in range(3000))],
 )
-def test_compiled_tables_hold_what_the_text_says(postmap, tmp_path, map_type, text):
+def test_contents_of_compiled_tables(postmap, tmp_path, map_type, text):
     (tmp_path / "t").write_bytes(text)
     built = postmap(f"{map_type}:{tmp_path}/t")
     assert built.returncode == 0, built.stderr
     if map_type == "cdb":
-        held = compiled_table.cdb_contents((tmp_path / "t.cdb").read_bytes())
+        contents = compiled_table.cdb_contents((tmp_path / "t.cdb").read_bytes())
     else:
-        held = compiled_table.dumped(postmap("-s", f"{map_type}:{tmp_path}/t").stdout)
+        contents = compiled_table.listed_contents(postmap("-s", f"{map_type}:{tmp_path}/t").stdout)
         assert map_type == "lmdb" or compiled_table.berkeley_type((tmp_path / "t.db").read_bytes()[:16]) == map_type
-    assert held == lookup_table.contents(text)
+    assert contents == lookup_table.contents(text)
 
 
 @pytest.mark.parametrize("count", [1, 2, 50])
-def test_a_damaged_cdb_file_holds_nothing(postmap, tmp_path, count):
-    """Whichever byte of its index, or of the keys, is another: Postfix would not find all keys."""
+def test_damaged_cdb_files(postmap, tmp_path, count):
+    """A changed byte in the index or in a key means that Postfix would not find all keys."""
     (tmp_path / "t").write_bytes(b"".join(b"key%d v\n" % n for n in range(count)))
     assert postmap(f"cdb:{tmp_path}/t").returncode == 0
-    sound = (tmp_path / "t.cdb").read_bytes()
-    assert len(compiled_table.cdb_contents(sound)) == count
-    assert compiled_table.cdb_contents(sound[:-1]) is None
-    assert compiled_table.cdb_contents(sound + b"x") is None
-    assert compiled_table.cdb_contents(sound[:-300] + bytes(300)) is None
+    intact = (tmp_path / "t.cdb").read_bytes()
+    assert len(compiled_table.cdb_contents(intact)) == count
+    assert compiled_table.cdb_contents(intact[:-1]) is None
+    assert compiled_table.cdb_contents(intact + b"x") is None
+    assert compiled_table.cdb_contents(intact[:-300] + bytes(300)) is None
     records = range(2048 + 8, 2048 + 8 + 4)  # the first key
-    for position in [*records, *(index for index in range(len(sound) - 16, len(sound)) if sound[index])]:
-        broken = bytearray(sound)
+    for position in [*records, *(index for index in range(len(intact) - 16, len(intact)) if intact[index])]:
+        broken = bytearray(intact)
         broken[position] ^= 0x55
         assert compiled_table.cdb_contents(bytes(broken)) is None, position
-
-
-@pytest.mark.parametrize(
-    ("text", "declared", "expected"),
-    [
-        (b"2001:db8::/32 OLD\n", {"2001:DB8::/32": "NEW"}, b"2001:db8::/32 NEW\n"),
-        (b"2001:db8::/32 OLD\n", {"2001:0db8:0::/32": None}, b""),
-        (b"192.0.2.1 OLD\n", {"192.0.2.1/32": "NEW"}, b"192.0.2.1 NEW\n"),
-        (b"!192.0.2.0/24 OLD\n", {"192.0.2.0/24": "NEW"}, b"!192.0.2.0/24 OLD\n192.0.2.0/24 NEW\n"),
-    ],
-)
-def test_networks_have_many_spellings(text, declared, expected):
-    assert edited(text, declared, "cidr") == expected
-
-
-def test_one_network_is_not_declared_twice():
-    with pytest.raises(DeclarationError, match="the same key"):
-        lookup_table_edit.declaration({"192.0.2.1": "a", "192.0.2.1/32": "b"}, "cidr")
 
 
 def test_without_utf8_only_ascii_letters_fold(tmp_path):
@@ -494,15 +301,8 @@ def test_without_utf8_only_ascii_letters_fold(tmp_path):
         assert found.stdout == entry.value + b"\n"
 
 
-def test_what_lmdb_takes():
-    lookup_table_edit.declaration({"k" * 511: "x"}, "lmdb")
-    lookup_table_edit.declaration({"k" * 600: "x"}, "hash")
-    with pytest.raises(DeclarationError, match="its key has 512 bytes, and LMDB takes 511"):
-        lookup_table_edit.declaration({"k" * 512: "x"}, "lmdb")
-
-
 @given(data=st.one_of(st.binary(max_size=100), st.binary(min_size=2048, max_size=2200)))
 @settings(max_examples=200, deadline=None)
-def test_any_bytes_may_stand_in_a_cdb_file(data):
-    held = compiled_table.cdb_contents(data)
-    assert held is None or isinstance(held, dict)
+def test_cdb_contents_of_arbitrary_bytes(data):
+    contents = compiled_table.cdb_contents(data)
+    assert contents is None or isinstance(contents, dict)

@@ -45,6 +45,6 @@ def test_expansion(value, expected):
 
 
 @pytest.mark.parametrize("value", ["$loop", "a$", "${mydomain", "${domain_to_ascii{x}}", "${{a} ? {b}}", "${}"])
-def test_what_can_not_be_told(value):
+def test_unexpandable_values(value):
     with pytest.raises(Unexpandable):
         expand(value, PARAMETERS)

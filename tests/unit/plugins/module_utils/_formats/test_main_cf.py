@@ -9,38 +9,38 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._formats import main_cf
 
 EDITS = [
-    ("set a new one", b"a = 1\n", {"b": "2"}, b"a = 1\nb = 2\n"),
-    ("set a new one where the last line has no newline", b"a = 1", {"b": "2"}, b"a = 1\nb = 2\n"),
+    ("set a new parameter", b"a = 1\n", {"b": "2"}, b"a = 1\nb = 2\n"),
+    ("set a new parameter after a last line without newline", b"a = 1", {"b": "2"}, b"a = 1\nb = 2\n"),
     ("an empty file", b"", {"a": "1"}, b"a = 1\n"),
     ("same value", b"a=1\n", {"a": "1"}, b"a=1\n"),
     ("same but for folded white space", b"a = x,\n    y\n", {"a": "x, y"}, b"a = x,\n    y\n"),
-    ("blanks that Postfix does not fold away", b"a = x,y\n", {"a": "x, y"}, b"a = x, y\n"),
+    ("blanks that make a difference", b"a = x,y\n", {"a": "x, y"}, b"a = x, y\n"),
     (
-        "keep the spacing round =",
+        "keep the spacing around =",
         b"a=1\nb   =   2\nc = 3\n",
         {"a": "9", "b": "8", "c": "7"},
         b"a=9\nb   =   8\nc = 7\n",
     ),
-    ("no newline at the end stays so", b"a = 1", {"a": "2"}, b"a = 2"),
-    ("carriage returns stay", b"a = 1\r\nb = 2\r\n", {"a": "9"}, b"a = 9\r\nb = 2\r\n"),
-    ("continuation lines go with the value", b"a = 1,\n  2,\n\t3\nb = 4\n", {"a": "5"}, b"a = 5\nb = 4\n"),
+    ("a missing newline at the end is kept", b"a = 1", {"a": "2"}, b"a = 2"),
+    ("carriage returns are kept", b"a = 1\r\nb = 2\r\n", {"a": "9"}, b"a = 9\r\nb = 2\r\n"),
+    ("continuation lines are replaced with the value", b"a = 1,\n  2,\n\t3\nb = 4\n", {"a": "5"}, b"a = 5\nb = 4\n"),
     (
-        "comments inside a value stay",
+        "comments inside a value are kept",
         b"a = 1,\n# why\n  2\n\n  # more\n  3\nb = 4\n",
         {"a": "5"},
         b"a = 5\n# why\n\n  # more\nb = 4\n",
     ),
-    ("comments inside a removed value stay", b"a = 1,\n# why\n  2\nb = 4\n", {"a": None}, b"# why\nb = 4\n"),
-    ("the = on a continuation line", b"relayhost\n  = [x]:25\n", {"relayhost": "[y]"}, b"relayhost = [y]\n"),
+    ("comments inside a removed value are kept", b"a = 1,\n# why\n  2\nb = 4\n", {"a": None}, b"# why\nb = 4\n"),
+    ("= on a continuation line", b"relayhost\n  = [x]:25\n", {"relayhost": "[y]"}, b"relayhost = [y]\n"),
     ("a value that starts on a continuation line", b"a =\n  1\n", {"a": "2"}, b"a = 2\n"),
     ("remove", b"a = 1\nb = 2\n", {"a": None}, b"b = 2\n"),
-    ("remove what is not there", b"a = 1\n", {"z": None}, b"a = 1\n"),
+    ("remove a missing parameter", b"a = 1\n", {"z": None}, b"a = 1\n"),
     ("empty is not unset", b"a = 1\n", {"a": ""}, b"a =\n"),
     ("set from empty", b"a =\nb=\n", {"a": "1", "b": "2"}, b"a = 1\nb=2\n"),
-    ("of duplicates the last counts and stays", b"a = 1\nb = 2\na = 3\nc = 4\n", {"a": "9"}, b"b = 2\na = 9\nc = 4\n"),
+    ("the last of duplicates is used and kept", b"a = 1\nb = 2\na = 3\nc = 4\n", {"a": "9"}, b"b = 2\na = 9\nc = 4\n"),
     ("duplicates whose last has the value", b"a = 1\nb = 3\na=2\n", {"a": "2"}, b"b = 3\na=2\n"),
     ("a NUL ends a line", b"a = 1\0\n b\nc = 2\n", {"a": "1", "c": "3"}, b"a = 1\0\n b\nc = 3\n"),
-    ("what stands behind a NUL goes with the value", b"a = 1\0\n b\nc = 2\n", {"a": "2"}, b"a = 2\nc = 2\n"),
+    ("the text after a NUL is removed with the value", b"a = 1\0\n b\nc = 2\n", {"a": "2"}, b"a = 2\nc = 2\n"),
     (
         "new lines end like the first one",
         b"a = 1\r\nb = 2\r\n",
@@ -57,8 +57,8 @@ EDITS = [
     ("names that share a prefix", b"ab = 1\na = 2\n", {"a": "3"}, b"ab = 1\na = 3\n"),
     ("a commented-out setting is a comment", b"#a = 1\n", {"a": "2"}, b"#a = 1\na = 2\n"),
     ("indented text at the top of the file is not a setting", b"  a = 1\n", {"a": "2"}, b"  a = 1\na = 2\n"),
-    ("bytes that are no UTF-8", b"banner = \xff\xfe\na = 1\n", {"a": "2"}, b"banner = \xff\xfe\na = 2\n"),
-    ("white space that Postfix does not know", "a = 1\u00a0\n".encode(), {"a": "1"}, b"a = 1\n"),
+    ("bytes that are not UTF-8", b"banner = \xff\xfe\na = 1\n", {"a": "2"}, b"banner = \xff\xfe\na = 2\n"),
+    ("white space that Postfix does not recognize", "a = 1\u00a0\n".encode(), {"a": "1"}, b"a = 1\n"),
     ("several lines", b"a = 1\n", {"a": "x\n    y"}, b"a = x\n    y\n"),
 ]
 
@@ -81,7 +81,7 @@ VALUES = [
     ([True, 3, "c"], "yes, 3, c"),
     ("first,\nsecond\n", "first,\n    second"),
     ("first,\r\nsecond\rthird", "first,\n    second\n    third"),
-    ("\n# a value may begin so", "# a value may begin so"),
+    ("\n# a value may start like this", "# a value may start like this"),
     (3.6, "3.6"),
     ("no", "no"),
     (None, None),
@@ -94,19 +94,19 @@ def test_values_from_yaml(value, text):
 
 
 REFUSED = [
-    ({"x": {"a": 1}}, "x: a dict is not a value"),
-    ({"x": [["a"]]}, "x: a list may hold only"),
-    ({"x": ["a", None]}, "x: a list may hold only"),
+    ({"x": {"a": 1}}, "x: a value of type dict is not valid"),
+    ({"x": [["a"]]}, "x: a list may contain only"),
+    ({"x": ["a", None]}, "x: a list may contain only"),
     ({"x": "a\0b"}, "NUL"),
     ({"x": "a\ud800b"}, "lone surrogate"),
-    ({"x": 1e30}, "can't read the number 1e+30"),
-    ({"x": float("nan")}, "can't read the number nan"),
+    ({"x": 1e30}, "cannot read the number 1e+30"),
+    ({"x": float("nan")}, "cannot read the number nan"),
     ({"x": "a\n# b"}, "would be a comment"),
-    ({"x y": "1"}, "'x y': not a parameter name"),
-    ({"x=": "1"}, "'x=': not a parameter name"),
-    ({"#x": "1"}, "'#x': not a parameter name"),
-    ({"": "1"}, "'': not a parameter name"),
-    ({3: "1"}, "3: not a parameter name"),
+    ({"x y": "1"}, "'x y': it is not a valid parameter name"),
+    ({"x=": "1"}, "'x=': it is not a valid parameter name"),
+    ({"#x": "1"}, "'#x': it is not a valid parameter name"),
+    ({"": "1"}, "'': it is not a valid parameter name"),
+    ({3: "1"}, "3: it is not a valid parameter name"),
 ]
 
 
@@ -126,7 +126,7 @@ def test_values_that_main_cf_cannot_hold(parameters, message):
         (b"#\na\0 = 1\n", "main.cf:2: missing '=' after 'a'"),
     ],
 )
-def test_lines_that_stop_postfix_are_named(text, message):
+def test_lines_at_which_postfix_stops_are_reported(text, message):
     with pytest.raises(GrammarError) as error:
         main_cf.edit_main_cf(text, {"x": "1"})
     assert message in str(error.value)

@@ -30,13 +30,13 @@ scalemail-backend unix -       n       n       -       2       pipe
 
 
 def edit(text, *services):
-    declarations = [master_cf_spec.service_specs(service) for service in services]
+    declarations = [master_cf_spec.service_spec(service) for service in services]
     after = master_cf_edit.edit_master_cf(text, declarations)
     assert master_cf_edit.edit_master_cf(after, declarations) == after, "the second run changes something"
     return after
 
 
-def test_the_stock_block_is_taken_over_in_place():
+def test_commented_out_entry_is_activated_in_place():
     after = edit(
         STOCK,
         {
@@ -56,7 +56,7 @@ def test_the_stock_block_is_taken_over_in_place():
     assert after == expected
 
 
-def test_a_block_under_another_name_of_the_same_port_is_taken_over():
+def test_commented_out_entry_with_another_name_of_the_port():
     after = edit(STOCK, {"service": "submissions/inet", "command": "smtpd", "options": {"smtpd_tls_wrappermode": True}})
     expected = STOCK.replace(b"#smtps     inet  n", b"submissions inet  n").replace(
         b"#  -o smtpd_tls_wrappermode=yes", b"  -o smtpd_tls_wrappermode=yes"
@@ -64,7 +64,7 @@ def test_a_block_under_another_name_of_the_same_port_is_taken_over():
     assert after == expected
 
 
-def test_a_block_with_another_command_is_left_alone():
+def test_commented_out_entry_with_another_command_is_kept():
     after = edit(STOCK, {"service": "628/inet", "command": "smtpd"})
     assert after == STOCK + b"628       inet  n       -       -       -       -       smtpd\n"
 
@@ -76,12 +76,12 @@ def test_a_block_with_another_command_is_left_alone():
         b"#2525 inet n - n - - smtpd   # enable this for the old box\n#  -o syslog_name=s\n",
     ],
 )
-def test_words_that_no_daemon_takes_are_prose(prose):
+def test_comments_with_prose_are_kept(prose):
     after = edit(prose, {"service": "2525/inet", "command": "smtpd"})
     assert after == prose + b"2525      inet  n       -       -       -       -       smtpd\n"
 
 
-def test_options_in_a_commented_line_are_only_live_if_they_are_declared():
+def test_undeclared_options_of_a_commented_out_line_stay_comments():
     text = b"#smtps inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o { smtpd_banner = a b }\nsmtp unix - - n - - smtp\n"
     after = edit(text, {"service": "smtps/inet", "options": {"smtpd_tls_wrappermode": True}})
     assert after == (
@@ -100,19 +100,19 @@ def test_options_in_a_commented_line_are_only_live_if_they_are_declared():
         b"pipe\n  user=x\n  argv=/y\n  ${user}\n",
     ],
 )
-def test_a_service_comes_back_with_its_arguments(command, arguments):
+def test_disabled_service_is_enabled_with_its_arguments(command, arguments):
     text = b"smtp unix - - n - - smtp\nmaildrop unix - n n - - " + arguments + b"#\n# What follows is something else.\n"
     disabled = edit(text, {"service": "maildrop/unix", "state": "disabled"})
     assert disabled != text
     assert edit(disabled, {"service": "maildrop/unix", **command}) == text
 
 
-def test_a_comment_inside_a_live_entry_is_not_made_live():
+def test_comments_inside_an_active_entry_are_kept():
     text = b"smtp inet n - y - - smtpd\n#submission inet n - y - - smtpd\n  -o a=b\n"
     assert edit(text, {"service": "submission/inet", "command": "smtpd"}).startswith(text)
 
 
-def test_disabled_and_back():
+def test_disable_and_enable():
     declared = {"service": "submission/inet", "command": "smtpd", "options": {"smtpd_tls_security_level": "encrypt"}}
     live = edit(STOCK, declared)
     assert edit(live, {"service": "submission/inet", "state": "disabled"}) == STOCK
@@ -125,19 +125,24 @@ EDITS = [
     ("a column keeps the others aligned", SMTP, {"service": "smtp/inet", "chroot": False}, SMTP.replace(b"y ", b"n ")),
     ("null is a dash", SMTP, {"service": "smtp/inet", "chroot": None}, SMTP.replace(b"y ", b"- ")),
     (
-        "a longer column takes its blanks",
+        "a longer column uses the blanks after it",
         SMTP,
         {"service": "smtp/inet", "process_limit": 100},
         SMTP.replace(b"-       smtpd", b"100     smtpd"),
     ),
-    ("left out columns stay", SMTP, {"service": "smtp/inet", "command": "smtpd"}, SMTP),
+    ("columns that are left out are kept", SMTP, {"service": "smtp/inet", "command": "smtpd"}, SMTP),
     (
         "an option is added on a line of its own",
         SMTP,
         {"service": "smtp/inet", "options": {"a": 1}},
         SMTP + b"  -o a=1\n",
     ),
-    ("no newline at the end stays so", SMTP[:-1], {"service": "smtp/inet", "options": {"a": 1}}, SMTP + b"  -o a=1"),
+    (
+        "a missing newline at the end is kept",
+        SMTP[:-1],
+        {"service": "smtp/inet", "options": {"a": 1}},
+        SMTP + b"  -o a=1",
+    ),
     (
         "carriage returns",
         SMTP[:-1] + b"\r\n",
@@ -145,7 +150,7 @@ EDITS = [
         SMTP[:-1] + b"\r\n  -o a=1\r\n",
     ),
     (
-        "behind the last option, indented like it",
+        "after the last option, with its indentation",
         SMTP + b"\t-o a=1\n#x\n",
         {"service": "smtp/inet", "options": {"b": 2}},
         SMTP + b"\t-o a=1\n\t-o b=2\n#x\n",
@@ -157,13 +162,13 @@ EDITS = [
         SMTP + b"  -o a=1 -o b=9\n  -o c=3\n",
     ),
     (
-        "an option goes with its line",
+        "an option is removed with its line",
         SMTP + b"  -o a=1\n  -o b=2\n",
         {"service": "smtp/inet", "options": {"a": None}},
         SMTP + b"  -o b=2\n",
     ),
     (
-        "an option goes from a shared line",
+        "an option is removed from a shared line",
         SMTP + b"  -o a=1 -o b=2\n",
         {"service": "smtp/inet", "options": {"a": None}},
         SMTP + b"   -o b=2\n",
@@ -176,7 +181,7 @@ EDITS = [
     ),
     ("white space needs braces", SMTP, {"service": "smtp/inet", "options": {"a": "b c"}}, SMTP + b"  -o { a = b c }\n"),
     (
-        "the same in braces is no change",
+        "the same value in braces is unchanged",
         SMTP + b"  -o { a = b }\n",
         {"service": "smtp/inet", "options": {"a": "b"}},
         SMTP + b"  -o { a = b }\n",
@@ -190,7 +195,7 @@ EDITS = [
     ("attached", SMTP + b"  -oa=1\n", {"service": "smtp/inet", "options": {"a": "2"}}, SMTP + b"  -o a=2\n"),
     ("combined with a flag", SMTP + b"  -vo a=1\n", {"service": "smtp/inet", "options": {"a": None}}, SMTP + b"  -v\n"),
     (
-        "of repeated options the last counts",
+        "the last of repeated options is used",
         SMTP + b"  -o a=1\n  -o a=2\n",
         {"service": "smtp/inet", "options": {"a": "3"}},
         SMTP + b"  -o a=3\n",
@@ -220,7 +225,7 @@ EDITS = [
         b"x         unix  -       -       -       -       1       pipe flags=R argv=/bin/x -o y\n",
     ),
     (
-        "arguments stay when the command is named alone",
+        "arguments are kept when the command has none",
         b"x unix - n n - - pipe flags=R argv=y\n",
         {"service": "x/unix", "command": "pipe"},
         b"x unix - n n - - pipe flags=R argv=y\n",
@@ -238,37 +243,37 @@ EDITS = [
         b"x unix - n n - - pipe -o a=1 flags=R argv=y\n",
     ),
     (
-        "what looks like an option is an argument",
+        "an option after the first argument is an argument",
         b"x unix - n n - - pipe argv=y -o a=1\n",
         {"service": "x/unix", "options": {"a": 2}},
         b"x unix - n n - - pipe -o a=2 argv=y -o a=1\n",
     ),
     (
-        "of two entries for one port the last counts",
+        "the last of two entries for one port is used",
         SMTP + b"25 inet n - n - - smtpd\n",
         {"service": "smtp/inet", "chroot": True},
         b"smtp inet n - y - - smtpd\n",
     ),
     (
-        "an entry that is as declared loses its duplicates",
+        "duplicates of an entry that is as declared are removed",
         SMTP + b"# second\n" + SMTP,
         {"service": "smtp/inet"},
         b"# second\n" + SMTP,
     ),
     (
-        "a private and a public socket of one name are two",
+        "a private and a public socket of one name are two services",
         b"x unix n - - - - a\nx unix - - - - - b\n",
         {"service": "x/unix", "private": False, "chroot": True},
         b"x unix n - y - - a\nx unix - - - - - b\n",
     ),
     (
-        "repeated options that are not declared stay",
+        "undeclared repeated options are kept",
         SMTP + b"  -o a=1\n  -o a=2\n",
         {"service": "smtp/inet", "options": {"b": 3}},
         SMTP + b"  -o a=1\n  -o a=2\n  -o b=3\n",
     ),
     (
-        "a new command beside new options",
+        "a new command with new options",
         b"x unix - n n - - pipe-  }\n",
         {"service": "x/unix", "command": "pipe", "options": {"a": 1}},
         b"x unix - n n - - pipe -o a=1\n",
@@ -280,25 +285,25 @@ EDITS = [
         b"x unix - n n - - pipe\n  argv=z\n",
     ),
     (
-        "arguments replace flags that stand with -o",
+        "arguments replace flags that are combined with -o",
         b"x unix - n n - - pipe -vo a=1\n",
         {"service": "x/unix", "command": "pipe -D"},
         b"x unix - n n - - pipe -o a=1 -D\n",
     ),
     (
-        "arguments behind an option that is rewritten, in braces over a line end",
+        "arguments after a rewritten option in braces over a line end",
         b"x unix - n n - - y -o {\n a = b }\n# next\n",
         {"service": "x/unix", "command": "pipe argv=y", "options": {"a": "c"}},
         b"x unix - n n - - pipe -o a=c argv=y\n# next\n",
     ),
     (
-        "an option behind one that is rewritten, in braces over a line end",
+        "an option after a rewritten option in braces over a line end",
         b"x unix - n n - - y -o {\n a = b }\n# next\n",
         {"service": "x/unix", "options": {"a": "c", "d": "e"}},
         b"x unix - n n - - y -o a=c\n  -o d=e\n# next\n",
     ),
     (
-        "arguments in place of a flag that stands with an option in braces over a line end",
+        "arguments in place of a flag that is combined with an option in braces over a line end",
         b"x unix - n n - - y -voa={b\n c}\n# next\n",
         {"service": "x/unix", "command": "y -D"},
         b"x unix - n n - - y -o { a = {b c} } -D\n# next\n",
@@ -315,21 +320,26 @@ EDITS = [
         {"service": "x/unix", "command": "pipe {{a}} { b c }"},
         b"x         unix  -       -       -       -       -       pipe { {a} } { b c }\n",
     ),
-    ("a brace that needs no partner", SMTP, {"service": "smtp/inet", "options": {"a": "b}c"}}, SMTP + b"  -o a=b}c\n"),
     (
-        "a mistake elsewhere does not matter",
+        "an unbalanced brace that is text",
+        SMTP,
+        {"service": "smtp/inet", "options": {"a": "b}c"}},
+        SMTP + b"  -o a=b}c\n",
+    ),
+    (
+        "a mistake in another entry is ignored",
         b"x unix - - - - - y -o a = b\n" + SMTP,
         {"service": "smtp/inet", "chroot": False},
         b"x unix - - - - - y -o a = b\n" + SMTP.replace(b"y ", b"n "),
     ),
     (
-        "a mistake can be removed",
+        "an entry with a mistake can be removed",
         b"x unix - - - - - y -o a = b\n" + SMTP,
         {"service": "x/unix", "state": "absent"},
         SMTP,
     ),
     (
-        "VT is no blank here",
+        "VT is not a blank",
         SMTP + b"  -o a=1 \x0b\n",
         {"service": "smtp/inet", "options": {"a": None}},
         SMTP + b"   \x0b\n",
@@ -347,13 +357,13 @@ EDITS = [
         b"25 inet n - y - - smtpd\n  -o a=1\n#  -o a=1 -o b=2\n",
     ),
     (
-        "an option in braces is taken over",
+        "an option in braces is activated",
         b"#25 inet n - y - - smtpd\n#  -o { a = 1 }\n",
         {"service": "25/inet", "options": {"a": 1}},
         b"25 inet n - y - - smtpd\n  -o { a = 1 }\n",
     ),
     (
-        "a comment over indented text at the top is not made live",
+        "a comment before indented text at the top is not activated",
         b"#25 inet n - y - - smtpd\n  -o a=1\n",
         {"service": "25/inet", "command": "smtpd"},
         b"#25 inet n - y - - smtpd\n  -o a=1\n25        inet  n       -       -       -       -       smtpd\n",
@@ -373,54 +383,54 @@ def test_edit(text, service, after):
 
 
 REFUSED = [
-    ({"service": "submission"}, "not NAME/TYPE"),
-    ({"service": "submission/tcp"}, "not NAME/TYPE"),
+    ({"service": "submission"}, "it is not NAME/TYPE"),
+    ({"service": "submission/tcp"}, "it is not NAME/TYPE"),
     ({"service": "a b/inet"}, "white space"),
     ({"service": "smtp/inet", "chrot": True}, "unknown column chrot"),
     ({"service": "smtp/inet", "chroot": "maybe"}, "chroot is 'maybe'"),
-    ({"service": "smtp/inet", "private": True}, "an inet service can't be private"),
-    ({"service": "smtp/inet", "private": None}, "an inet service can't be private"),
+    ({"service": "smtp/inet", "private": True}, "an inet service cannot be private"),
+    ({"service": "smtp/inet", "private": None}, "an inet service cannot be private"),
     ({"service": "pickup/unix", "wakeup": "-?"}, "wakeup is '-?'"),
     ({"service": "pickup/unix", "process_limit": "many"}, "process_limit is 'many'"),
     ({"service": "smtp/inet", "state": "gone"}, "unknown state 'gone'"),
     ({"service": "smtp/inet", "options": {"a": "{b"}}, "unbalanced brace in option a"),
-    ({"service": "smtp/inet", "command": "smtpd -o a = b"}, "-o 'a' is no name=value"),
+    ({"service": "smtp/inet", "command": "smtpd -o a = b"}, "-o 'a' is not name=value"),
     ({"service": "smtp/inet", "command": "smtpd -o { a = b"}, "missing '}'"),
     ({"service": "smtp/inet", "options": {"a": "} {"}}, "unbalanced brace in option a"),
     ({"service": "pickup/unix", "process_limit": "\u0663"}, "process_limit is"),
-    ({"service": "a\0b/unix"}, "a NUL"),
-    ({"service": "smtp/inet", "command": "smtpd\rx"}, "several lines"),
+    ({"service": "a\0b/unix"}, "a NUL byte"),
+    ({"service": "smtp/inet", "command": "smtpd\rx"}, "has several lines"),
 ]
 
 
 @pytest.mark.parametrize(("service", "message"), REFUSED)
 def test_declarations_that_master_cf_cannot_hold(service, message):
     with pytest.raises((DeclarationError, GrammarError)) as error:
-        master_cf_spec.service_specs(service)
+        master_cf_spec.service_spec(service)
     assert message in str(error.value)
 
 
 def test_a_new_service_needs_a_command():
-    with pytest.raises(DeclarationError, match="has no command"):
+    with pytest.raises(DeclarationError, match="no command is declared for it"):
         edit(SMTP, {"service": "submission/inet"})
 
 
 def test_two_names_of_one_service_are_refused():
     services = [
-        master_cf_spec.service_specs({"service": f"{name}/inet", "command": "smtpd"})
+        master_cf_spec.service_spec({"service": f"{name}/inet", "command": "smtpd"})
         for name in ("smtps", "submissions")
     ]
     with pytest.raises(DeclarationError, match="same service as smtps/inet"):
-        master_cf_spec.merged(services)
+        master_cf_spec.merged_specs(services)
 
 
-def test_later_declarations_of_a_service_override_earlier_ones():
-    merged = master_cf_spec.merged(
+def test_merged_specs():
+    merged = master_cf_spec.merged_specs(
         [
-            master_cf_spec.service_specs(
+            master_cf_spec.service_spec(
                 {"service": "a/unix", "command": "x", "chroot": True, "options": {"p": 1, "q": 2}}
             ),
-            master_cf_spec.service_specs({"service": "a/unix", "chroot": False, "options": {"q": None}}),
+            master_cf_spec.service_spec({"service": "a/unix", "chroot": False, "options": {"q": None}}),
         ]
     )
     assert [(item.columns, item.options) for item in merged] == [
@@ -432,21 +442,21 @@ def test_later_declarations_of_a_service_override_earlier_ones():
     ("later", "arguments"),
     [({"command": "smtp"}, None), ({"command": "pipe"}, ("argv=/x",)), ({"chroot": True}, ("argv=/x",))],
 )
-def test_arguments_of_another_program_do_not_outlive_it(later, arguments):
+def test_arguments_of_another_program_are_removed(later, arguments):
     services = [{"service": "a/unix", "command": "pipe argv=/x"}, {"service": "a/unix", **later}]
-    merged = master_cf_spec.merged([master_cf_spec.service_specs(service) for service in services])
+    merged = master_cf_spec.merged_specs([master_cf_spec.service_spec(service) for service in services])
     assert [item.arguments for item in merged] == [arguments]
 
 
-def test_no_list_of_an_option_holds_null():
+def test_null_in_the_list_of_an_option():
     with pytest.raises(DeclarationError, match="mynetworks"):
-        master_cf_spec.service_specs(
+        master_cf_spec.service_spec(
             {"service": "a/unix", "command": "smtp", "options": {"mynetworks": [None, "127.0.0.1"]}}
         )
 
 
 GRAMMAR_ERRORS = [
-    (b"smtp inet n - y - smtpd\n", "master.cf:1: a service has 8 columns, this one has 7"),
+    (b"smtp inet n - y - smtpd\n", "master.cf:1: an entry has 8 columns, but this one has 7"),
     (b"#\n\nsmtp tcp n - y - - smtpd\n", "master.cf:3: unknown service type 'tcp'"),
     (b"smtp inet n - x - - smtpd\n", "chroot is 'x'"),
     (SMTP + b"  -o { a = b\n", "missing '}'"),
@@ -457,40 +467,43 @@ GRAMMAR_ERRORS = [
 
 
 @pytest.mark.parametrize(("text", "message"), GRAMMAR_ERRORS)
-def test_entries_that_stop_master_are_named(text, message):
+def test_entries_at_which_master_stops_are_reported(text, message):
     with pytest.raises(GrammarError) as error:
         master_cf.master_entries(text)
     assert message in str(error.value)
 
 
 MISTAKES = [
-    (SMTP + b"  -o a = b\n  -o c=d\n", "f:1: smtp/inet: -o 'a' is no name=value: the daemon stops on it"),
-    (b"#\n" + SMTP + b"  -o\n", "f:2: smtp/inet: -o without name=value: the daemon stops on it"),
-    (SMTP + b"  -o a=b \0 -o c=d\n", "f:1: smtp/inet: it holds a NUL byte, and Postfix reads nothing behind that"),
-    (SMTP + b" -v{o a=b}\n", "f:1: smtp/inet: '-v{o a=b}' is no option: the daemon stops on it"),
+    (SMTP + b"  -o a = b\n  -o c=d\n", "f:1: smtp/inet: -o 'a' is not name=value: the daemon stops at it"),
+    (b"#\n" + SMTP + b"  -o\n", "f:2: smtp/inet: -o without name=value: the daemon stops at it"),
+    (
+        SMTP + b"  -o a=b \0 -o c=d\n",
+        "f:1: smtp/inet: it contains a NUL byte, and Postfix ignores the rest of the entry",
+    ),
+    (SMTP + b" -v{o a=b}\n", "f:1: smtp/inet: '-v{o a=b}' is not a valid option: the daemon stops at it"),
     (
         SMTP + b"# x\n\x0b -o a=b\n",
-        "f:1: smtp/inet: a line of it starts with VT or FF, which makes one word of it and the line before",
+        "f:1: smtp/inet: one of its lines starts with VT or FF, so that Postfix joins it with the last word of the line before",
     ),
 ]
 
 
 @pytest.mark.parametrize(("text", "message"), MISTAKES)
-def test_entries_that_postfix_reads_and_nobody_can_mean(text, message):
-    """They stop no edit but their own."""
+def test_mistakes(text, message):
+    """Only an edit of the entry itself is refused."""
     assert master_cf.mistakes(text, "f") == [message]
     with pytest.raises(GrammarError, match="editing f:"):
         master_cf_edit.edit_master_cf(
-            text, [master_cf_spec.service_specs({"service": "smtp/inet", "chroot": False})], "f"
+            text, [master_cf_spec.service_spec({"service": "smtp/inet", "chroot": False})], "f"
         )
 
 
-def test_two_live_entries_for_one_service():
+def test_two_active_entries_for_one_service():
     text = b"465 inet n - y - - smtpd\n# x\nsmtps inet n - y - - smtpd\nx unix n - - - - a\nx unix - - - - - a\n"
     text += b"[127.0.0.1]:25 inet n - - - - a\n127.0.0.1:smtp inet n - - - - a\n"
     assert master_cf.mistakes(text, "f") == [
-        "f:3: smtps/inet is the same service as 465/inet in line 1; Postfix uses the last of them",
-        "f:7: 127.0.0.1:smtp/inet is the same service as [127.0.0.1]:25/inet in line 6; Postfix uses the last of them",
+        "f:3: smtps/inet is the same service as 465/inet in line 1; Postfix uses the last one",
+        "f:7: 127.0.0.1:smtp/inet is the same service as [127.0.0.1]:25/inet in line 6; Postfix uses the last one",
     ]
 
 
@@ -549,6 +562,6 @@ def test_a_private_and_a_public_socket_are_two_services(service, after):
     assert edit(SOCKETS, service) == after
 
 
-def test_what_is_not_there_is_not_removed_in_place_of_another():
+def test_removal_of_a_missing_service_keeps_others():
     text = b"a unix n - n - - smtp\n"
     assert edit(text, {"service": "a/unix", "private": True, "state": "absent"}) == text

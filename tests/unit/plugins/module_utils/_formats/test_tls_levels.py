@@ -18,10 +18,10 @@ def test_each_level_has_a_strength():
 
 
 @pytest.mark.parametrize("level", ["none", "may", "dane"])
-def test_what_falls_back_to_clear_text_is_not_mandatory(level):
+def test_levels_that_fall_back_to_cleartext_are_not_mandatory(level):
     assert STRENGTH[level] < MANDATORY
 
 
 @pytest.mark.parametrize("level", ["dane-only", "fingerprint", "verify", "secure"])
-def test_what_knows_its_peer_is_authenticated(level):
+def test_levels_that_authenticate_the_server(level):
     assert STRENGTH["encrypt"] < AUTHENTICATED <= STRENGTH[level]

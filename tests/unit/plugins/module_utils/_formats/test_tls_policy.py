@@ -12,8 +12,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats.tls_polic
 from ansible_collections.mailops.postfix.plugins.module_utils._formats.tls_policy_spec import (
     GRADES,
     check_policy,
-    doubts,
     from_declaration,
+    policy_warnings,
     render,
 )
 from hypothesis import given, settings
@@ -52,7 +52,7 @@ MD5 = ":".join(["AB"] * 16)
         ({"level": "none"}, NEW, "none"),
     ],
 )
-def test_a_declaration_as_text_and_back(declared, version, text):
+def test_declaration_round_trip(declared, version, text):
     policy = from_declaration({"nexthop": HUB, **declared})
     check_policy(policy, version)
     assert render(policy, version) == text
@@ -61,16 +61,20 @@ def test_a_declaration_as_text_and_back(declared, version, text):
 
 
 REFUSED = [
-    ({"level": "bogus"}, NEW, "there is no level 'bogus'. The levels are none, may"),
-    ({"level": "halfdane"}, NEW, "there is no level"),
+    ({"level": "bogus"}, NEW, "'bogus' is not a valid level. The levels are none, may"),
+    ({"level": "halfdane"}, NEW, "'halfdane' is not a valid level"),
     ({}, NEW, "it has no level"),
-    ({"level": "encrypt", "match": ["nexthop"]}, NEW, "no use for match at level encrypt"),
-    ({"level": "may", "match": ["nexthop"]}, NEW, "no use for match at level may"),
-    ({"level": "dane", "match": ["nexthop"]}, NEW, "no use for match at level dane"),
-    ({"level": "encrypt", "tafile": ["/a"]}, NEW, "no use for tafile at level encrypt"),
-    ({"level": "fingerprint", "match": [SHA256], "tafile": ["/a"]}, NEW, "no use for tafile at level fingerprint"),
-    ({"level": "none", "ciphers": "high"}, NEW, "ciphers means nothing at level none"),
-    ({"level": "none", "connection_reuse": False}, NEW, "connection_reuse means nothing at level none"),
+    ({"level": "encrypt", "match": ["nexthop"]}, NEW, "does not support match at level encrypt"),
+    ({"level": "may", "match": ["nexthop"]}, NEW, "does not support match at level may"),
+    ({"level": "dane", "match": ["nexthop"]}, NEW, "does not support match at level dane"),
+    ({"level": "encrypt", "tafile": ["/a"]}, NEW, "does not support tafile at level encrypt"),
+    (
+        {"level": "fingerprint", "match": [SHA256], "tafile": ["/a"]},
+        NEW,
+        "does not support tafile at level fingerprint",
+    ),
+    ({"level": "none", "ciphers": "high"}, NEW, "ciphers has no effect at level none"),
+    ({"level": "none", "connection_reuse": False}, NEW, "connection_reuse has no effect at level none"),
     ({"level": "fingerprint"}, NEW, "without a fingerprint defers all mail"),
     (
         {"level": "fingerprint", "match": [MD5]},
@@ -78,36 +82,36 @@ REFUSED = [
         "has 16 bytes, but smtp_tls_fingerprint_digest is sha256, .* 32.*Set smtp_tls_fingerprint_digest to md5",
     ),
     ({"level": "fingerprint", "match": [SHA256 + ":AA"]}, NEW, "33 bytes.*Give the sha256 fingerprint"),
-    ({"level": "fingerprint", "match": [SHA256 + ":"]}, NEW, "is no fingerprint"),
-    ({"level": "fingerprint", "match": ["nexthop"]}, NEW, "is no fingerprint"),
-    ({"level": "fingerprint", "match": [f"{SHA256}|{SHA256}"]}, NEW, "is no fingerprint"),
-    ({"level": "secure", "match": [SHA256]}, NEW, "at level fingerprint alone"),
-    ({"level": "secure", "match": ["a|b"]}, NEW, "'a|b' is no name"),
-    ({"level": "secure", "match": ["nexthop:hostname"]}, NEW, "is no name"),
+    ({"level": "fingerprint", "match": [SHA256 + ":"]}, NEW, "is not a valid fingerprint"),
+    ({"level": "fingerprint", "match": ["nexthop"]}, NEW, "is not a valid fingerprint"),
+    ({"level": "fingerprint", "match": [f"{SHA256}|{SHA256}"]}, NEW, "is not a valid fingerprint"),
+    ({"level": "secure", "match": [SHA256]}, NEW, "only at level fingerprint"),
+    ({"level": "secure", "match": ["a|b"]}, NEW, "'a|b' is not a valid name"),
+    ({"level": "secure", "match": ["nexthop:hostname"]}, NEW, "'nexthop:hostname' is not a valid name"),
     ({"level": "secure", "match": [""]}, NEW, "match is empty"),
-    ({"level": "encrypt", "protocols": "TLSv9"}, NEW, "protocols: 'TLSv9' names no protocol"),
+    ({"level": "encrypt", "protocols": "TLSv9"}, NEW, "protocols: 'TLSv9' is not a valid protocol"),
     ({"level": "encrypt", "protocols": ">=TLSv1.3 !TLSv1.3"}, NEW, "protocols: they exclude every protocol"),
-    ({"level": "encrypt", "ciphers": "strong"}, NEW, "no cipher grade 'strong'. The grades are"),
+    ({"level": "encrypt", "ciphers": "strong"}, NEW, "'strong' is not a valid cipher grade. The grades are"),
     ({"level": "encrypt", "ciphers": ""}, NEW, "ciphers is empty"),
-    ({"level": "encrypt", "exclude": "a;b"}, NEW, "'a;b' is no name of a cipher"),
-    ({"level": "encrypt", "servername": "192.0.2.1"}, NEW, "is no host name"),
-    ({"level": "encrypt", "servername": "mx example"}, NEW, "is no host name"),
-    ({"level": "encrypt", "servername": "-mx.example"}, NEW, "is no host name"),
+    ({"level": "encrypt", "exclude": "a;b"}, NEW, "'a;b' is not a valid cipher name"),
+    ({"level": "encrypt", "servername": "192.0.2.1"}, NEW, "is not a valid host name"),
+    ({"level": "encrypt", "servername": "mx example"}, NEW, "is not a valid host name"),
+    ({"level": "encrypt", "servername": "-mx.example"}, NEW, "is not a valid host name"),
     (
         {"level": "encrypt", "enable_rpk": True},
         (3, 8, 4),
-        "enable_rpk needs Postfix 3.9, this is 3.8.4",
+        "enable_rpk requires Postfix 3.9; this is 3.8.4",
     ),
-    ({"level": "verify", "tafile": ["/my CA.pem"]}, (3, 9), "needs Postfix 3.10, this is 3.9"),
-    ({"level": "verify", "tafile": ["/a}.pem"]}, NEW, "a policy can't hold"),
+    ({"level": "verify", "tafile": ["/my CA.pem"]}, (3, 9), "requires Postfix 3.10; this is 3.9"),
+    ({"level": "verify", "tafile": ["/a}.pem"]}, NEW, "a policy cannot contain the path"),
     ({"level": "encrypt", "connection_reuse": "maybe"}, NEW, "connection_reuse is 'maybe'"),
-    ({"level": "encrypt", "cipher": "high"}, NEW, "'cipher' is no attribute.*match, protocols"),
-    ({"level": "encrypt", "servername": 5}, NEW, "Put it in quotes"),
+    ({"level": "encrypt", "cipher": "high"}, NEW, "'cipher' is not a valid attribute.*match, protocols"),
+    ({"level": "encrypt", "servername": 5}, NEW, "Put the value in quotes"),
 ]
 
 
 @pytest.mark.parametrize(("declared", "version", "message"), REFUSED)
-def test_what_postfix_would_refuse_or_ignore(declared, version, message):
+def test_policies_that_postfix_would_reject_or_ignore(declared, version, message):
     with pytest.raises(DeclarationError, match=message) as caught:
         check_policy(from_declaration({"nexthop": HUB, **declared}), version)
     assert str(caught.value).startswith(f"declaring the TLS policy {HUB}: ")
@@ -120,12 +124,12 @@ def test_what_postfix_would_refuse_or_ignore(declared, version, message):
         ("[a]:587, [b]:587", "each next hop of a list"),
         ("[a]:587 ", None),
         ("a b", "blanks"),
-        ("smtp:[a]:587", r"name of the transport is no part of the next hop. Write \[a\]:587"),
-        ("[a", "it is no next hop"),
-        ("[a]b", "it is no next hop"),
-        ("[a]:", "it is no next hop"),
-        ("a:", "no port behind the colon"),
-        ("#a", "starts with #"),
+        ("smtp:[a]:587", r"the transport name is not part of the next hop. Write \[a\]:587"),
+        ("[a", "it is not a valid next hop"),
+        ("[a]b", "it is not a valid next hop"),
+        ("[a]:", "it is not a valid next hop"),
+        ("a:", "no port after the colon"),
+        ("#a", "start with #"),
         (".example.org", None),
         ("example.org:587", None),
         ("[2001:db8::1]:587", None),
@@ -137,11 +141,11 @@ def test_what_postfix_would_refuse_or_ignore(declared, version, message):
         ("*.example.org", "Write .example.org for the domains below"),
         ("alice@example.org", "it is an address"),
         ("http://hub", "it is an address"),
-        ("smtp:hub.example.org", "name of the transport is no part of the next hop. Write hub.example.org"),
-        ("hub:submission.example.org", "there is no port submission.example.org"),
-        ("[hub]:99999", "there is no port 99999"),
-        ("..example.org", "it is no domain"),
-        (".", "it is no domain"),
+        ("smtp:hub.example.org", "the transport name is not part of the next hop. Write hub.example.org"),
+        ("hub:submission.example.org", "'submission.example.org' is not a valid port"),
+        ("[hub]:99999", "'99999' is not a valid port"),
+        ("..example.org", "it is not a valid domain"),
+        (".", "it is not a valid domain"),
     ],
 )
 def test_next_hops(nexthop, message):
@@ -157,24 +161,24 @@ def test_next_hops(nexthop, message):
     ("digest", "length"),
     [("md5", 16), ("sha1", 20), ("sha224", 28), ("sha256", 32), ("sha384", 48), ("sha512", 64), ("", 32), ("sm3", 32)],
 )
-def test_fingerprints_fit_their_digest(digest, length):
+def test_length_of_fingerprints(digest, length):
     check_policy(Policy(HUB, "fingerprint", (":".join(["0F"] * length),)), NEW, digest)
     if digest in fingerprints_format.DIGEST_BYTES:
         with pytest.raises(DeclarationError, match=f"digest is {digest}"):
             check_policy(Policy(HUB, "fingerprint", (":".join(["0F"] * (length + 1)),)), NEW, digest)
 
 
-def test_fingerprints_may_stand_in_main_cf():
+def test_fingerprints_may_be_in_main_cf():
     check_policy(Policy(HUB, "fingerprint"), NEW, "sha256", default_match=SHA256)
 
 
 @pytest.mark.parametrize(
-    ("protocols", "doubted"), [("TLSv1.2", True), (">=TLSv1.2", False), ("", False), ("TLSv1.2, !TLSv1.3", False)]
+    ("protocols", "warned"), [("TLSv1.2", True), (">=TLSv1.2", False), ("", False), ("TLSv1.2, !TLSv1.3", False)]
 )
-def test_allow_lists_are_doubted(protocols, doubted):
-    found = doubts(Policy(HUB, "encrypt", protocols=protocols))
-    assert bool(found) == doubted
-    assert not doubted or "TLSv1.3 is off" in found[0]
+def test_policy_warnings_about_allow_lists(protocols, warned):
+    found = policy_warnings(Policy(HUB, "encrypt", protocols=protocols))
+    assert bool(found) == warned
+    assert not warned or "TLSv1.3 is disabled" in found[0]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +194,7 @@ def test_allow_lists_are_doubted(protocols, doubted):
          Policy("x", "secure", plugin=(("policy_type", "sts"), ("policy_string", "version: STSv1")))),
     ],
 )  # fmt: skip
-def test_entries_that_others_wrote(text, policy):
+def test_parse(text, policy):
     assert parse("x", text) == policy
 
 
@@ -198,29 +202,29 @@ def test_entries_that_others_wrote(text, policy):
     ("text", "message"),
     [
         ("", "no level"),
-        ("bogus", "no level 'bogus'"),
-        ("halfdane", "no level"),
-        ("encrypt # comment", "'#' is no attribute"),
-        ("encrypt match=nexthop", "no use for match at level encrypt"),
-        ("dane tafile=/a", "no use for tafile at level dane"),
-        ("fingerprint match=AA,BB", "'BB' is no attribute"),
-        ("encrypt protocols=!SSLv2,!SSLv3", "'!SSLv3' is no attribute"),
-        ("encrypt ciphers = high", "'ciphers' is no attribute"),
+        ("bogus", "'bogus' is not a valid level"),
+        ("halfdane", "'halfdane' is not a valid level"),
+        ("encrypt # comment", "'#' is not a valid attribute"),
+        ("encrypt match=nexthop", "does not support match at level encrypt"),
+        ("dane tafile=/a", "does not support tafile at level dane"),
+        ("fingerprint match=AA,BB", "'BB' is not a valid attribute"),
+        ("encrypt protocols=!SSLv2,!SSLv3", "'!SSLv3' is not a valid attribute"),
+        ("encrypt ciphers = high", "'ciphers' is not a valid attribute"),
         ("encrypt ciphers=", "ciphers has no value"),
-        ("encrypt ciphers=high ciphers=high", "ciphers is there twice"),
-        ("encrypt connection_reuse=true", "It is yes or no"),
-        ("encrypt color=blue", "there is no attribute 'color'"),
+        ("encrypt ciphers=high ciphers=high", "ciphers occurs twice"),
+        ("encrypt connection_reuse=true", "Write yes or no"),
+        ("encrypt color=blue", "'color' is not a valid attribute"),
         ("encrypt {ciphers=high", "a brace is not closed"),
-        ("encrypt {ciphers=high}x", "right behind a closing brace"),
+        ("encrypt {ciphers=high}x", "directly after a closing brace"),
     ],
 )
-def test_entries_that_postfix_takes_for_wrong(text, message):
+def test_entries_that_postfix_treats_as_invalid(text, message):
     with pytest.raises(GrammarError, match=f"reading /etc/postfix/tls_policy:7: .*{message}"):
         parse("x", text, "/etc/postfix/tls_policy:7")
 
 
 names = st.from_regex(r"\A\.?[a-z0-9]{1,5}(\.[a-z]{2,4}){0,2}\Z").filter(
-    lambda name: tls_policy.is_hostname(name.lstrip("."))
+    lambda name: tls_policy.is_postfix_hostname(name.lstrip("."))
 )
 common = {
     "nexthop": st.sampled_from([HUB, "example.org", ".example.org"]),
@@ -251,7 +255,7 @@ policies = st.one_of(
 
 @given(policy=policies)
 @settings(max_examples=500, deadline=None)
-def test_every_policy_survives_the_way_to_text_and_back(policy):
+def test_policy_round_trip(policy):
     check_policy(policy, NEW)
     assert parse(policy.nexthop, render(policy, NEW)) == policy
     assert from_declaration(tls_policy.to_declaration(policy)) == policy
@@ -266,7 +270,7 @@ def test_every_policy_survives_the_way_to_text_and_back(policy):
     )
 )
 @settings(max_examples=500, deadline=None)
-def test_any_text_is_read_or_refused(text):
+def test_arbitrary_text_is_parsed_or_refused(text):
     try:
         policy = parse("x", text)
     except GrammarError:

@@ -35,14 +35,14 @@ OLD = (3, 5, 25)
         (OLD, ">=SSLv2", ":", ""),
     ],
 )
-def test_written_for_a_version(version, value, separator, expected):
+def test_protocols_for(version, value, separator, expected):
     assert protocols_for(version, value, separator) == expected
 
 
 @pytest.mark.parametrize(
     "value", [">=TLSv1.2", "<=TLSv1.2", ">=TLSv1.1, <=TLSv1.2", ">=TLSv1, !TLSv1.1", "!TLSv1.3", ">=0302 <=0x0303"]
 )
-def test_both_forms_mean_the_same(value):
+def test_bounds_and_exclusions_allow_the_same_protocols(value):
     assert parse_protocols(protocols_for(OLD, value, ":")).enabled == parse_protocols(value).enabled
 
 
@@ -71,34 +71,34 @@ def test_enabled(value, enabled):
         ("", ()),
     ],
 )
-def test_allow_lists_that_switch_off_newer_protocols(value, lost):
+def test_lost_by_allow_list(value, lost):
     assert parse_protocols(value).lost_by_allow_list == lost
 
 
 @pytest.mark.parametrize(
     "value", ["bogus", "TLSv9", "!TLSv9", ">=TLSv9", ">=", "!", ">=0399", ">= TLSv1.2", "TLS1.2", "<TLSv1.2"]
 )
-def test_what_names_no_protocol_is_refused(value):
-    with pytest.raises(DeclarationError, match="names no protocol"):
+def test_invalid_protocols_are_refused(value):
+    with pytest.raises(DeclarationError, match="is not a valid protocol"):
         protocols_for(NEW, value, ":")
 
 
 @pytest.mark.parametrize("value", [">=TLSv1.3 !TLSv1.3", ">=TLSv1.3 <=TLSv1.2", "TLSv1 !TLSv1"])
-def test_lists_that_leave_nothing_are_refused(value):
+def test_lists_without_an_allowed_protocol_are_refused(value):
     with pytest.raises(DeclarationError, match="exclude every protocol"):
         protocols_for(OLD, value, ":")
 
 
 @pytest.mark.parametrize(
-    ("value", "version", "adapted"),
+    ("value", "version", "expected"),
     [
         (">=TLSv1.2", (3, 6, 0), ">=TLSv1.2"),
         (">=TLSv1.2", (3, 5, 25), "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1"),
         (">=TLSv9", (3, 5, 25), ">=TLSv9"),
     ],
 )
-def test_bounds_in_the_syntax_of_the_version(value, version, adapted):
-    assert tls_protocols.for_version(value, version) == adapted
+def test_for_version(value, version, expected):
+    assert tls_protocols.for_version(value, version) == expected
 
 
 @pytest.mark.parametrize(
@@ -112,5 +112,5 @@ def test_bounds_in_the_syntax_of_the_version(value, version, adapted):
         ("smtpd_banner", ">=TLSv1.2", False),
     ],
 )
-def test_which_values_have_bounds(name, value, bounds):
+def test_has_bounds(name, value, bounds):
     assert tls_protocols.has_bounds(name, value) == bounds

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans for CA files, with the real openssl, on a configuration directory of their own."""
+"""Plans for CA files, with the real openssl and a temporary configuration directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host import opens
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
     LEAF,
     MIDDLE,
@@ -33,7 +33,7 @@ HUB = issue("hub.example.org", names=["hub.example.org"])
 
 @pytest.fixture(name="host")
 def fixture_host(tmp_path, monkeypatch):
-    """A directory with a configuration, a system bundle."""
+    """A temporary directory with a configuration directory and a CA file of the system."""
     (tmp_path / "postfix").mkdir()
     (tmp_path / "postfix/main.cf").write_text("compatibility_level = 3.6\n")
     (tmp_path / "postfix/master.cf").write_text("smtp unix - - y - - smtp\n")
@@ -65,7 +65,7 @@ def test_the_system_bundle_is_used_as_it_is(host):
         "certificates": 2,
     }
     [renewal] = outcome.plan.renewals
-    assert not renewal.copied, "there is no copy that would have to follow the system"
+    assert not renewal.copied, "there is no copy to update"
 
 
 def test_no_program_is_run_for_the_system_bundle(host):
@@ -112,12 +112,12 @@ def test_bundle_follows_the_system(host):
     bundle(host, extra=["site.pem"])
     (host / "system.pem").write_bytes(ROOT.pem)
     assert bundle(host, extra=["site.pem"]).changed
-    assert certificate.pem_certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
+    assert pem.certificates((host / "postfix/tls/ca-certificates.pem").read_bytes()) == [
         ca.certificate.public_bytes(Encoding.DER) for ca in (ROOT, MIDDLE)
     ]
 
 
-def test_mode_of_bundle_is_put_right(host):
+def test_mode_of_bundle_is_corrected(host):
     path = host / "postfix/cas.pem"
     bundle(host, path="cas.pem")
     path.chmod(0o600)
@@ -132,13 +132,13 @@ def test_mode_of_bundle_is_put_right(host):
         (MIDDLE, ""),
         (HUB, ""),
         (issue("v1 root", constraints=False, usage=None), ""),
-        (LEAF, "CN=mx1.example.org is neither a CA's certificate nor self-signed: it makes no peer trusted"),
+        (LEAF, "CN=mx1.example.org is neither a CA's certificate nor self-signed: OpenSSL does not trust it"),
         (issue("Old root", ca=True, start=-20, end=-10), "CN=Old root: it expired on"),
         (issue("New root", ca=True, start=10, end=20), "CN=New root: it is not valid before"),
     ],
     ids=["root", "intermediate", "self-signed", "v1", "leaf", "expired", "too-early"],
 )
-def test_doubtful_cas(host, ca, warning):
+def test_warnings_about_cas(host, ca, warning):
     write(host / "postfix/site.pem", ca.pem)
     warnings = bundle(host, extra=["site.pem"]).plan.warnings
     assert len(warnings) == bool(warning)
@@ -153,7 +153,7 @@ def test_doubtful_cas(host, ca, warning):
         (LEAF.key_pem, "site.pem: it holds a private key"),
         (ROOT.pem + ROOT.key_pem, "site.pem: it holds a private key"),
         (ROOT.pem[:-40], "site.pem: PEM block 1 (CERTIFICATE) has no END line"),
-        (certificate.to_pem(b"\x30\x03\x02\x01\x01"), "site.pem: openssl cannot read it"),
+        (pem.to_pem(b"\x30\x03\x02\x01\x01"), "site.pem: openssl cannot read it"),
         (ROOT.pem.replace(b"CERT", b"TRUSTED CERT"), "'openssl x509' rewrites a TRUSTED CERTIFICATE"),
     ],
 )
@@ -169,10 +169,13 @@ def test_cas_that_are_refused(host, content, message):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"system": False}, "nothing would be trusted"),
-        ({"system": False, "extra": [], "path": "x.pem"}, "nothing would be trusted"),
-        ({"path": "../system.pem"}, "path is the system's own file, or one of extra"),
-        ({"extra": ["site.pem"], "path": "site.pem"}, "path is the system's own file, or one of extra"),
+        ({"system": False}, "system is false and extra is empty: smtp(8) would trust no CA"),
+        (
+            {"system": False, "extra": [], "path": "x.pem"},
+            "system is false and extra is empty: smtp(8) would trust no CA",
+        ),
+        ({"path": "../system.pem"}, "path is a file or directory of the system, or of extra"),
+        ({"extra": ["site.pem"], "path": "site.pem"}, "path is a file or directory of the system, or of extra"),
         ({"path": "a,b.pem"}, "Postfix cannot have white space"),
     ],
 )
@@ -185,7 +188,7 @@ def test_bundle_declarations_that_are_refused(host, given, message):
 
 def test_no_system_bundle(host):
     (host / "system.pem").unlink()
-    with pytest.raises(HostError, match="Install ca-certificates"):
+    with pytest.raises(HostError, match="Install the package ca-certificates"):
         bundle(host)
 
 
@@ -250,8 +253,8 @@ def test_each_client_has_its_own_chroot(host, queue, master_cf, services, inside
     assert queue.exists() is inside
 
 
-def test_drift_is_mended(host, queue):
-    """What others have removed, changed or left in the chroot; what is none of ours stays."""
+def test_drift_is_corrected(host, queue):
+    """Files in the chroot that were removed, changed or added. Files of other tools stay."""
     directory_of(host)
     inside = queue / str(host / "postfix/cas").lstrip("/")
     files = {file.name: file.read_bytes() for file in inside.iterdir()}
@@ -266,8 +269,8 @@ def test_drift_is_mended(host, queue):
 
 
 @pytest.mark.parametrize("links", [["openssl", "rehash", "-compat"], ["openssl", "rehash"], None])
-def test_what_debian_makes_of_the_chroot_at_a_restart(host, queue, links):
-    """Debian 11 and 12 copy what is called .pem and make links to it, 11 two to each; 13 copies what has a hash for a name."""
+def test_chroot_after_a_restart_on_debian(host, queue, links):
+    """Debian 11 and 12 copy the .pem files and create links to them, 11 two to each; 13 copies the files with hashes as names."""
     path = host / "postfix/cas"
     directory_of(host)
     inside = queue / str(path).lstrip("/")
@@ -284,7 +287,7 @@ def test_what_debian_makes_of_the_chroot_at_a_restart(host, queue, links):
     assert finds(inside, ROOT, host) and not finds(inside, OTHER_ROOT, host)
 
 
-def test_a_link_to_elsewhere_is_left_alone(host, queue):
+def test_a_link_to_another_directory_is_not_removed(host, queue):
     directory_of(host)
     inside = queue / str(host / "postfix/cas").lstrip("/")
     write(host / "mine.pem", MIDDLE.pem)
@@ -292,7 +295,7 @@ def test_a_link_to_elsewhere_is_left_alone(host, queue):
     assert not directory_of(host).changed and (host / "mine.pem").exists()
 
 
-def test_a_ca_that_is_removed_is_found_no_more(host, queue):
+def test_a_removed_ca_is_no_longer_found(host, queue):
     path = host / "postfix/cas"
     directory_of(host)
     assert finds(path, OTHER_ROOT, host)
@@ -310,12 +313,12 @@ def test_two_cas_of_one_name(host):
     assert finds(host / "postfix/cas", ROOT, host) and finds(host / "postfix/cas", twin, host)
 
 
-def test_the_directory_of_others_is_refused(host):
-    with pytest.raises(DeclarationError, match="path is the system's own file"):
+def test_the_directory_of_the_system_is_refused(host):
+    with pytest.raises(DeclarationError, match="path is a file or directory of the system"):
         directory_of(host, path=str(host))
 
 
-# Where systems keep their CAs
+# The CA files of the systems
 
 
 @pytest.mark.parametrize(
@@ -333,8 +336,8 @@ def test_the_directory_of_others_is_refused(host):
 )
 def test_layouts(host, monkeypatch, layout):
     monkeypatch.undo()
-    there = [str(host / path) for path in layout]
+    present = [str(host / path) for path in layout]
     monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", tuple(f"{host}{path}" for path in openssl.SYSTEM_BUNDLES))
-    for path in there:
+    for path in present:
         write(Path(path), ROOT.pem, 0o644)
-    assert bundle(host).plan.result["parameters"]["smtp_tls_CAfile"] == there[0]
+    assert bundle(host).plan.result["parameters"]["smtp_tls_CAfile"] == present[0]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans for certificates, with the real openssl, on a configuration directory of their own."""
+"""Plans for certificates, with the real openssl and a temporary configuration directory."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host import opens
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_layout
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_layout, pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
     FULL_CHAIN,
     LEAF,
@@ -37,7 +36,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 @pytest.fixture(name="host")
 def fixture_host(tmp_path, monkeypatch):
-    """A directory with a configuration, a lineage of certbot, and a system bundle."""
+    """A temporary directory with a configuration directory, a lineage of certbot, and a CA file of the system."""
     (tmp_path / "postfix").mkdir()
     (tmp_path / "postfix/main.cf").write_text("compatibility_level = 3.6\n")
     (tmp_path / "postfix/master.cf").write_text("smtp unix - - y - - smtp\n")
@@ -90,7 +89,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-# Certificates that come from elsewhere
+# Certificates of ACME clients, and from files
 
 
 def test_certbot(host):
@@ -118,7 +117,7 @@ def test_certbot(host):
     assert (
         facts["fingerprint"]["sha256"].replace(":", "").lower() == LEAF.certificate.fingerprint(hashes.SHA256()).hex()
     )
-    assert facts["public_key_fingerprint"] == certificate_x509.fingerprints(LEAF.spki)
+    assert facts["public_key_fingerprint"] == pem.fingerprints_by_digest(LEAF.spki)
 
 
 @pytest.mark.parametrize(
@@ -187,9 +186,9 @@ REFUSALS = {
     "DER": ({"certificate": LEAF.certificate.public_bytes(Encoding.DER)}, "cert.pem: it holds no certificate"),
     "truncated chain": (
         {"certificate": FULL_CHAIN[:-40]},
-        "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is cut off",
+        "cert.pem: PEM block 2 (CERTIFICATE) has no END line: the file is truncated",
     ),
-    "damaged": ({"certificate": certificate_x509.to_pem(b"\x30\x03\x02\x01\x01")}, "cert.pem: openssl cannot read it"),
+    "damaged": ({"certificate": pem.to_pem(b"\x30\x03\x02\x01\x01")}, "cert.pem: openssl cannot read it"),
     "CA first": ({"certificate": MIDDLE.pem + LEAF.pem}, "does not belong to the first certificate in"),
     "order": (
         {"certificate": LEAF.pem + ROOT.pem + MIDDLE.pem},
@@ -218,12 +217,12 @@ def test_files_that_are_refused(host, files, message):
             {"name": "mx2.example.org"},
             "live/mx2.example.org/fullchain.pem: there is no such file. Obtain it first (certbot certonly",
         ),
-        ({"name": "../x"}, "'../x': this is no certificate name"),
-        ({"name": "a b"}, "'a b': this is no certificate name"),
-        ({"certificate": "/x"}, "provider certbot does not take certificate"),
+        ({"name": "../x"}, "'../x': this is not a valid certificate name"),
+        ({"name": "a b"}, "'a b': this is not a valid certificate name"),
+        ({"certificate": "/x"}, "certificate is not an option of provider certbot"),
         (
             {"provider": "files", "certificate": "/x", "private_key": "/y"},
-            "/x: there is no such file. Put the file there first",
+            "/x: there is no such file. Copy the file to this host first",
         ),
         ({"provider": "files", "certificate": "/", "private_key": "/y"}, "/: it is not a file"),
         (
@@ -233,7 +232,10 @@ def test_files_that_are_refused(host, files, message):
         ({"hostnames": ["a.b.mx.example.org"]}, "the certificate does not cover a.b.mx.example.org"),
         ({"ca_file": "/nonexistent.pem"}, "/nonexistent.pem: ca_file: there is no such file"),
         ({"chain_file": "a b.pem"}, "Postfix cannot have white space, ',' or '$' in this path"),
-        ({"chain_file": "../live/mx1.example.org/privkey.pem"}, "chain_file is one of the files that it is made from"),
+        (
+            {"chain_file": "../live/mx1.example.org/privkey.pem"},
+            "chain_file is also the file of the key or the certificate",
+        ),
     ],
 )
 def test_declarations_that_are_refused(host, given, message):
@@ -259,11 +261,11 @@ def test_not_valid_now(host, leaf, message):
     assert message in str(caught.value)
 
 
-def test_expired_intermediate_is_named(host):
+def test_warning_about_an_expired_intermediate(host):
     middle = issue("Old CA", ROOT, ca=True, start=-20, end=-10)
     leaf = issue("mx1", middle)
     warnings = run(host, **provide(host, leaf.pem + middle.pem, leaf.key_pem)).plan.warnings
-    assert len(warnings) == 1 and "CN=Old CA, which stands in the chain: it expired on" in warnings[0]
+    assert len(warnings) == 1 and "the chain contains CN=Old CA: it expired on" in warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -271,14 +273,14 @@ def test_expired_intermediate_is_named(host):
     [
         (0o600, "root", 0o600, []),
         (0o400, "root", 0o400, []),
-        (0o640, "root", 0o600, ["(mode 0640, now 0600); whoever has read it still has it"]),
+        (0o640, "root", 0o600, ["(mode 0640, now 0600). If one of them may have read it, replace the key"]),
         (0o604, "root", 0o600, ["(mode 0604, now 0600)"]),
         (0o640, "ssl-cert", 0o640, ["members of the group ssl-cert can read this private key"]),
         (0o644, "ssl-cert", 0o640, ["members of the group ssl-cert", "(mode 0644, now 0640)"]),
         (0o660, "ssl-cert", 0o640, ["members of the group ssl-cert", "(mode 0660, now 0640)"]),
     ],
 )
-def test_key_access_is_put_right(host, monkeypatch, key_mode, group, after, warnings):
+def test_access_to_the_key_is_removed(host, monkeypatch, key_mode, group, after, warnings):
     monkeypatch.setattr(certificate_plan, "_group_name", lambda gid: group)
     given = provide(host, key_mode=key_mode)
     key = Path(given["private_key"])
@@ -313,7 +315,7 @@ def test_key_of_another_user(host, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     real = os.stat(given["private_key"])
     monkeypatch.setattr(openssl, "status", lambda path: os.stat_result((*real[:4], 4712, *real[5:])))
-    with pytest.raises(DeclarationError, match="the private key is not root's but user 4712's"):
+    with pytest.raises(DeclarationError, match="user 4712 owns the private key and can replace it"):
         run(host, **given)
 
 
@@ -354,13 +356,13 @@ def test_remaining_life(host, start, end, warn_below, remaining, warns):
     outcome = run(host, warn_below=warn_below, **provide(host, leaf.pem + MIDDLE.pem, leaf.key_pem))
     assert outcome.plan.result["certificate"]["remaining"] == pytest.approx(remaining, abs=0.002)
     assert [
-        f"{remaining:.0%} of its life is left: does its renewal work?" in text for text in outcome.plan.warnings
+        f"{remaining:.0%} of its lifetime is left. Check that it is renewed" in text for text in outcome.plan.warnings
     ] == [True] * warns
 
 
 @pytest.mark.parametrize("given", [{"warn_below": 1.0}, {"warn_below": -0.1}, {"renew_below": 30.0}])
 def test_fractions(host, given):
-    with pytest.raises(DeclarationError, match="it is a fraction of the certificate's life"):
+    with pytest.raises(DeclarationError, match="is not a valid fraction of the certificate's lifetime"):
         run(host, **given)
 
 
@@ -400,8 +402,8 @@ def test_verify_chain(host, issued, chain, given, problem):
         run(host, **given)
 
 
-def test_system_cas_do_not_count_beside_ca_file(host):
-    """Also where the system's CAs are where openssl looks for them itself: in a directory with hash links."""
+def test_system_cas_are_not_trusted_with_ca_file(host):
+    """Not even in the directory with hash links that openssl reads by default."""
     write(host / "postfix/other.pem", OTHER_ROOT.pem)
     root = write(host / "hashed/root.pem", ROOT.pem)
     name = run_program(["openssl", "x509", "-noout", "-hash", "-in", root]).stdout.decode().strip()
@@ -418,7 +420,7 @@ def test_system_cas_do_not_count_beside_ca_file(host):
         run(host, spy=with_environment, ca_file="other.pem")
 
 
-def test_files_are_not_verified_unless_asked(host):
+def test_files_are_verified_only_if_declared(host):
     given = provide(host, LEAF.pem)
     run(host, **given)
     with pytest.raises(DeclarationError, match="unable to get local issuer"):
@@ -472,7 +474,7 @@ def test_existing_chain_file(host, content, reason):
     assert path.read_bytes() == (LEAF.key_pem + FULL_CHAIN if reason else content)
 
 
-def test_mode_of_chain_file_is_put_right(host):
+def test_mode_of_chain_file_is_corrected(host):
     path = host / "postfix/chain.pem"
     write(path, LEAF.key_pem + FULL_CHAIN, 0o644)
     outcome = run(host, chain_file="chain.pem")
@@ -482,18 +484,18 @@ def test_mode_of_chain_file_is_put_right(host):
 
 
 def test_key_replaced_while_it_is_copied(host):
-    def meanwhile(argv, stdin):
+    def replace_key(argv, stdin):
         if "-out" in argv:
             write(host / "live/mx1.example.org/privkey.pem", RENEWED.key_pem)
         return run_program(argv, stdin)
 
-    with pytest.raises(HostError, match="was replaced meanwhile"):
-        run(host, spy=meanwhile, chain_file="chain.pem")
+    with pytest.raises(HostError, match="was replaced during this run"):
+        run(host, spy=replace_key, chain_file="chain.pem")
     assert sorted(os.listdir(host / "postfix")) == ["main.cf", "master.cf"]
 
 
-def test_private_key_never_comes_in(host):
-    """No program that is run prints a private key or is given one as an argument, and no result or diff holds one."""
+def test_private_key_is_never_read(host):
+    """No program prints a private key or gets one as an argument, and no result or diff contains one."""
     seen = []
 
     def spy(argv, stdin):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file with key and chain, and what refers to it. What is in it, the plans for certificates show."""
+"""The path of the chain file, and the parameters that refer to it. The tests of the plans for certificates check its content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import chain
         ({"chain_file": "tls/own.pem", "sni": True}, "tls/own.pem"),
     ],
 )
-def test_where_it_is(directory, given, path):
+def test_path(directory, given, path):
     found = chain_file.chain_file(Instance(str(directory)), {"name": "hub", "chain_file": None, **given})
     assert found == (None if path is None else str(directory / path))
 
@@ -43,11 +43,11 @@ def test_parameters(given, names):
     assert all(name.replace("chain_files", "key_file") in parameters for name in names)
 
 
-def test_a_path_that_postfix_cannot_have():
+def test_a_path_with_white_space():
     with pytest.raises(DeclarationError, match="white space"):
         chain_file.parameters({"side": "server"}, ["/my key.pem"])
 
 
 def test_options_of_other_providers():
-    with pytest.raises(DeclarationError, match="provider certbot does not take private_key"):
+    with pytest.raises(DeclarationError, match="private_key is not an option of provider certbot"):
         chain_file.refuse_file_options("hub", {"provider": "certbot", "certificate": None, "private_key": "/key.pem"})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans for whole configurations, on a small one, with the installed Postfix as judge."""
+"""Plans for all files of an instance, checked by the installed Postfix."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_whole_configuration(directory):
     )
     assert instance.explicit["relay_clientcerts"] == f"hash:{directory}/clients"
     assert instance.explicit["smtp_tls_policy_maps"] == f"hash:{directory}/tls_policy"
-    assert "smtp_tls_CAfile" not in instance.explicit, "what is declared in main_cf comes last"
+    assert "smtp_tls_CAfile" not in instance.explicit, "main_cf overrides the other options"
     assert instance.unused == frozenset()
     fingerprints = [
         item["certificate"]["public_key_fingerprint"]["sha256"] for item in outcome.plan.result["certificates"]
@@ -82,7 +82,7 @@ def test_a_whole_configuration(directory):
     assert (again.changed, again.diff) == (False, [])
 
 
-def test_files_come_before_what_refers_to_them(directory):
+def test_files_come_before_the_parameters_that_refer_to_them(directory):
     outcome = configuration(
         directory,
         certificates=[CERTIFICATE],
@@ -102,14 +102,14 @@ def test_nothing_is_written_if_one_part_is_wrong(directory):
     assert content(directory) == before and not (directory / "tls").exists()
 
 
-def test_without_validation_only_what_postfix_cannot_read_is_refused(directory):
+def test_without_validation_an_unreadable_configuration_is_refused(directory):
     assert configuration(directory, main_cf={"smtpd_tls_auth_only": "True"}, validate=False).changed
     (directory / "master.cf").write_text("smtp inet n\n")
     with pytest.raises(PostfixError, match="8 columns"):
         configuration(directory, master_cf=[{"service": "x/unix", "command": "x"}], validate=False)
 
 
-def test_a_parameter_of_ones_own_may_be_declared_with_what_refers_to_it(directory):
+def test_a_user_defined_parameter_may_be_declared_with_a_reference_to_it(directory):
     outcome = configuration(
         directory,
         main_cf={"mua_restrictions": "permit_sasl_authenticated, reject"},
@@ -125,7 +125,7 @@ def test_a_parameter_of_ones_own_may_be_declared_with_what_refers_to_it(director
     assert outcome.plan.requires == "reload"
 
 
-def test_tables_of_one_parameter_stand_side_by_side(directory):
+def test_a_parameter_refers_to_several_tables(directory):
     def table(path, parameter="relay_clientcerts"):
         return {"path": path, "parameter": parameter, "entries": {PIN: path}, "type": "hash"}
 
@@ -138,7 +138,7 @@ def test_tables_of_one_parameter_stand_side_by_side(directory):
     assert Instance(str(directory)).explicit["relay_clientcerts"] == f"hash:{directory}/fleet"
 
 
-def test_a_table_goes_when_what_named_it_names_another(directory):
+def test_a_table_is_removed_when_its_parameter_names_another(directory):
     old = {"path": "old", "parameter": "transport_maps", "entries": {"a.test": "smtp:[a]"}, "type": "hash"}
     configuration(directory, lookup_tables=[old])
     gone = {"path": "old", "type": "hash", "state": "absent"}
@@ -152,7 +152,7 @@ def test_a_table_goes_when_what_named_it_names_another(directory):
     assert not (directory / "new").exists()
 
 
-def test_files_are_part_of_it(directory):
+def test_files_are_part_of_the_transaction(directory):
     unit = {"path": "x.service", "content": "[Unit]\n", "mode": "0644", "state": "present"}
     with pytest.raises(PostfixError):
         configuration(directory, files=[unit], main_cf={"smtp_tls_securty_level": "may"})
@@ -162,7 +162,7 @@ def test_files_are_part_of_it(directory):
     assert configuration(directory, files=[{**unit, "state": "absent"}]).changed
 
 
-def test_cas_in_the_chroot_that_the_same_run_gives_a_client(directory, tmp_path_factory, monkeypatch):
+def test_cas_are_copied_into_a_chroot_of_the_same_run(directory, tmp_path_factory, monkeypatch):
     queue = tmp_path_factory.mktemp("queue")
     system = tmp_path_factory.mktemp("cas") / "system.pem"
     system.write_bytes(ROOT.pem)

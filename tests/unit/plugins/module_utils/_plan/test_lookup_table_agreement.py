@@ -143,7 +143,7 @@ READERS = (
     (lookup_table, "contents"),
     (lookup_table_edit, "table_entries"),
     (lookup_table_edit, "plain_lines"),
-    (compiled_table, "dumped"),
+    (compiled_table, "listed_contents"),
     (compiled_table, "cdb_contents"),
 )
 
@@ -329,5 +329,5 @@ def test_whatever_is_put_right_in_one_file_both_are_sealed_again(directory, map_
         damage()
         assert table.again().changed
         assert stamp.holds(
-            lookup_table.seal(str(table.path), map_type, True), [table.path.stat(), table.compiled.stat()]
+            lookup_table.stamp_name(str(table.path), map_type, True), [table.path.stat(), table.compiled.stat()]
         )

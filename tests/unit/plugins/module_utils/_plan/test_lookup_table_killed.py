@@ -126,5 +126,5 @@ def test_a_reader_never_notices_that_updates_are_killed(instance, map_type):
     found = subprocess.run(
         [*POSTMAP, "-c", str(instance), "-s", f"{map_type}:{instance}/t"], capture_output=True, check=True
     )
-    assert compiled_table.dumped(found.stdout) == lookup_table.contents(text("odd"))
+    assert compiled_table.listed_contents(found.stdout) == lookup_table.contents(text("odd"))
     assert start(instance, "odd", map_type).communicate()[0] == "False\n"

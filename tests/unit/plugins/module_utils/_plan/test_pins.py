@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.pins import pinned_fingerprints
-from ansible_collections.mailops.postfix.plugins.module_utils._x509.certificate import to_pem
+from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import to_pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Self-signed certificates, made by the real openssl."""
+"""Self-signed certificates, created by the real openssl."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import chain
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import self_signed as self_signed_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
     FULL_CHAIN,
     LEAF,
@@ -115,7 +115,7 @@ def test_self_signed(host, given, names, key):
         ({"key_bits": 384}, "its key is ecdsa 256", False),
     ],
 )
-def test_self_signed_once_more(host, given, reason, same_key):
+def test_an_existing_certificate_with_other_options(host, given, reason, same_key):
     path = host / "tls/hub.example.org.pem"
     first = self_signed(host)
     before = path.read_bytes()
@@ -126,7 +126,7 @@ def test_self_signed_once_more(host, given, reason, same_key):
     assert (path.read_bytes() == before) is not bool(reason)
     pins = [outcome.plan.result["certificate"]["public_key_fingerprint"] for outcome in (first, second, predicted)]
     assert (pins[1] == pins[0]) is same_key
-    assert pins[2] == (pins[1] if same_key else dict.fromkeys(certificate_x509.DIGESTS))
+    assert pins[2] == (pins[1] if same_key else dict.fromkeys(pem.DIGESTS))
     assert not self_signed(host, **given).changed
 
 
@@ -144,8 +144,8 @@ EARLY = issue("hub.example.org", names=["hub.example.org"], start=10, end=20, ke
         (HUB.key_pem, "it has no certificate", True),
         (HUB.pem + HUB.key_pem, "its key does not come first", True),
         (HUB.key_pem + HUB.pem[:-40], "its certificate is damaged", True),
-        (HUB.key_pem + certificate_x509.to_pem(b"\x30\x03\x02\x01\x01"), "its certificate is damaged", True),
-        (HUB.key_pem + ROOT.pem, "its certificate is another key's", True),
+        (HUB.key_pem + pem.to_pem(b"\x30\x03\x02\x01\x01"), "its certificate is damaged", True),
+        (HUB.key_pem + ROOT.pem, "its certificate belongs to another key", True),
         (HUB.key_pem[:90] + b"\n", "its private key cannot be read", False),
         (HUB.key_pem + OLD.pem, "it expired on", True),
         (HUB.key_pem + EARLY.pem, "it is not valid before", True),
@@ -158,7 +158,7 @@ def test_existing_self_signed(host, content, reason, same_key):
     outcome = self_signed(host)
     assert outcome.plan.changes[0].stale.startswith(reason) and outcome.changed is bool(reason)
     assert (
-        outcome.plan.result["certificate"]["public_key_fingerprint"] == certificate_x509.fingerprints(HUB.spki)
+        outcome.plan.result["certificate"]["public_key_fingerprint"] == pem.fingerprints_by_digest(HUB.spki)
     ) is same_key
     assert not self_signed(host).changed
 
@@ -168,20 +168,20 @@ def test_existing_self_signed(host, content, reason, same_key):
     [
         (
             b"something of value\n",
-            "there is a file already, without a private key: provider self_signed would replace it",
+            "the file exists and has no private key: provider self_signed would replace it",
         ),
-        (HUB.pem, "there is a file already, without a private key"),
+        (HUB.pem, "the file exists and has no private key"),
         (
             HUB.private(encryption=BestAvailableEncryption(b"none")) + HUB.pem,
-            "there is a file already, its private key is encrypted",
+            "the file exists and its private key is encrypted",
         ),
         (
             LEAF.key_pem + FULL_CHAIN,
-            "there is a certificate already that CN=Test CA issued: provider self_signed would replace it. Set",
+            "the file exists and has a certificate that CN=Test CA issued: provider self_signed would replace it. Set",
         ),
     ],
 )
-def test_what_self_signed_leaves_alone(host, content, message):
+def test_files_that_are_not_replaced(host, content, message):
     path = host / "tls/hub.example.org.pem"
     write(path, content)
     with pytest.raises(DeclarationError) as caught:
@@ -193,16 +193,16 @@ def test_what_self_signed_leaves_alone(host, content, message):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"verify": "chain"}, "verify: chain cannot pass"),
-        ({"certificate": "/x"}, "provider self_signed does not take certificate"),
-        ({"private_key": "/x"}, "provider self_signed does not take private_key"),
+        ({"verify": "chain"}, "verify: chain fails for every self-signed certificate"),
+        ({"certificate": "/x"}, "certificate is not an option of provider self_signed"),
+        ({"private_key": "/x"}, "private_key is not an option of provider self_signed"),
         ({"name": "a" * 65}, "a common name has at most 64 characters"),
-        ({"hostnames": ["a,DNS:b"]}, "'a,dns:b' is not a host name"),
-        ({"hostnames": [""]}, "'' is not a host name"),
-        ({"key_type": "ecdsa", "key_bits": 2048}, "there is no ecdsa key of 2048 bits"),
-        ({"key_type": "rsa", "key_bits": 1024}, "peers refuse RSA keys of 1024 bits"),
-        ({"key_bits": 255}, "peers refuse RSA keys of 255 bits"),
-        ({"days": 0}, "it would have expired at once"),
+        ({"hostnames": ["a,DNS:b"]}, "'a,dns:b' is not a valid host name"),
+        ({"hostnames": [""]}, "'' is not a valid host name"),
+        ({"key_type": "ecdsa", "key_bits": 2048}, "key_bits: 2048 is not a valid size of an ECDSA key"),
+        ({"key_type": "rsa", "key_bits": 1024}, "key_bits: peers reject RSA keys of 1024 bits"),
+        ({"key_bits": 255}, "key_bits: peers reject RSA keys of 255 bits"),
+        ({"days": 0}, "days: 0 is not a valid number of days"),
     ],
 )
 def test_self_signed_declarations_that_are_refused(host, given, message):
@@ -228,7 +228,7 @@ def test_self_signed_is_renewed_before_it_expires(host, given, reason, same_key)
     assert predicted.changed is outcome.changed is bool(reason)
     assert outcome.plan.changes[0].stale.startswith(reason)
     pins = outcome.plan.result["certificate"]["public_key_fingerprint"]
-    assert (pins == certificate_x509.fingerprints(HUB.spki)) is same_key
+    assert (pins == pem.fingerprints_by_digest(HUB.spki)) is same_key
     assert outcome.plan.result["certificate"]["remaining"] == (1.0 if reason else pytest.approx(0.2, abs=0.002))
     assert not self_signed(host, **given).changed
 
@@ -248,16 +248,16 @@ def files(host: Path) -> dict[str, bytes]:
 
 
 def step(host: Path, **given: Any) -> Outcome:
-    """A run whose check mode writes nothing and foretells what is then done; done twice, it changes nothing."""
+    """A run. Check mode writes nothing and predicts its result; a second run changes nothing."""
     before = files(host)
     predicted = self_signed(host, check_mode=True, **given)
     assert files(host) == before
     outcome = self_signed(host, **given)
     assert (predicted.diff, predicted.requires) == (outcome.diff, outcome.requires)
     for name in ("certificate", "next"):
-        foretold, done = predicted.plan.result[name], outcome.plan.result[name]
-        assert (foretold is None) == (done is None)
-        assert done is None or pin(foretold) in (None, pin(done))
+        expected, actual = predicted.plan.result[name], outcome.plan.result[name]
+        assert (expected is None) == (actual is None)
+        assert actual is None or pin(expected) in (None, pin(actual))
     again = self_signed(host, **given)
     assert not again.changed and again.plan.result == outcome.plan.result
     return outcome
@@ -272,28 +272,28 @@ def test_a_key_is_replaced_by_the_one_that_was_prepared(host):
     assert prepared.changed and prepared.requires == "none"
     assert files(host)["hub.example.org.pem"] == old["hub.example.org.pem"] and mode(host / NEXT_PEM) == 0o600
     assert prepared.plan.result["certificate"] == first.plan.result["certificate"]
-    coming = prepared.plan.result["next"]
-    assert pin(coming) not in (None, pin(first.plan.result["certificate"]))
+    next_facts = prepared.plan.result["next"]
+    assert pin(next_facts) not in (None, pin(first.plan.result["certificate"]))
     assert self_signed(host).plan.result == prepared.plan.result
 
-    waiting = files(host)["hub.example.org.pem.next"]
+    next_file = files(host)["hub.example.org.pem.next"]
     switched = step(host, next_key="switch")
     assert switched.changed and switched.requires == "reload"
-    assert files(host) == {"hub.example.org.pem": waiting} and mode(host / HUB_PEM) == 0o600
+    assert files(host) == {"hub.example.org.pem": next_file} and mode(host / HUB_PEM) == 0o600
     assert switched.plan.result["next"] is None
-    assert {**switched.plan.result["certificate"], "remaining": 0} == {**coming, "remaining": 0}
+    assert {**switched.plan.result["certificate"], "remaining": 0} == {**next_facts, "remaining": 0}
     assert not self_signed(host).changed
 
 
-def test_what_a_check_run_knows_of_the_switch(host):
-    """Its pin is known before, since the key is there already."""
+def test_check_mode_predicts_the_switch(host):
+    """The pin of the next key is known, since the key exists."""
     self_signed(host)
-    coming = self_signed(host, next_key="prepare").plan.result["next"]
-    assert pin(self_signed(host, check_mode=True, next_key="switch").plan.result["certificate"]) == pin(coming)
-    assert pin(self_signed(host, check_mode=True).plan.result["certificate"]) != pin(coming)
+    next_facts = self_signed(host, next_key="prepare").plan.result["next"]
+    assert pin(self_signed(host, check_mode=True, next_key="switch").plan.result["certificate"]) == pin(next_facts)
+    assert pin(self_signed(host, check_mode=True).plan.result["certificate"]) != pin(next_facts)
 
 
-def test_a_next_key_is_given_up(host):
+def test_a_next_key_is_discarded(host):
     self_signed(host)
     old = files(host)
     self_signed(host, next_key="prepare")
@@ -303,19 +303,19 @@ def test_a_next_key_is_given_up(host):
     assert not self_signed(host, next_key="discard").changed
 
 
-def test_there_is_nothing_to_switch_to(host):
+def test_switch_without_a_next_key(host):
     self_signed(host)
     assert not step(host, next_key="switch").changed
 
 
-def test_key_and_next_key_are_made_together(host):
+def test_key_and_next_key_are_created_together(host):
     outcome = self_signed(host, next_key="prepare")
     assert set(files(host)) == {"hub.example.org.pem", "hub.example.org.pem.next"}
     assert pin(outcome.plan.result["next"]) != pin(outcome.plan.result["certificate"])
 
 
-def test_the_key_changes_its_type_by_the_next_one(host):
-    """Pins on the old key hold until the switch."""
+def test_the_next_key_has_another_type(host):
+    """Pins on the old key match until the switch."""
     old = self_signed(host).plan.result["certificate"]
     prepared = step(host, next_key="prepare", key_type="rsa").plan.result
     assert (prepared["certificate"]["key_type"], prepared["next"]["key_type"]) == ("ecdsa", "rsa")
@@ -335,12 +335,12 @@ def test_the_key_changes_its_type_by_the_next_one(host):
     ],
     ids=["expired", "other name", "no certificate", "without reuse_key"],
 )
-def test_the_next_key_has_waited_for_long(host, content, given):
-    """Its certificate is made anew at the switch; the key, which is pinned, stays."""
+def test_the_certificate_of_the_next_key_cannot_be_used(host, content, given):
+    """The switch creates a new certificate. The key, which is pinned, stays."""
     self_signed(host, **given)
     write(host / NEXT_PEM, content)
     facts = step(host, next_key="switch", **given).plan.result["certificate"]
-    assert pin(facts) == certificate_x509.fingerprints(HUB.spki)["sha256"]
+    assert pin(facts) == pem.fingerprints_by_digest(HUB.spki)["sha256"]
     assert facts["names"] == given.get("hostnames", ["hub.example.org"]) and facts["remaining"] > 0.9
 
 
@@ -349,14 +349,14 @@ def test_a_damaged_next_key(host):
     old = files(host)["hub.example.org.pem"]
     write(host / NEXT_PEM, HUB.key_pem[:90] + b"\n")
     assert self_signed(host).plan.result["next"] is None
-    with pytest.raises(DeclarationError, match="there is no next key to switch to: its private key cannot be read"):
+    with pytest.raises(DeclarationError, match="the next key cannot be used: its private key cannot be read"):
         self_signed(host, next_key="switch")
     assert files(host)["hub.example.org.pem"] == old
     assert self_signed(host, next_key="prepare").plan.result["next"] is not None
     assert self_signed(host, next_key="switch").changed
 
 
-def test_the_next_key_never_comes_in(host):
+def test_the_next_key_is_never_read(host):
     seen = []
 
     def spy(argv, stdin):
@@ -365,8 +365,8 @@ def test_the_next_key_never_comes_in(host):
         return done
 
     keys = set()
-    for wish in ("prepare", "switch", "prepare", "discard"):
-        outcome = self_signed(host, spy=spy, next_key=wish)
+    for next_key in ("prepare", "switch", "prepare", "discard"):
+        outcome = self_signed(host, spy=spy, next_key=next_key)
         seen.append(repr((outcome.diff, outcome.plan.result, outcome.plan.warnings)))
         keys |= {
             line for text in files(host).values() for line in text.partition(b"-----END PRIVATE")[0].split(b"\n")[1:-1]
@@ -388,11 +388,13 @@ def test_a_switch_that_fails_changes_nothing(host, monkeypatch):
     assert files(host) == before
 
 
-@pytest.mark.parametrize("wish", ["prepare", "switch", "discard"])
-def test_other_providers_have_no_next_key(directory, wish):
+@pytest.mark.parametrize("next_key", ["prepare", "switch", "discard"])
+def test_other_providers_have_no_next_key(directory, next_key):
     write(directory / "cert.pem", FULL_CHAIN)
     write(directory / "key.pem", LEAF.key_pem)
-    given = {"provider": "files", "certificate": "cert.pem", "private_key": "key.pem", "next_key": wish}
+    given = {"provider": "files", "certificate": "cert.pem", "private_key": "key.pem", "next_key": next_key}
     specified = {name: option.get("default") for name, option in certificate_plan.CERTIFICATE["argument_spec"].items()}
-    with pytest.raises(DeclarationError, match="keeps the keys of a certificate of provider files. Pins hold as long"):
+    with pytest.raises(
+        DeclarationError, match="provider files manages the keys of its certificates itself. Pins stay valid as long"
+    ):
         certificate_plan.certificate(Instance(str(directory)), {**specified, "name": "mx1", **given})

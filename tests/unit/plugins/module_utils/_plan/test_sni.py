@@ -136,7 +136,7 @@ def test_a_self_signed_certificate_is_renewed_with_its_key(host):
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_two_kinds_of_key_for_one_name(host, together):
+def test_two_key_types_for_one_name(host, together):
     declared = [host.declared("one", hostnames=["one.example.org"]), host.declared("rsa")]
     if together:
         host.apply(*declared)
@@ -147,7 +147,7 @@ def test_two_kinds_of_key_for_one_name(host, together):
     assert not any(host.apply(*part).changed for part in ([declared[0]], [declared[1]], declared))
 
 
-def test_a_certificate_takes_the_place_of_one_of_its_kind(host):
+def test_a_certificate_replaces_one_of_the_same_key_type(host):
     host.apply(
         host.declared(
             "one",
@@ -164,7 +164,7 @@ def test_a_certificate_takes_the_place_of_one_of_its_kind(host):
     assert host.names()["one.example.org"] == [str(host.directory / "tls/other.pem")]
 
 
-def test_names_that_are_not_declared_any_more(host):
+def test_names_that_are_no_longer_declared(host):
     host.apply(host.declared("one"), host.declared("two"))
     host.apply(host.declared("one", hostnames=["www.example.org"]))
     assert set(host.names()) == {"www.example.org", "two.example.org", ".two.example.org"}
@@ -177,7 +177,7 @@ def damaged(host):
 
 
 def other_key(host):
-    """A table in which the certificate stands beside a key that is not its own."""
+    """A table in which the certificate comes with another key."""
     mixed = write(host.directory / "mixed.pem", TWO.key_pem + ONE.pem + MIDDLE.pem)
     source = host.directory / "other/sni"
     write(source, f"one.example.org {mixed}\nwww.example.org {mixed}\n".encode())
@@ -199,7 +199,7 @@ def old(host):
 
 
 @pytest.mark.parametrize("break_it", [damaged, other_key, without_f, old])
-def test_a_table_that_does_not_hold_what_it_must(host, break_it):
+def test_a_stale_compiled_table_is_rebuilt(host, break_it):
     host.apply(host.declared("one"))
     reason = break_it(host)
     outcome = host.apply(host.declared("one"))
@@ -209,7 +209,7 @@ def test_a_table_that_does_not_hold_what_it_must(host, break_it):
     assert not host.apply(host.declared("one")).changed
 
 
-def test_a_file_that_has_gone(host):
+def test_a_missing_chain_file(host):
     host.apply(host.declared("one"), host.declared("two"))
     (host.directory / "tls/two.pem").unlink()
     before = (host.compiled).read_bytes()
@@ -223,8 +223,8 @@ def test_a_file_that_has_gone(host):
     ("given", "message"),
     [
         ([{"sni_table": "a"}, {"sni_table": "b"}], "Postfix looks up server names in one table"),
-        ([{"sni": False, "sni_table": "a"}], "sni_table without sni: true"),
-        ([{"side": "client"}], "server names are for servers"),
+        ([{"sni": False, "sni_table": "a"}], "sni_table requires sni: true"),
+        ([{"side": "client"}], "sni: only a server selects certificates by server name"),
         ([{"hostnames": ["one.example.org"], "chain_file": "a b"}], "Postfix cannot have white space"),
     ],
 )
@@ -240,7 +240,7 @@ def test_the_client_side_has_no_server_names(host):
     assert {name for name, value in parameters.items() if value} == {"smtp_tls_chain_files", "tls_server_sni_maps"}
 
 
-def test_no_private_key_comes_in(host):
+def test_private_keys_are_never_read(host):
     for issued in (ONE, RENEWED):
         host.provide("one", issued)
         host.apply(host.declared("one"))

@@ -12,7 +12,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_m
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.system import Host
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import tls_policy
-from ansible_collections.mailops.postfix.plugins.module_utils._x509.certificate import fingerprint, to_pem
+from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import fingerprint, to_pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -68,8 +68,8 @@ def test_the_same_policy_in_other_words_stays(directory):
         ({}, {"level": "dane"}, "without smtp_dns_support_level = dnssec Postfix takes level dane for may"),
         ({}, {"level": "verify", "tafile": ["/nowhere.pem"]}, "tafile /nowhere.pem: there is no such file"),
         ({}, {"level": "verify", "tafile": ["main.cf"]}, "tafile main.cf: it holds nothing in PEM form"),
-        ({}, {"level": "encrypt", "match": ["nexthop"]}, "no use for match"),
-        ({}, {"level": "encrypt", "enable_rpk": True}, "enable_rpk needs Postfix 3.9, this is 3.7.11"),
+        ({}, {"level": "encrypt", "match": ["nexthop"]}, "does not support match"),
+        ({}, {"level": "encrypt", "enable_rpk": True}, "enable_rpk requires Postfix 3.9; this is 3.7.11"),
     ],
 )
 def test_policies_that_this_host_would_not_enforce(directory, monkeypatch, main_cf, policy, message):
@@ -140,7 +140,7 @@ def test_values_of_main_cf_that_are_on_their_way(directory):
 
 def test_an_entry_that_postfix_takes_for_wrong_is_refused(directory):
     directory.write("tls_policy", "# c\na encrypt # why\n")
-    with pytest.raises(GrammarError, match="tls_policy:2: '#' is no attribute"):
+    with pytest.raises(GrammarError, match="tls_policy:2: '#' is not a valid attribute"):
         directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "b", "level": "may"}])
     directory.policy({"nexthop": "a", "level": "encrypt"})
     assert directory.text("tls_policy") == "# c\na encrypt\n"
@@ -150,7 +150,7 @@ def test_an_entry_of_others_that_is_not_enforced_is_told(directory):
     directory.write("tls_policy", f"a fingerprint match={PIN}:AA\n")
     done = directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "b", "level": "may", "protocols": ["TLSv1.2"]}])
     assert len(done.plan.warnings) == 2
-    assert "TLSv1.3 is off" in done.plan.warnings[0] and "has 33 bytes" in done.plan.warnings[1]
+    assert "TLSv1.3 is disabled" in done.plan.warnings[0] and "has 33 bytes" in done.plan.warnings[1]
 
 
 @pytest.mark.parametrize("twice", [{"nexthop": "A.example", "level": "may"}, {"domain": "a.example", "level": "may"}])
@@ -287,5 +287,5 @@ def test_what_is_in_the_way_of_dane(directory, main_cf, message):
 def test_an_entry_in_the_words_of_a_later_postfix(directory, monkeypatch):
     monkeypatch.setattr(Instance, "version", (3, 7, 11))
     directory.write("tls_policy", "a encrypt { ciphers = high }\n")
-    with pytest.raises(GrammarError, match="tls_policy:1: braces need Postfix 3.10, this is 3.7.11"):
+    with pytest.raises(GrammarError, match="tls_policy:1: braces require Postfix 3.10; this is 3.7.11"):
         directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "b", "level": "may"}])

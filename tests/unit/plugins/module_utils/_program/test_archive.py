@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program as one file: what is in it, and that it runs with Python alone."""
+"""The program as one file: its content, and that it needs only Python."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def members():
     return zipfile.ZipFile(io.BytesIO(archive.program())).namelist()
 
 
-def test_all_packages_are_in_it_and_ansible_is_not():
+def test_it_contains_all_packages_without_ansible():
     sources = {path.relative_to(MODULE_UTILS).as_posix() for path in MODULE_UTILS.rglob("*.py")} - {"_ansible.py"}
     held = {name.partition("/")[2] for name in members() if not name.endswith("__init__.py")} - {""}
     assert held == sources and len(sources) > 60
@@ -48,14 +48,14 @@ def test_the_same_code_gives_the_same_bytes():
     assert archive.program() == first and members() == sorted(members())
 
 
-def test_it_runs_by_python_and_its_path(program):
+def test_python_runs_it_by_its_path(program):
     done = subprocess.run([sys.executable, program, "--help"], capture_output=True, text=True, check=False, cwd="/")
     assert (done.returncode, done.stderr) == (0, "") and "usage: mailops-postfix deploy" in done.stdout
     done = subprocess.run([sys.executable, program, "deploy", "no-such"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "usage: mailops-postfix deploy" in done.stderr
 
 
-def test_it_needs_nothing_but_python(program):
+def test_it_needs_only_python(program):
     code = (
         f"import sys; sys.path.insert(0, {str(program)!r})\n"
         f"import {archive.PACKAGE}._program.main\n"
@@ -77,13 +77,13 @@ def test_it_needs_nothing_but_python(program):
         (b"", None),
         (archive.program()[:-1], None),
     ],
-    ids=["ours", "script", "empty", "cut off"],
+    ids=["program", "script", "empty", "truncated"],
 )
 def test_format_of(content, number):
     assert archive.format_of(content) == number
 
 
-def test_format_of_an_archive_of_others():
+def test_format_of_another_archive():
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as other:
         other.writestr("__main__.py", "")

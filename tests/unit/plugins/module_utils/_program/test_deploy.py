@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a deploy hook does when a certificate has been renewed: real openssl and postconf, beside a Postfix that only seems to run.
+"""The verb deploy after the renewal of a certificate, with the real openssl and postconf, and a simulated master(8).
 
-Whatever goes wrong, the file that Postfix serves must be the old one, byte for byte.
+After a failure, the file that Postfix serves must be the previous one, byte for byte.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import 
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deploy, install, ports, renewals
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import listeners, verify
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, ROOT, issue, write
 
 NAME = "mx1.example.org"
@@ -40,11 +40,11 @@ THIRD = issue(NAME, MIDDLE, names=[NAME])
 
 
 def leaf_of(issued):
-    return certificate.fingerprint(certificate.pem_certificates(issued.pem)[0])
+    return pem.fingerprint(pem.certificates(issued.pem)[0])
 
 
 class Host:
-    """An instance whose master(8) is a lock on a pid file, and whose port serves what stood in its files at the last reload."""
+    """An instance whose master(8) is a lock on a pid file, and whose port serves the certificates of its files at the last reload."""
 
     def __init__(self, root):
         self.root = root
@@ -81,7 +81,7 @@ class Host:
         }
 
     def declare(self, **given):
-        """What the module does."""
+        """Run the planner of the module, and install its plan."""
         wanted = self.options(**given)
         build = install.with_renewals(certificate_plan.certificate)
         apply.apply(lambda instance: build(instance, wanted), self.instance)
@@ -122,13 +122,13 @@ class Host:
     def leaf(self, path):
         return listeners.leaf_fingerprint(Instance(str(self.directory)), str(path))
 
-    def say(self, argv, stdin=None):
+    def write_log(self, argv, stdin=None):
         assert argv[0] in ("postlog", "logger")
         self.log.append(f"{argv[argv.index('-p') + 1]}: {argv[-1]}")
         return Completed(tuple(argv), 0, b"", b"")
 
-    def ask(self, question):
-        served = self.served.get(question.server_name)
+    def probe(self, options):
+        served = self.served.get(options.server_name)
         return {
             "problem": self.problem or None,
             "failed_at": "greeting" if self.problem else None,
@@ -139,13 +139,13 @@ class Host:
         }
 
     def call(self, *arguments, **environment):
-        return deploy.main(arguments, environment, self.ask)
+        return deploy.main(arguments, environment, self.probe)
 
     def certbot(self):
         return self.call(RENEWED_LINEAGE=str(self.lineage))
 
     def left_over(self):
-        """What should not be in the configuration directory after a run."""
+        """Files of transactions and other files that a run should not leave in the configuration directory."""
         return sorted(set(os.listdir(self.directory)) - {"main.cf", "master.cf", "queue", "tls"})
 
 
@@ -164,7 +164,7 @@ def fixture_host(tmp_path, monkeypatch):
     (found.directory / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\n")
     for name in ("main.cf", "master.cf"):
         os.utime(found.directory / name, (1, 1))
-    monkeypatch.setattr(deploy, "run_program", found.say)
+    monkeypatch.setattr(deploy, "run_program", found.write_log)
     monkeypatch.setattr(deploy.RenewalSpec, "instance", lambda self: found.instance())
     write(tmp_path / "root.pem", ROOT.pem, 0o644)
     found.program.write_bytes(archive.program())
@@ -176,7 +176,7 @@ def fixture_host(tmp_path, monkeypatch):
     found.stop()
 
 
-def test_a_renewal_reaches_postfix(host, capsys):
+def test_a_renewal_is_deployed(host, capsys):
     host.renew(SECOND)
     assert host.certbot() == 0
     assert host.chain_file.read_bytes() == SECOND.key_pem + SECOND.pem + MIDDLE.pem
@@ -191,17 +191,17 @@ def test_a_renewal_reaches_postfix(host, capsys):
     assert host.commands == ["reload"] and "already in service" in capsys.readouterr().out
 
 
-def test_no_private_key_is_said(host, capsys):
+def test_no_private_key_is_logged(host, capsys):
     host.renew(SECOND)
     host.certbot()
     host.renew(SECOND, key=MIDDLE.key_pem)
     host.certbot()
-    said = "".join(host.log) + "".join(capsys.readouterr())
+    output = "".join(host.log) + "".join(capsys.readouterr())
     for key in (SECOND.key_pem, MIDDLE.key_pem):
-        assert not any(line in said for line in key.decode().split("\n")[1:-2])
+        assert not any(line in output for line in key.decode().split("\n")[1:-2])
 
 
-def otherwise(name, text):
+def appended(name, text):
     def change(host, _monkeypatch):
         path = host.directory / name
         path.write_text(path.read_text() + text)
@@ -225,24 +225,27 @@ def unreadable(host, _monkeypatch):
 EXPIRED = issue(NAME, MIDDLE, names=[NAME], start=-20, end=-10)
 OTHER_NAME = issue("mx2.example.org", MIDDLE, names=["mx2.example.org"])
 
-WAYS = {
+FAULTS = {
     "another key": (lambda host, _m: host.renew(key=FIRST.key_pem), "this private key does not belong to the first"),
-    "truncated chain": (lambda host, _m: host.renew(chain=(SECOND.pem + MIDDLE.pem)[:-40]), "the file is cut off"),
+    "truncated chain": (lambda host, _m: host.renew(chain=(SECOND.pem + MIDDLE.pem)[:-40]), "the file is truncated"),
     "leaf alone": (lambda host, _m: host.renew(chain=SECOND.pem), "unable to get local issuer certificate"),
     "expired": (lambda host, _m: host.renew(EXPIRED), "it expired on"),
     "wrong name": (lambda host, _m: host.renew(OTHER_NAME), f"the certificate does not cover {NAME}"),
     "unreadable": (unreadable, "privkey.pem: it is not a file"),
-    "gone": (lambda host, _m: shutil.rmtree(host.lineage), "there is no such file. Obtain it first"),
+    "missing": (lambda host, _m: shutil.rmtree(host.lineage), "there is no such file. Obtain it first"),
     "disk full": (full, "No space left on device. Nothing has been changed"),
     "Postfix stopped": (lambda host, _m: host.stop(), "does not run"),
-    "main.cf broken": (otherwise("main.cf", "relayhost = ${x\n"), "postconf can't read it"),
-    "main.cf no good": (otherwise("main.cf", "smtpd_tls_security_level = bogus\n"), "takes none, may, encrypt"),
-    "master.cf broken": (otherwise("master.cf", "smtp inet n\n"), "bad field count"),
+    "main.cf broken": (appended("main.cf", "relayhost = ${x\n"), "postconf can't read it"),
+    "main.cf with a wrong value": (
+        appended("main.cf", "smtpd_tls_security_level = bogus\n"),
+        "takes none, may, encrypt",
+    ),
+    "master.cf broken": (appended("master.cf", "smtp inet n\n"), "bad field count"),
 }
 
 
-@pytest.mark.parametrize(("break_it", "reason"), WAYS.values(), ids=list(WAYS))
-def test_what_goes_wrong_before(host, monkeypatch, capsys, break_it, reason):
+@pytest.mark.parametrize(("break_it", "reason"), FAULTS.values(), ids=list(FAULTS))
+def test_faults_before_the_installation(host, monkeypatch, capsys, break_it, reason):
     before, served = host.chain_file.read_bytes(), dict(host.served)
     host.renew(SECOND)
     break_it(host, monkeypatch)
@@ -283,10 +286,10 @@ def killed_by_reload(host):
         (no_reload, "fatal: bad", ["reload", "reload"]),
         (stale, "it serves another certificate", ["reload", "reload"]),
         (new_problem, "it refuses to talk: 421", ["reload", "reload"]),
-        (killed_by_reload, "master(8) ended because of it", ["reload", "start"]),
+        (killed_by_reload, "the reload terminated master(8)", ["reload", "start"]),
     ],
 )
-def test_what_goes_wrong_afterwards(host, capsys, break_it, reason, commands):
+def test_faults_after_the_installation(host, capsys, break_it, reason, commands):
     before = host.chain_file.read_bytes()
     host.renew(SECOND)
     break_it(host)
@@ -297,16 +300,16 @@ def test_what_goes_wrong_afterwards(host, capsys, break_it, reason, commands):
     assert host.served[None] == leaf_of(FIRST)
 
 
-def test_what_was_wrong_before_is_no_reason_to_go_back(host):
-    def ask(question, ask=host.ask):
-        return {**ask(question), "after_tls": {"auth": ["PLAIN"]}}
+def test_a_fault_from_before_does_not_undo_a_renewal(host):
+    def probe(options, probe=host.probe):
+        return {**probe(options), "after_tls": {"auth": ["PLAIN"]}}
 
-    host.ask = ask
+    host.probe = probe
     host.renew(SECOND)
     assert host.certbot() == 0
 
 
-def test_without_a_chain_file_there_is_no_way_back(host, capsys):
+def test_a_renewal_without_a_chain_file_cannot_be_undone(host, capsys):
     host.declare(chain_file=None, deploy_hook=True)
     host.renew(SECOND)
     host.stuck = True
@@ -319,11 +322,11 @@ def test_without_a_chain_file_there_is_no_way_back(host, capsys):
     host.declare(chain_file=None, deploy_hook=True)
     assert host.certbot() == 1
     error = capsys.readouterr().err
-    assert "it serves another certificate" in error and "the previous ones are gone: set chain_file" in error
+    assert "it serves another certificate" in error and "the previous ones no longer exist. Set chain_file" in error
 
 
-def test_an_installation_that_nobody_has_accepted_stays_open(host):
-    """The play that made it will prove it, and may go back."""
+def test_an_unverified_change_of_a_play_stays_unverified(host):
+    """The play will confirm or undo it."""
     apply.apply(
         lambda instance: Plan([Change(instance.path("x"), b"", None)]),
         host.instance,
@@ -334,8 +337,8 @@ def test_an_installation_that_nobody_has_accepted_stays_open(host):
     assert host.left_over() == [".unverified-1", ".unverified-2", "x"]
 
 
-def test_a_second_certificate_is_asked_for_too(host, capsys):
-    """Where clients get one or the other, by the keys that they can use."""
+def test_a_second_certificate_is_probed(host, capsys):
+    """A server with two certificates serves one of them, by the key types that the client supports."""
     second = host.directory / "tls/second.pem"
     write(second, THIRD.key_pem + THIRD.pem + MIDDLE.pem)
     main_cf = host.directory / "main.cf"
@@ -343,12 +346,12 @@ def test_a_second_certificate_is_asked_for_too(host, capsys):
     os.utime(main_cf, (1, 1))
     for_rsa = leaf_of(FIRST)
 
-    def ask(question, ask=host.ask):
-        answer = ask(question)
-        shown = {"rsa": for_rsa, None: leaf_of(THIRD)}[question.key_type]
-        return {**answer, "chain": [{"fingerprint": {"sha256": shown}, "key_type": question.key_type or "ecdsa"}]}
+    def probe(options, probe=host.probe):
+        facts = probe(options)
+        served = {"rsa": for_rsa, None: leaf_of(THIRD)}[options.key_type]
+        return {**facts, "chain": [{"fingerprint": {"sha256": served}, "key_type": options.key_type or "ecdsa"}]}
 
-    host.ask = ask
+    host.probe = probe
     host.renew(SECOND)
     assert host.certbot() == 1
     assert f"it serves another certificate ({leaf_of(FIRST)})" in capsys.readouterr().err
@@ -358,11 +361,11 @@ def test_a_second_certificate_is_asked_for_too(host, capsys):
 
 
 class Killed(BaseException):
-    """Stands for SIGKILL: nothing that would tidy up is run."""
+    """Simulates SIGKILL: no clean-up runs."""
 
 
 def kill(host, monkeypatch, where):
-    """Kill a renewal with the second certificate before or after its reload, half an hour ago and more."""
+    """Kill a renewal with the second certificate before or after its reload, an hour ago."""
 
     def die(*_arguments):
         raise Killed
@@ -382,7 +385,7 @@ def kill(host, monkeypatch, where):
 
 @pytest.mark.parametrize("then", [["--due"], ["--name", NAME]])
 @pytest.mark.parametrize("where", ["before the reload", "after the reload"])
-def test_a_call_that_was_killed_is_completed_by_the_next(host, monkeypatch, where, then):
+def test_the_next_call_completes_a_killed_one(host, monkeypatch, where, then):
     kill(host, monkeypatch, where)
     assert host.left_over() == [".unverified-1"]
     assert host.call(*then) == 0
@@ -390,7 +393,7 @@ def test_a_call_that_was_killed_is_completed_by_the_next(host, monkeypatch, wher
     assert host.commands == ["reload"]
 
 
-def test_after_a_call_that_was_killed_a_failure_does_not_lead_back_to_before_it(host, monkeypatch):
+def test_a_failure_does_not_undo_a_killed_call_after_its_reload(host, monkeypatch):
     kill(host, monkeypatch, "after the reload")
     host.renew(THIRD)
     no_reload(host)
@@ -398,7 +401,7 @@ def test_after_a_call_that_was_killed_a_failure_does_not_lead_back_to_before_it(
     assert host.served[None] == leaf_of(SECOND) == host.leaf(host.chain_file) and host.left_over() == []
 
 
-def test_what_a_killed_call_never_brought_into_service_is_undone_with_the_next(host, monkeypatch):
+def test_a_failure_undoes_a_killed_call_before_its_reload(host, monkeypatch):
     kill(host, monkeypatch, "before the reload")
     host.renew(THIRD)
     stale(host)
@@ -407,7 +410,7 @@ def test_what_a_killed_call_never_brought_into_service_is_undone_with_the_next(h
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "concerned"),
+    ("arguments", "environment", "selected"),
     [
         ([], {"RENEWED_LINEAGE": "{lineage}"}, True),
         ([], {"RENEWED_LINEAGE": "{lineage}/"}, True),
@@ -425,12 +428,12 @@ def test_what_a_killed_call_never_brought_into_service_is_undone_with_the_next(h
         (["--all"], {}, True),
     ],
 )
-def test_who_is_concerned(host, monkeypatch, arguments, environment, concerned):
+def test_selection(host, monkeypatch, arguments, environment, selected):
     done = []
-    monkeypatch.setattr(deploy, "deploy", lambda declared, ask: done.append(declared.name) or "done")
-    told = {name: value.format(lineage=host.lineage) for name, value in environment.items()}
-    assert host.call(*[word.format(lineage=host.lineage) for word in arguments], **told) == 0
-    assert done == ([NAME] if concerned else [])
+    monkeypatch.setattr(deploy, "deploy", lambda spec, probe: done.append(spec.name) or "done")
+    variables = {name: value.format(lineage=host.lineage) for name, value in environment.items()}
+    assert host.call(*[word.format(lineage=host.lineage) for word in arguments], **variables) == 0
+    assert done == ([NAME] if selected else [])
 
 
 @pytest.mark.parametrize(
@@ -453,7 +456,7 @@ def test_arguments(host, capsys, arguments, status):
     assert host.commands == []
 
 
-def test_one_failure_does_not_keep_the_others_from_it(host, capsys):
+def test_a_failure_does_not_prevent_other_deployments(host, capsys):
     directory = os.path.join(renewals.STORE, "certificates")
     with open(os.path.join(directory, "a.json"), "w", encoding="utf-8") as file:
         file.write("{")
@@ -465,14 +468,14 @@ def test_one_failure_does_not_keep_the_others_from_it(host, capsys):
     assert "a.json" in output.err and "none: checking" in output.err and f"{NAME}: in service" in output.out
 
 
-def test_an_instance_that_has_been_removed(host, capsys):
+def test_a_removed_instance(host, capsys):
     host.renew(SECOND)
     shutil.rmtree(host.directory)
     assert host.certbot() == host.call("--all") == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_table_of_server_names_is_remade(host, capsys):
+def test_a_table_of_server_names_is_rebuilt(host, capsys):
     name = "sni.example.org"
     first, second = (issue(name, MIDDLE, names=[name]) for _time in range(2))
     lineage = host.root / f"le/live/{name}"
@@ -502,22 +505,22 @@ def test_a_table_of_server_names_is_remade(host, capsys):
     assert [path.read_bytes() for path in sorted((host.directory / "tls").iterdir())] == before
 
 
-def test_what_cannot_be_logged_by_postfix_is_logged_by_syslog(host, monkeypatch):
-    said = []
+def test_logger_is_used_if_postlog_fails(host, monkeypatch):
+    commands = []
 
-    def say(argv, stdin=None):
-        said.append(argv)
+    def write_log(argv, stdin=None):
+        commands.append(argv)
         if argv[0] == "postlog":
             raise PostfixError("running", "postlog", "broken")
         return Completed(tuple(argv), 0, b"", b"")
 
-    monkeypatch.setattr(deploy, "run_program", say)
+    monkeypatch.setattr(deploy, "run_program", write_log)
     host.renew(chain=b"")
     assert host.certbot() == 1
-    assert [argv[0] for argv in said] == ["postlog", "logger"] and "mail.err" in said[1]
+    assert [argv[0] for argv in commands] == ["postlog", "logger"] and "mail.err" in commands[1]
 
 
-def test_ca_bundles_follow_the_system(host, monkeypatch, capsys):
+def test_ca_bundles_are_rebuilt(host, monkeypatch, capsys):
     system = host.root / "system.pem"
     write(system, ROOT.pem, 0o644)
     monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(system),))
@@ -545,7 +548,7 @@ def test_ca_bundles_follow_the_system(host, monkeypatch, capsys):
         ("master.cf", "smtp inet n\n"),
     ],
 )
-def test_a_new_ca_is_no_reason_to_load_a_broken_configuration(host, monkeypatch, capsys, name, text):
+def test_a_ca_bundle_does_not_reload_a_broken_configuration(host, monkeypatch, capsys, name, text):
     system = host.root / "system.pem"
     write(system, ROOT.pem, 0o644)
     monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(system),))
@@ -560,7 +563,7 @@ def test_a_new_ca_is_no_reason_to_load_a_broken_configuration(host, monkeypatch,
     apply.apply(lambda instance: install.with_renewals(ca_bundle.ca_bundle)(instance, wanted), host.instance)
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     before = (host.directory / name).read_text()
-    otherwise(name, text)(host, None)
+    appended(name, text)(host, None)
     assert host.call("--due") == 1 and host.commands == []
     assert MIDDLE.pem not in (host.directory / "cas.pem").read_bytes()
     (host.directory / name).write_text(before)
@@ -569,10 +572,10 @@ def test_a_new_ca_is_no_reason_to_load_a_broken_configuration(host, monkeypatch,
     assert MIDDLE.pem in (host.directory / "cas.pem").read_bytes()
 
 
-# Each hour
+# The timer
 
 
-def test_what_was_refused_is_tried_again(host, capsys):
+def test_due_retries_a_failed_deployment(host, capsys):
     host.renew(SECOND)
     host.stop()
     assert host.certbot() == 1
@@ -583,21 +586,21 @@ def test_what_was_refused_is_tried_again(host, capsys):
     assert host.log[-1].startswith(f"info: {NAME}: in service")
 
 
-def test_what_is_in_service_is_not_touched_nor_spoken_of(host, capsys):
+def test_due_reports_nothing_if_nothing_is_due(host, capsys):
     assert host.call("--due") == 0
     host.stop()
     assert host.call("--due") == 0
     assert (host.commands, host.log, capsys.readouterr()) == ([], [], ("", ""))
 
 
-def test_a_file_that_nobody_has_loaded_yet(host):
-    """As after a run that was killed before it could reload."""
+def test_due_reloads_for_an_unused_file(host):
+    """Such as that of a run that was killed before its reload."""
     host.renew(SECOND)
     write(host.chain_file, SECOND.key_pem + SECOND.pem + MIDDLE.pem)
     assert host.call("--due") == 0 and host.commands == ["reload"]
 
 
-def test_a_run_of_ansible_is_left_alone(host):
+def test_due_does_not_interfere_with_a_run_of_ansible(host):
     host.renew(SECOND)
     apply.apply(
         lambda instance: Plan([Change(instance.path("x"), b"", None)]),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is installed for renewals: the program, its hooks and its timer."""
+"""The files for renewals on a host: the program, its hooks and its timer."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_hook_is_installed(host, no_hooks, sent):
     assert not apply(host, {"checksum": sent["checksum"]}, options(host)).changed
 
 
-def test_the_program_is_in_place_before_anything_else(host, sent):
+def test_the_program_is_installed_first(host, sent):
     outcome = apply(host, sent, options(host), check_mode=True)
     assert outcome.plan.changes[0].path == install.PROGRAM
 
@@ -134,7 +134,7 @@ def test_check_mode_needs_the_checksum_only(host):
         ({"provider": "self_signed", "directory": None}, False),
     ],
 )
-def test_when_it_is_wanted(host, sent, given, wanted):
+def test_default_of_deploy_hook(host, sent, given, wanted):
     if given.get("provider") == "files":
         lineage = host / f"le/live/{NAME}"
         given = {**given, "certificate": str(lineage / "fullchain.pem"), "private_key": str(lineage / "privkey.pem")}
@@ -147,7 +147,7 @@ def test_a_hook_for_self_signed_certificates_is_refused(host, sent):
         apply(host, sent, options(host, provider="self_signed", directory=None, deploy_hook=True))
 
 
-def test_a_hook_that_is_not_wanted_any_more(host, sent):
+def test_a_hook_that_is_no_longer_wanted(host, sent):
     apply(host, sent, options(host))
     assert apply(host, sent, options(host, deploy_hook=False)).changed
     assert declarations() == []
@@ -182,8 +182,7 @@ def test_a_newer_program_is_not_replaced(host, sent):
     assert any(f"(format {FORMAT + 1}; this version has {FORMAT})" in text for text in outcome.plan.warnings)
 
 
-def test_what_is_not_a_program_is_replaced(host, sent):
-    """Such as a file that was cut off."""
+def test_a_damaged_program_is_replaced(host, sent):
     apply(host, sent, options(host))
     Path(install.PROGRAM).write_bytes(archive.program()[:1000])
     assert apply(host, sent, options(host)).changed and Path(install.PROGRAM).read_bytes() == archive.program()
@@ -191,7 +190,7 @@ def test_what_is_not_a_program_is_replaced(host, sent):
 
 @pytest.mark.parametrize("obstacle", ["directory", "file"])
 def test_a_wrapper_that_cannot_be_written(host, no_hooks, sent, obstacle):
-    """It is for people: everything else works without it."""
+    """The program and its hooks work without the wrapper."""
     if obstacle == "directory":
         os.makedirs(install.WRAPPER)
     else:
@@ -203,7 +202,7 @@ def test_a_wrapper_that_cannot_be_written(host, no_hooks, sent, obstacle):
 
 
 def test_the_program_of_an_earlier_version_calls_the_new_one(host, sent):
-    """Hooks that administrators have set up themselves name its path."""
+    """Hooks that administrators have set up call its path."""
     os.makedirs(os.path.dirname(install.FORMER_PROGRAM))
     Path(install.FORMER_PROGRAM).write_bytes(b"PK earlier")
     script = host / "le/renewal-hooks/deploy/mailops-postfix"
@@ -221,8 +220,8 @@ def test_two_certificates_have_one_program(host, sent):
     assert len([entry for entry in outcome.diff if entry["after_header"] == install.PROGRAM]) == 1
 
 
-def test_a_whole_configuration_has_one_program(host, no_hooks, sent, monkeypatch):
-    """And what refers to a directory that the same transaction makes is not refused."""
+def test_a_configuration_has_one_program(host, no_hooks, sent, monkeypatch):
+    """A parameter may refer to a directory that the same transaction creates."""
     monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(host / "root.pem"),))
     (no_hooks / "update.d").mkdir()
     (host / "queue").mkdir()
@@ -265,7 +264,7 @@ def fixture_bundle(host, sent, monkeypatch):
 
 def test_update_hook(bundle, no_hooks, monkeypatch):
     place = no_hooks / "update.d"
-    # The timer alone, as on Red Hat and FreeBSD
+    # Red Hat and FreeBSD have only the timer.
     hook = bundle(extra=["site.pem"]).plan.result["update_hook"]
     assert set(hook) == {"program", "command", "declaration", "timer"}
     place.mkdir()
@@ -281,10 +280,10 @@ def test_update_hook(bundle, no_hooks, monkeypatch):
 
 
 @pytest.mark.parametrize("given", [{}, {"extra": ["site.pem"], "system": False}])
-def test_update_hook_for_nothing(bundle, given):
+def test_update_hook_without_a_copy_of_the_cas(bundle, given):
     with pytest.raises(DeclarationError, match="update_hook: Postfix uses the system's CAs directly"):
         bundle(update_hook=True, **given)
 
 
-def test_interpreter_is_the_one_that_runs():
+def test_interpreter_is_the_running_one():
     assert os.path.realpath(install.interpreter()) == os.path.realpath(sys.executable)

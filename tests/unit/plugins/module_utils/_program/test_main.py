@@ -28,3 +28,9 @@ def test_wrong_verbs(capsys, arguments, message):
 def test_a_verb_gets_the_rest_of_the_arguments(monkeypatch):
     monkeypatch.setitem(main._VERBS, "deploy", lambda rest: rest)
     assert main.main(["deploy", "--name", "mx1"]) == ["--name", "mx1"]
+
+
+@pytest.mark.parametrize(("operation", "status"), [("deploy_cert", 2), ("deploy_challenge", 0), ("startup_hook", 0)])
+def test_operations_of_dehydrated_need_no_verb(operation, status):
+    """The setting HOOK of dehydrated is the path of a program, without arguments. Here deploy_cert lacks its own arguments."""
+    assert main.main([operation]) == status

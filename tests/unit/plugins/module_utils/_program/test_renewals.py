@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store of what the program plans again."""
+"""The store of renewal specifications."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write(path, content):
     return str(path)
 
 
-def test_what_is_stored_can_be_read(directory, tmp_path):
+def test_a_stored_specification_can_be_read(directory, tmp_path):
     change = renewals.stored(Instance(str(directory)), RENEWAL)
     assert change.path == renewals.spec_path(Instance(str(directory)), RENEWAL)
     assert change.path.endswith(f"/certificates/{str(directory).strip('/').replace('/', '-')}--tls-mx1.pem.json")
@@ -40,7 +40,7 @@ def test_what_is_stored_can_be_read(directory, tmp_path):
     assert change.attributes.mode == 0o600
 
 
-def test_a_specification_without_a_format_is_of_the_first(tmp_path):
+def test_a_specification_without_a_format_has_the_first_format(tmp_path):
     path = write(tmp_path / "spec.json", {"config_directory": "/etc/postfix", "options": {"name": "mx1"}})
     assert renewals.read_spec(path).name == "mx1"
 
@@ -54,7 +54,7 @@ def test_a_specification_without_a_format_is_of_the_first(tmp_path):
         ({"config_directory": "/", "options": {}, "format": FORMAT + 1}, "a newer version of mailops.postfix wrote it"),
     ],
 )
-def test_what_cannot_be_read(tmp_path, content, message):
+def test_unreadable_specifications(tmp_path, content, message):
     with pytest.raises(HostError, match=message):
         renewals.read_spec(write(tmp_path / "spec.json", content))
 

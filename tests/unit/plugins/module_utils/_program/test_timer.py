@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What calls the program each hour, on systems of several kinds."""
+"""The timer that calls the program each hour, on several systems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMAND = "/usr/bin/python3 /var/lib/mailops-postfix/program deploy --due"
 
 @pytest.fixture(name="run")
 def fixture_run(directory):
-    """Installs the timer; the outcome, and the commands that were run."""
+    """Installs the timer; returns the outcome, and the commands that were run."""
 
     def run(check_mode=False, status=0):
         commands = []
@@ -67,14 +67,14 @@ def test_systemd(run, no_hooks):
     assert not again.changed and commands == []
 
 
-def test_what_systemd_refuses_is_a_warning(run, no_hooks):
+def test_a_failure_of_systemctl_is_a_warning(run, no_hooks):
     place(no_hooks, "systemd_runs")
     outcome, _commands = run(status=1)
     assert outcome.changed and outcome.plan.warnings[0] == "running systemctl daemon-reload: it cannot"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
-def test_systemd_understands_it(run, no_hooks):
+def test_systemd_accepts_the_units(run, no_hooks):
     place(no_hooks, "systemd_runs")
     run()
     units = [str(no_hooks / f"units/mailops-postfix-due.{kind}") for kind in ("timer", "service")]
@@ -102,7 +102,7 @@ def test_cron(run, no_hooks):
     assert not run()[0].changed
 
 
-def test_a_host_without_any(run, no_hooks):
+def test_a_host_without_a_scheduler(run, no_hooks):
     place(no_hooks)
     outcome, _commands = run()
     assert outcome.plan.result["timer"] is None and not outcome.changed

@@ -584,7 +584,7 @@ def test_a_certificate_that_openssl_can_not_read(serve, pki):
     options = ProbeOptions("127.0.0.1", server.port, ca_file=str(pki[1] / "ca.pem"), hostnames=[NAME], protocols=False)
     answer = probe.probe(options, run)
     leaf = answer["chain"][0]
-    assert leaf == certificate_x509.facts_unread(pki[0]["ecdsa"].certificate.public_bytes(Encoding.DER))
+    assert leaf == certificate_x509.unreadable_certificate_facts(pki[0]["ecdsa"].certificate.public_bytes(Encoding.DER))
     assert (answer["name_matches"], answer["verified"]) == (False, True)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where ACME clients keep their files."""
+"""The files of ACME clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_
 
 
 @pytest.mark.parametrize(
-    ("provider", "given", "there", "key", "certificate"),
+    ("provider", "given", "existing", "key", "certificate"),
     [
         ("certbot", {}, [], "/etc/letsencrypt/live/a.b/privkey.pem", "/etc/letsencrypt/live/a.b/fullchain.pem"),
         ("certbot", {"directory": "/le"}, [], "/le/live/a.b/privkey.pem", "/le/live/a.b/fullchain.pem"),
@@ -54,8 +54,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_
         ),
     ],
 )
-def test_find(provider, given, there, key, certificate):
+def test_locate_files(provider, given, existing, key, certificate):
     wanted = {"directory": None, "key_type": None, **given}
-    found = acme_layout.locate_files(provider, "a.b", exists=there.__contains__, **wanted)
+    found = acme_layout.locate_files(provider, "a.b", exists=existing.__contains__, **wanted)
     assert (found.private_key, found.certificate) == (key, certificate)
     assert found.remedy.startswith("Obtain it first (")

@@ -2,17 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The pure part of certificates: PEM, fingerprints, openssl's output, names, order."""
+"""Certificates: key types, the output of openssl, names, validity and order."""
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate
-from ansible_collections.mailops.postfix.plugins.module_utils._x509.certificate import Certificate, PemError
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate, pem
+from ansible_collections.mailops.postfix.plugins.module_utils._x509.certificate import Certificate
+from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import PemError
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
@@ -20,16 +20,14 @@ from hypothesis import strategies as st
 
 SAMPLES = Path(__file__).parent.parent / "openssl"
 VERSIONS = ("1.1.1", "3.0", "3.5")
-CERTIFICATE = (SAMPLES / "leaf.pem").read_bytes()
-KEY = b"-----BEGIN PRIVATE KEY-----\nMAMCAQE=\n-----END PRIVATE KEY-----\n"
 
 
 def sample(name: str, version: str) -> Certificate:
-    der = certificate.pem_certificates((SAMPLES / f"{name}.pem").read_bytes())[0]
+    der = pem.certificates((SAMPLES / f"{name}.pem").read_bytes())[0]
     return certificate.read_certificate(der, (SAMPLES / f"{name}.{version}.txt").read_bytes())
 
 
-def made(name: str, issuer: str, key_id: str = "", issuer_id: str = "") -> Certificate:
+def certificate_of(name: str, issuer: str, key_id: str = "", issuer_id: str = "") -> Certificate:
     start = datetime(2026, 1, 1, tzinfo=timezone.utc)
     return Certificate(
         der=f"{name}/{issuer}/{key_id}".encode(),
@@ -44,146 +42,6 @@ def made(name: str, issuer: str, key_id: str = "", issuer_id: str = "") -> Certi
         subject_key_id=key_id,
         authority_key_id=issuer_id,
     )
-
-
-# PEM
-
-
-@pytest.mark.parametrize(
-    ("text", "labels"),
-    [
-        (b"", []),
-        (b"no PEM at all\n", []),
-        (CERTIFICATE, [("CERTIFICATE", True, False)]),
-        (CERTIFICATE.rstrip(b"\n"), [("CERTIFICATE", True, False)]),
-        (CERTIFICATE.replace(b"\n", b"\r\n"), [("CERTIFICATE", True, False)]),
-        (b"# a comment\n" + CERTIFICATE + b"between\n" + CERTIFICATE, [("CERTIFICATE", True, False)] * 2),
-        (KEY + CERTIFICATE, [("PRIVATE KEY", True, False), ("CERTIFICATE", True, False)]),
-        # an outline, in which private keys have no more than their first lines
-        (
-            b"-----BEGIN EC PARAMETERS-----\n-----BEGIN EC PRIVATE KEY-----\n" + CERTIFICATE,
-            [("EC PARAMETERS", False, False), ("EC PRIVATE KEY", False, False), ("CERTIFICATE", True, False)],
-        ),
-        (b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n", [("ENCRYPTED PRIVATE KEY", False, True)]),
-        (b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n", [("RSA PRIVATE KEY", False, True)]),
-        (b"-----BEGIN CERTIFICATE-----\nMAMC\n", [("CERTIFICATE", False, False)]),
-        (b"-----BEGIN CERTIFICATE-----\nMAMC\n-----END PRIVATE KEY-----\n", [("CERTIFICATE", False, False)]),
-        (b" -----BEGIN CERTIFICATE-----\nMAMC\n-----END CERTIFICATE-----\n", []),
-    ],
-)
-def test_blocks(text, labels):
-    assert [(block.label, block.complete, block.is_encrypted) for block in certificate.blocks(text)] == labels
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (b"", "it holds no certificate: there is no PEM block in it"),
-        (b"\x30\x82\x01\x00", "'openssl x509 -inform DER' converts"),
-        (KEY, "it holds no certificate but PRIVATE KEY. Give the certificate's file, not the private key's"),
-        (
-            KEY.replace(b"PRIVATE KEY", b"CERTIFICATE REQUEST"),
-            "no certificate but CERTIFICATE REQUEST. Give the certificate that the CA made",
-        ),
-        (KEY.replace(b"PRIVATE", b"PUBLIC"), "no certificate but PUBLIC KEY"),
-        (CERTIFICATE.replace(b"CERT", b"TRUSTED CERT"), "rewrites a TRUSTED CERTIFICATE as a plain one"),
-        (CERTIFICATE[:-30], "PEM block 1 (CERTIFICATE) has no END line: the file is cut off"),
-        (
-            KEY + CERTIFICATE[: CERTIFICATE.index(b"\n", 300) + 1] + CERTIFICATE,
-            "PEM block 2 (CERTIFICATE) has no END line",
-        ),
-        (CERTIFICATE.replace(b"MII", b"M*I", 1), "PEM block 1 (CERTIFICATE) is not base64"),
-        (b"-----BEGIN CERTIFICATE-----\nMAMCAQ==\n-----END CERTIFICATE-----\n", "is damaged"),
-        (b"-----BEGIN CERTIFICATE-----\nMAMCAQEA\n-----END CERTIFICATE-----\n", "is damaged"),
-        (b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "is damaged"),
-    ],
-)
-def test_no_certificate(text, message):
-    with pytest.raises(PemError) as caught:
-        certificate.pem_certificates(text)
-    assert message in str(caught.value)
-
-
-def test_certificates_skips_what_is_none():
-    assert len(certificate.pem_certificates(KEY + CERTIFICATE + KEY + CERTIFICATE)) == 2
-
-
-def test_canonical_pem_is_what_openssl_writes():
-    assert certificate.to_pem(certificate.pem_certificates(CERTIFICATE)[0]) == CERTIFICATE
-
-
-@given(st.binary(min_size=1, max_size=300))
-def test_pem_round_trip(content):
-    length = len(content)
-    header = bytes([length]) if length < 128 else bytes([0x82]) + length.to_bytes(2, "big")
-    der = b"\x30" + header + content
-    assert certificate.pem_certificates(certificate.to_pem(der)) == [der]
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            [b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----", b"-----BEGIN X", b"AAAA", b"\xff", b""]
-        )
-    )
-)
-def test_any_text_has_blocks(lines):
-    for block in certificate.blocks(b"\n".join(lines)):
-        assert block.label == "CERTIFICATE"
-
-
-def test_bundle():
-    ders = [b"\x30\x01a", b"\x30\x01b"]
-    text = certificate.bundle_text("whose it is", ders)
-    assert text.startswith(b"# whose it is\n-----BEGIN CERTIFICATE-----\n")
-    assert text.endswith(b"-----END CERTIFICATE-----\n")
-    assert certificate.pem_certificates(text) == ders
-
-
-# Fingerprints
-
-
-@pytest.mark.parametrize(
-    ("digest", "fingerprint"),
-    [
-        ("md5", "90:01:50:98:3C:D2:4F:B0:D6:96:3F:7D:28:E1:7F:72"),
-        ("sha1", "A9:99:3E:36:47:06:81:6A:BA:3E:25:71:78:50:C2:6C:9C:D0:D8:9D"),
-        ("sha256", "BA:78:16:BF:8F:01:CF:EA:41:41:40:DE:5D:AE:22:23:B0:03:61:A3:96:17:7A:9C:B4:10:FF:61:F2:00:15:AD"),
-    ],
-)
-def test_fingerprint(digest, fingerprint):
-    assert certificate.fingerprint(b"abc", digest) == fingerprint
-    assert certificate.fingerprints(b"abc")[digest] == fingerprint
-
-
-def test_fingerprints_have_all_digests():
-    assert {digest: len(value) for digest, value in certificate.fingerprints(b"").items()} == {
-        "md5": 47,
-        "sha1": 59,
-        "sha256": 95,
-        "sha512": 191,
-    }
-
-
-@pytest.mark.parametrize("digest", ["sha-256", "shake_128", "crc32", ""])
-def test_unknown_digest(digest):
-    with pytest.raises(PemError, match="Use one of md5, sha1, sha256, sha512"):
-        certificate.fingerprint(b"abc", digest)
-
-
-def test_digest_that_is_switched_off(monkeypatch):
-    new = hashlib.new
-
-    def fips(name, data):
-        if name == "md5":
-            raise ValueError("[digital envelope routines] unsupported")
-        return new(name, data)
-
-    monkeypatch.setattr(hashlib, "new", fips)
-    with pytest.raises(PemError, match="switched off on this machine"):
-        certificate.fingerprint(b"abc", "md5")
-    assert certificate.fingerprints(b"abc")["md5"] is None
-    assert certificate.fingerprints(b"abc")["sha1"]
 
 
 # Keys
@@ -213,11 +71,11 @@ def test_key_type(key, expected):
 
 
 @given(st.binary(max_size=40))
-def test_key_type_of_nonsense(spki):
+def test_key_type_of_arbitrary_bytes(spki):
     assert certificate.key_type(spki)[1] is None or spki
 
 
-# What openssl says
+# The output of openssl
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -260,37 +118,37 @@ def test_without_extensions(version):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b"serial=", b"Serial=", "openssl did not say all"),
-        (b"PUBLIC KEY", b"KEY", "openssl did not say all"),
-        (b"notAfter=Nov", b"notAfter=M\xc3\xa4r", "date that cannot be read"),
-        (b"notAfter=Nov", b"notAfter=Okt", "date that cannot be read"),
-        (b" GMT", b"", "date that cannot be read"),
+        (b"serial=", b"Serial=", "the output of openssl x509 is incomplete"),
+        (b"PUBLIC KEY", b"KEY", "the output of openssl x509 is incomplete"),
+        (b"notAfter=Nov", b"notAfter=M\xc3\xa4r", "the output of openssl x509 contains an invalid date"),
+        (b"notAfter=Nov", b"notAfter=Okt", "the output of openssl x509 contains an invalid date"),
+        (b" GMT", b"", "the output of openssl x509 contains an invalid date"),
     ],
 )
-def test_output_that_cannot_be_read(old, new, message):
+def test_invalid_output(old, new, message):
     output = (SAMPLES / "leaf.3.0.txt").read_bytes()
     assert old in output
     with pytest.raises(PemError, match=message):
         certificate.read_certificate(b"", output.replace(old, new))
 
 
-def test_facts_to_come():
-    facts = certificate.facts_to_come("CN=hub", ["hub"], "ecdsa", 256, None)
+def test_planned_certificate_facts():
+    facts = certificate.planned_certificate_facts("CN=hub", ["hub"], "ecdsa", 256, None)
     assert facts.keys() == certificate.certificate_facts(sample("leaf", "3.0")).keys()
     assert (
         facts["fingerprint"]
         == facts["public_key_fingerprint"]
         == {"md5": None, "sha1": None, "sha256": None, "sha512": None}
     )
-    assert certificate.facts_to_come("CN=hub", ["hub"], "ecdsa", 256, b"abc")[
+    assert certificate.planned_certificate_facts("CN=hub", ["hub"], "ecdsa", 256, b"abc")[
         "public_key_fingerprint"
-    ] == certificate.fingerprints(b"abc")
+    ] == pem.fingerprints_by_digest(b"abc")
 
 
-def test_facts_unread():
-    facts = certificate.facts_unread(b"abc")
+def test_unreadable_certificate_facts():
+    facts = certificate.unreadable_certificate_facts(b"abc")
     assert facts.keys() == certificate.certificate_facts(sample("leaf", "3.0")).keys()
-    assert facts["fingerprint"] == certificate.fingerprints(b"abc") and facts["names"] == []
+    assert facts["fingerprint"] == pem.fingerprints_by_digest(b"abc") and facts["names"] == []
     assert {facts[name] for name in ("subject", "issuer", "not_after", "key_type", "key_bits", "serial")} == {None}
     assert set(facts["public_key_fingerprint"].values()) == {None}
 
@@ -347,8 +205,8 @@ def test_covers(names, hostname, covered):
         ("hub\n", False),
     ],
 )
-def test_is_hostname(name, good):
-    assert certificate.is_hostname(name) is good
+def test_is_certificate_name(name, good):
+    assert certificate.is_certificate_name(name) is good
 
 
 # Validity and order
@@ -364,10 +222,10 @@ def test_is_hostname(name, good):
     ],
 )
 def test_validity(day, problem):
-    assert certificate.validity_problem(made("leaf", "ca"), day.replace(tzinfo=timezone.utc)) == problem
+    assert certificate.validity_problem(certificate_of("leaf", "ca"), day.replace(tzinfo=timezone.utc)) == problem
 
 
-LEAF, MIDDLE, ROOT = made("leaf", "middle"), made("middle", "root"), made("root", "root")
+LEAF, MIDDLE, ROOT = certificate_of("leaf", "middle"), certificate_of("middle", "root"), certificate_of("root", "root")
 
 
 @pytest.mark.parametrize(
@@ -381,11 +239,11 @@ LEAF, MIDDLE, ROOT = made("leaf", "middle"), made("middle", "root"), made("root"
         ([MIDDLE, LEAF], "certificate 2 is CN=leaf, but the one before it was issued by CN=root"),
         ([LEAF, ROOT], "certificate 2 is CN=root, but the one before it was issued by CN=middle"),
         ([LEAF, LEAF, MIDDLE], "certificate 2 is the same as the one before it"),
-        ([made("leaf", "middle", issuer_id="A"), made("middle", "root", key_id="A")], ""),
-        ([made("leaf", "middle", issuer_id="A"), MIDDLE], ""),
+        ([certificate_of("leaf", "middle", issuer_id="A"), certificate_of("middle", "root", key_id="A")], ""),
+        ([certificate_of("leaf", "middle", issuer_id="A"), MIDDLE], ""),
         (
-            [made("leaf", "middle", issuer_id="A"), made("middle", "root", key_id="B")],
-            "certificate 2 is CN=middle, but another one of this name issued the one before it",
+            [certificate_of("leaf", "middle", issuer_id="A"), certificate_of("middle", "root", key_id="B")],
+            "certificate 2 is CN=middle, but a different certificate with this name issued the one before it",
         ),
     ],
 )
@@ -410,7 +268,7 @@ def test_order(chain, problem):
             "unsuitable certificate purpose (at depth 0); certificate has expired (at depth 1)",
         ),
         (b"Error loading file ca.pem\n", "Error loading file ca.pem"),
-        (b"", "openssl verify failed without a word"),
+        (b"", "openssl verify failed without an error message"),
     ],
 )
 def test_verify_problem(output, problem):

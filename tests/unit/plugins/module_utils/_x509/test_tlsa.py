@@ -7,8 +7,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import tlsa
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem, tlsa
 
 A, B = ":".join(["AA"] * 32), ":".join(["BB"] * 32)
 
@@ -27,7 +26,7 @@ def record(key, digest, name="_25._tcp.mx.example.org."):
     [
         (result(), {}, [record("current", "aa")]),
         (result(following=B), {}, [record("current", "aa"), record("next", "bb")]),
-        # A next key that has become the current one; one that is not prepared
+        # A next key that is the current one, and a next key that is not prepared
         (result(following=A), {}, [record("current", "aa")]),
         ({**result(), "next": None}, {}, [record("current", "aa")]),
         (result(), {"hostnames": ["MX.example.com."]}, [record("current", "aa", "_25._tcp.mx.example.com.")]),
@@ -46,21 +45,21 @@ def test_records(certificate, options, expected):
 @pytest.mark.parametrize(
     ("certificate", "message"),
     [
-        ({}, "it has no certificate: give what the module mailops.postfix.certificate returns"),
-        (result(names=["*.example.org"]), "there is no name to publish a record for: give hostnames"),
+        ({}, "it has no certificate: give the result of the module mailops.postfix.certificate"),
+        (result(names=["*.example.org"]), "there is no name to publish a record for: set hostnames"),
         (result(current=None), "the certificate has no public_key_fingerprint.sha256; in check mode"),
         (result(current=A[:-3]), "the certificate has no public_key_fingerprint.sha256"),
         ({**result(), "next": {"public_key_fingerprint": {}}}, "the next key has no public_key_fingerprint.sha256"),
     ],
 )
-def test_what_can_not_be_published(certificate, message):
+def test_results_without_records(certificate, message):
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         tlsa.records(certificate)
 
 
 @pytest.mark.parametrize("algorithm", [["RSA"], ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]])
-def test_postfix_prints_the_same(tmp_path, algorithm):
-    """``postfix tls output-server-tlsa`` is the oracle; it is a script that needs no running Postfix."""
+def test_records_equal_those_of_postfix(tmp_path, algorithm):
+    """``postfix tls output-server-tlsa`` is the oracle. It is a script that does not need a running Postfix."""
     key = tmp_path / "key.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", *algorithm, "-out", str(key)], check=True, capture_output=True)
     der = subprocess.run(
@@ -70,5 +69,5 @@ def test_postfix_prints_the_same(tmp_path, algorithm):
     (tmp_path / "master.cf").write_text("postlog unix-dgram n - n - 1 postlogd\n")
     command = ["postfix", "-c", str(tmp_path), "tls", "output-server-tlsa", "-h", "mx.example.org", str(key)]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
-    [ours] = tlsa.records(result(certificate_x509.fingerprint(der)))
-    assert f"{ours['name']} IN TLSA {ours['record']}" in printed
+    [tlsa_record] = tlsa.records(result(pem.fingerprint(der)))
+    assert f"{tlsa_record['name']} IN TLSA {tlsa_record['record']}" in printed

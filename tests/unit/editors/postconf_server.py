@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs where Postfix is, and asks it: one question in JSON per line of input, one answer per line of output.
+"""Runs postconf(1) on the host with Postfix: reads one request in JSON per line, and writes one response per line.
 
-A question holds main.cf and master.cf and the postconf(1) commands to run on them, one after the other. The answer holds exit status,
-output and errors of each, and the two files as they are then. Bytes travel as Latin-1. Needs no more than Python 3.6.
+A request contains main.cf, master.cf and the postconf(1) commands to run on them, one after the other. The response contains the
+exit status, output and errors of each command, and the two files afterwards. Bytes are encoded as Latin-1. Requires Python 3.6.
 """
 
 import json
@@ -26,8 +26,8 @@ def write(directory, name, text):
         file.write(text)
 
 
-def settle(directory):
-    """Make the files old: nobody reads a file of the last two seconds without waiting."""
+def age(directory):
+    """Set old modification times: Postfix waits before it reads a file that changed in the last two seconds."""
     for name in FILES:
         os.utime(os.path.join(directory, name), (1, 1))
 
@@ -37,15 +37,15 @@ def read(directory, name):
         return file.read()
 
 
-def ask(directory, question, known):
-    files = [question[name].encode("latin-1") for name in FILES]
+def respond(directory, request, cache):
+    files = [request[name].encode("latin-1") for name in FILES]
     for name, text in zip(FILES, files):
         write(directory, name, text)
-    answers = []
-    for command in question["commands"]:
-        same = (*files, *command)
-        if same not in known:
-            settle(directory)
+    results = []
+    for command in request["commands"]:
+        key = (*files, *command)
+        if key not in cache:
+            age(directory)
             done = subprocess.run(
                 [POSTCONF.encode(), b"-c", directory.encode(), *(word.encode("latin-1") for word in command)],
                 stdin=subprocess.DEVNULL,
@@ -55,24 +55,24 @@ def ask(directory, question, known):
                 timeout=60,
                 check=False,
             )
-            answer = [done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")]
-            if len(command) > 1:  # the names and values of an edit
-                answers.append(answer)
+            result = [done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")]
+            if len(command) > 1:  # a command that edits the files
+                results.append(result)
                 files = [read(directory, name) for name in FILES]
                 continue
-            if len(known) > 2000:
-                known.clear()
-            known[same] = answer
-        answers.append(known[same])
-    return {"answers": answers, **{name: text.decode("latin-1") for name, text in zip(FILES, files)}}
+            if len(cache) > 2000:
+                cache.clear()
+            cache[key] = result
+        results.append(cache[key])
+    return {"results": results, **{name: text.decode("latin-1") for name, text in zip(FILES, files)}}
 
 
 def main():
-    known = {}
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as directory:
+    cache = {}
+    tmpfs = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=tmpfs) as directory:
         for line in sys.stdin:
-            sys.stdout.write(json.dumps(ask(directory, json.loads(line), known)) + "\n")
+            sys.stdout.write(json.dumps(respond(directory, json.loads(line), cache)) + "\n")
             sys.stdout.flush()
 
 
