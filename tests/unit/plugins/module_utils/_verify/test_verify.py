@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Decisions of the module verify. The scenario ``proof`` of molecule tests them with real ports and next hops."""
+"""Decisions of the module verify. A scenario of molecule tests it with real ports and next hops."""
 
 from __future__ import annotations
 
