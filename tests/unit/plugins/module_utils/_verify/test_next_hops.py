@@ -8,7 +8,7 @@ import os
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import next_hops, verify
 
 
 @pytest.fixture
@@ -65,3 +65,17 @@ def test_a_probe_that_can_not_be_sent(hub):
         match=r"sending a probe to the next hop \[hub\.example\.test\]:587: .*no space left",
     ):
         hub.verify(on_failure="fail")
+
+
+def test_a_probe_without_a_result(hub):
+    hub.delivery = "another line"
+    result = hub.verify()
+    message = f"smtp(8) has not logged a result within {next_hops.NEXT_HOP_SECONDS} seconds"
+    assert result["warnings"] == [f"the next hop [hub.example.test]:587: {message}"]
+    (found,) = result["next_hops"]
+    assert (found["outcome"], found["relay"], found["accepted"], found["reason"]) == (
+        "unreachable",
+        "none",
+        False,
+        message,
+    )
