@@ -7,17 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: smtp_tls_info
-short_description: Ask an SMTP server what it really offers
+short_description: Probe an SMTP server and its TLS settings
 version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Speaks SMTP to a server, with STARTTLS or implicit TLS, and returns what it saw. The server may be any, not only
-    Postfix, and the host that asks needs no Postfix.
-  - Never sends mail. The conversation ends before C(DATA).
-  - A server that is dead, slow or lies is no failure of this module. RV(problem) says what it did and RV(failed_at)
-    where the conversation ended; what was learnt before is returned all the same. Only options that make no sense fail.
-  - It asks from the host on which it runs. With C(delegate_to) another host asks.
+  - Connects to an SMTP server, with STARTTLS or implicit TLS, and returns what the server offers. The server need not be Postfix,
+    and the host that runs the module does not need Postfix.
+  - Never sends mail. The session ends before C(DATA).
+  - A server that does not respond or violates the protocol does not make this module fail. RV(problem) is the cause, RV(failed_at) the step
+    at which the session ended, and all results from before are returned. The module fails only if an option is not valid.
+  - The connection comes from the host that runs the module. Use C(delegate_to) to connect from another host.
 extends_documentation_fragment:
   - mailops.postfix.attributes
 attributes:
@@ -27,13 +27,13 @@ attributes:
     details:
       - This action changes nothing.
 requirements:
-  - Python >= 3.8 on the host that asks
-  - the C(openssl) command, 1.1.1 or later
+  - Python >= 3.8 on the host that runs the module
+  - The C(openssl) command, 1.1.1 or later
 options:
   host:
     description:
-      - The name or address of the server. No MX record is looked up.
-      - If a name has several addresses, the first one that answers is asked.
+      - The name or address of the server. MX records are not used.
+      - If a name has several addresses, the first one that accepts a connection is probed.
     type: str
     required: true
   port:
@@ -43,97 +43,98 @@ options:
     default: 25
   implicit_tls:
     description:
-      - Begin with TLS instead of STARTTLS, as on port 465.
+      - Start with TLS instead of STARTTLS, as on port 465.
     type: bool
     default: false
   server_name:
     description:
-      - The name to ask for in the TLS handshake (SNI).
-      - The default is O(host) if that is a name. For an address none is sent.
+      - The server name to send in the TLS handshake (SNI).
+      - The default is O(host) if that is a name. If O(host) is an address, no server name is sent.
     type: str
   key_type:
     description:
-      - Ask for the certificate with a key of this type, of a server that may have several. The handshake then offers TLS 1.2 at most,
-        where the cipher decides which one is shown; a server that has none, or speaks only TLS 1.3, refuses it.
-      - The default is to leave the choice to the server.
+      - Request the certificate with this type of key from a server that may have several. The handshake then offers at most TLS 1.2, where
+        the cipher determines the certificate. A server that has no such certificate, or supports only TLS 1.3, refuses the handshake.
+      - By default the server chooses.
     type: str
     choices: [rsa, ecdsa]
   hostnames:
     description:
-      - Names that the certificate must cover. The default is O(host) alone.
+      - Names that the certificate must have. The default is O(host).
     type: list
     elements: str
   ca_file:
     description:
-      - A PEM file of the CAs to verify against, instead of the system's.
+      - A PEM file of the CAs by which the certificate is verified, instead of the system's CAs.
     type: path
   ca_path:
     description:
-      - A directory of CAs, with links as C(openssl rehash) makes them, to verify against instead of the system's.
+      - A directory of CAs by which the certificate is verified, instead of the system's CAs. It must have links as C(openssl rehash)
+        creates them.
     type: path
   client_certificate:
     description:
-      - A PEM file with a certificate, and its chain, to show to a server that asks for one.
+      - A PEM file with a client certificate and its chain, which is sent to a server that requests one.
     type: path
   client_key:
     description:
-      - The PEM file of its private key, which must not be encrypted. The default is the same file.
+      - The PEM file of its private key, which must not be encrypted. The default is the file of O(client_certificate).
     type: path
   ehlo:
     description:
-      - The name to give in EHLO. The default is the name of the host that asks if it has a dot, else its address.
+      - The name to send in EHLO. The default is the name of the host that runs the module if it has a dot, otherwise its address.
     type: str
   relay:
     description:
-      - Ask whether the server takes mail for O(recipient).
+      - Probe whether the server accepts mail to O(recipient).
     type: bool
     default: true
   sender:
     description:
-      - The sender of the mail that is never sent. An empty one is the null sender, which servers must accept.
+      - The sender address of the probe. The empty string is the null sender, which servers must accept.
     type: str
     default: ""
   recipient:
     description:
-      - Whom that mail is for. The default is nobody, at a domain that is reserved for examples.
+      - The recipient address of the probe. The default is in a domain that is reserved for examples.
     type: str
     default: stranger@example.com
   protocols:
     description:
-      - Find out which versions of TLS the server accepts, also those that the system's policy would keep a client from
-        using. This takes one more connection for each.
+      - Probe which versions of TLS the server accepts, including those that the crypto policy of this system forbids to clients. Each
+        version takes one more connection.
     type: bool
     default: true
   timeout:
     description:
-      - Seconds to wait for each step, that is for the resolver, a connection, an answer and a handshake.
+      - Seconds that each step may take, such as a DNS query, a connection, a reply or a handshake.
     type: float
     default: 10
   time_limit:
     description:
-      - Seconds for all steps together.
+      - Seconds that all steps together may take.
     type: float
     default: 60
   config_directory:
     description:
-      - All modules of this collection take this option. Here it means nothing, since no Postfix of the host is read.
+      - All modules of this collection have this option. This module ignores it, since it does not read a Postfix configuration.
     type: path
 notes:
-  - A server relays for its own networks. To learn what it does for strangers, ask from somewhere else; a host that asks
-    itself is no stranger.
+  - A server relays for clients in its own networks. To probe whether it relays for other clients, run this module on a host outside of
+    them.
 seealso:
   - module: mailops.postfix.certificate
   - module: mailops.postfix.instance_info
 """
 
 EXAMPLES = r"""
-- name: Look at port 25 from outside
+- name: Probe port 25 from outside
   mailops.postfix.smtp_tls_info:
     host: mx1.example.org
   delegate_to: localhost
   register: mx
 
-- name: No AUTH, no open relay, a certificate that peers can verify
+- name: Assert that there is no AUTH, no open relay, and a certificate that clients can verify
   ansible.builtin.assert:
     that:
       - mx.problem is none
@@ -141,7 +142,7 @@ EXAMPLES = r"""
       - mx.relay.relays is false
       - mx.verified and mx.name_matches
 
-- name: Look at submissions, quickly
+- name: Probe submissions, without the versions of TLS
   mailops.postfix.smtp_tls_info:
     host: hub.example.org
     port: 465
@@ -149,52 +150,52 @@ EXAMPLES = r"""
     protocols: false
   register: hub
 
-- name: The pin of the server that answers there
+- name: Show the public key pin of the server
   ansible.builtin.debug:
     msg: "{{ hub.chain[0].public_key_fingerprint.sha256 }}"
 """
 
 RETURN = r"""
 host:
-  description: O(host), as it was asked.
+  description: The value of O(host).
   type: str
   returned: success
   sample: mx1.example.org
 port:
-  description: O(port), as it was asked.
+  description: The value of O(port).
   type: int
   returned: success
   sample: 25
 implicit_tls:
-  description: O(implicit_tls), as it was asked.
+  description: The value of O(implicit_tls).
   type: bool
   returned: success
   sample: false
 reachable:
-  description: Whether a connection came about.
+  description: Whether a connection was established.
   type: bool
   returned: success
   sample: true
 problem:
-  description: Why the conversation ended early, V(null) if it did not.
+  description: Why the session ended early, V(null) if it did not.
   type: str
   returned: success
-  sample: "it offers STARTTLS and then refuses it: 454 4.7.0 TLS not available due to local problem"
+  sample: "the server offers STARTTLS, but refuses the command: 454 4.7.0 TLS not available due to local problem"
 failed_at:
   description:
-    - Where it ended early, V(null) if it did not.
+    - The step at which the session ended early, V(null) if it did not.
     - One of V(resolve), V(connect), V(greeting), V(ehlo), V(mail), V(starttls), V(handshake), V(ehlo_after_tls),
       V(relay) and V(protocols).
   type: str
   returned: success
   sample: starttls
 address:
-  description: The address that was asked.
+  description: The address that was probed.
   type: str
   returned: success
   sample: 192.0.2.25
 client_address:
-  description: The address from which it was asked.
+  description: The address from which it was probed.
   type: str
   returned: success
   sample: 192.0.2.7
@@ -204,12 +205,12 @@ banner:
   returned: success
   sample: 220 mx1.example.org ESMTP Postfix
 before_tls:
-  description: What was seen in clear text, V(null) with O(implicit_tls=true).
+  description: What the server offers before TLS, V(null) with O(implicit_tls=true).
   type: dict
   returned: success
   contains:
     ehlo:
-      description: The keywords of the answer to EHLO with their arguments.
+      description: The keywords of the reply to EHLO with their arguments.
       type: dict
       returned: success
       sample: {PIPELINING: "", SIZE: "10240000", STARTTLS: ""}
@@ -225,7 +226,7 @@ before_tls:
       returned: success
       sample: true
     mail:
-      description: Whether a sender is accepted without TLS, and the answer.
+      description: Whether a sender is accepted without TLS, and the reply.
       type: dict
       returned: success
       sample: {accepted: false, reply: 530 5.7.0 Must issue a STARTTLS command first}
@@ -250,32 +251,32 @@ tls:
       returned: success
       sample: 256
     key_exchange:
-      description: The group of the key exchange, V(RSA) for an exchange without one, V(null) if it cannot be known.
+      description: The group of the key exchange, V(RSA) for a key exchange without a group, V(null) if it is unknown.
       type: str
       returned: success
       sample: X25519
     signature:
-      description: The algorithm of the server's signature, by IANA's name, V(null) if it cannot be known.
+      description: The algorithm of the server's signature, by IANA's name, V(null) if it is unknown.
       type: str
       returned: success
       sample: ecdsa_secp256r1_sha256
     server_name:
-      description: The name that was asked for, V(null) if none was.
+      description: The server name that was sent, V(null) if none was sent.
       type: str
       returned: success
       sample: mx1.example.org
     client_certificate_requested:
-      description: Whether the server asked for a client certificate, V(null) if it cannot be known.
+      description: Whether the server requested a client certificate, V(null) if it is unknown.
       type: bool
       returned: success
       sample: false
 after_tls:
-  description: What was seen within TLS, V(null) if there is none.
+  description: What the server offers within TLS, V(null) if there is no TLS session.
   type: dict
   returned: success
   contains:
     ehlo:
-      description: The keywords of the answer to EHLO with their arguments.
+      description: The keywords of the reply to EHLO with their arguments.
       type: dict
       returned: success
       sample: {PIPELINING: "", SIZE: "10240000", AUTH: PLAIN LOGIN}
@@ -286,52 +287,52 @@ after_tls:
       returned: success
       sample: [PLAIN, LOGIN]
 relay:
-  description: Whether the server takes mail for O(recipient), V(null) if it was not asked.
+  description: Whether the server accepts mail to O(recipient), V(null) if it was not probed.
   type: dict
   returned: success
   contains:
     relays:
-      description: V(null) if the answer says something else, for example that it is busy or dislikes the address.
+      description: V(null) if the reply has another meaning, for example that the server is busy or that the address is not valid.
       type: bool
       returned: success
       sample: false
     reply:
-      description: The answer.
+      description: The reply.
       type: str
       returned: success
       sample: "554 5.7.1 <stranger@example.com>: Relay access denied"
 protocols:
-  description: The versions of TLS, V(null) if the server was not asked.
+  description: The versions of TLS, V(null) if they were not probed.
   type: dict
   returned: success
   contains:
     lowest:
-      description: The oldest one among those that are accepted.
+      description: The oldest version that the server accepts.
       type: str
       returned: success
       sample: TLSv1.2
     accepted:
-      description: Those that the server accepts.
+      description: The versions that the server accepts.
       type: list
       elements: str
       returned: success
       sample: [TLSv1.2, TLSv1.3]
     refused:
-      description: Those that it refuses.
+      description: The versions that the server refuses.
       type: list
       elements: str
       returned: success
       sample: [TLSv1, TLSv1.1]
     unknown:
-      description: Those that the host that asks cannot offer, or for which no connection came about.
+      description: The versions that this host does not support, or that could not be probed.
       type: list
       elements: str
       returned: success
       sample: []
 chain:
   description:
-    - The certificates that the server shows, its own first, each as RV(mailops.postfix.certificate#module:certificate).
-    - V(null) stands for what openssl cannot read in a damaged one.
+    - The certificates that the server sends, its own first, each as RV(mailops.postfix.certificate#module:certificate).
+    - V(null) is a value that openssl(1) can't read.
   type: list
   elements: dict
   returned: success
@@ -355,25 +356,25 @@ chain:
         sha256: E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55
         sha512: CF:83:E1:35:7E:EF:B8:BD:F1:54:28:50:D6:6D:80:07:(and so on)
 verified:
-  description: Whether the chain leads to a trusted CA and is good for a server now, V(null) without a certificate.
+  description: Whether openssl(1) verifies the chain as that of a server, V(null) without a certificate.
   type: bool
   returned: success
   sample: true
 verify_error:
-  description: Why not, in OpenSSL's words.
+  description: Why not, as reported by OpenSSL.
   type: str
   returned: success
   sample: unable to get local issuer certificate (at depth 0)
 name_matches:
   description:
-    - Whether the server's certificate covers all O(hostnames), V(null) without a certificate.
-    - As RFC 6125 has it, a wildcard stands for the left-most label alone. Postfix lets it stand for several as long as
-      its C(tls_wildcard_matches_multiple_labels) is not switched off.
+    - Whether the server's certificate has all O(hostnames), V(null) without a certificate.
+    - As in RFC 6125, a wildcard matches only the left-most label. Postfix lets a wildcard match several labels unless
+      C(tls_wildcard_matches_multiple_labels) is V(no).
   type: bool
   returned: success
   sample: true
 unmatched_names:
-  description: The ones among O(hostnames) that it does not cover.
+  description: The names in O(hostnames) that the certificate does not have.
   type: list
   elements: str
   returned: success

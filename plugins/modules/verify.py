@@ -7,23 +7,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verify
-short_description: Bring a Postfix configuration into service, prove it on the wire, or go back
+short_description: Bring a Postfix configuration into service, verify it, and confirm or undo the change
 version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
 description:
-  - Reloads or restarts Postfix as O(requires) says, and sees that master(8) still runs some seconds later, since it may die of a
-    configuration that C(postfix reload) has accepted. It is not waited for any longer once it has shown that it has got through, by new
-    processes of all services that it wakes, such as pickup(8) and qmgr(8), which it starts only then.
-  - Asks each port on which smtpd(8) listens whether it is what its configuration says. It must answer; offer TLS if it shall, with the
-    certificate that stands in the file; offer AUTH neither before TLS nor where it is switched off, and offer it where it is switched
-    on; take no mail before TLS where TLS is mandatory; and relay no mail for strangers (asked from this host's own address, if that is
-    not in C(mynetworks)).
-  - Has the real smtp(8) client, chroot and tables and all, speak with each next hop that has a TLS policy above V(may), and with the
-    relayhost. The probe (C(sendmail -bv)) has no content and its report is discarded.
-  - Asks what lies outside Postfix and smtp(8) relies on, the resolver for DANE and services of TLS policies (O(dependencies)).
-  - If something does not hold, what M(mailops.postfix.configuration) has installed with O(mailops.postfix.configuration#module:provisional)
-    is undone, the configuration from before is in service again, and the task fails with what was seen.
+  - Reloads or restarts Postfix as O(requires) says, and watches master(8) for some seconds, since master(8) may terminate because of a
+    configuration that C(postfix reload) has accepted. The wait ends earlier if master(8) has started new processes of all services
+    that it wakes up, such as pickup(8) and qmgr(8), because it starts them only after it has read the configuration.
+  - Probes each port on which smtpd(8) listens, and compares the result with the configuration. The port must respond. It must offer
+    STARTTLS if TLS is configured, with the certificate in the configured file. It must offer AUTH where AUTH is enabled, and neither where
+    it is disabled nor before TLS. It must reject mail before TLS where TLS is mandatory. It must not relay mail for clients outside
+    C(mynetworks); this is probed from an address of this host, if that is not in C(mynetworks).
+  - Has the real smtp(8) client, with its own chroot and tables, connect to each next hop that has a TLS policy above V(may), and to the
+    relayhost. The probe (C(sendmail -bv)) has no content, and Postfix discards its report.
+  - Checks the services outside Postfix that smtp(8) relies on, such as the resolver for DANE and services of TLS policies
+    (O(dependencies)).
+  - If something is wrong, undoes what M(mailops.postfix.configuration) has installed with
+    O(mailops.postfix.configuration#module:provisional), activates the previous configuration, and fails with what it has found.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance.read_only
@@ -31,71 +32,75 @@ attributes:
   check_mode:
     support: full
     details:
-      - Nothing is reloaded in check mode, and smtp(8) is not asked. Without O(requires) the ports are.
+      - In check mode, Postfix is not reloaded and next hops are not probed. Ports are probed only if O(requires) is V(none).
   diff_mode:
     support: none
-    description: What is restored is listed in RV(restored).
+    description: RV(restored) lists the files that have been restored.
   idempotent:
     support: partial
     details:
-      - Reports a change whenever O(requires) has it reload or restart Postfix.
+      - Reports a change whenever it reloads or restarts Postfix because of O(requires).
 options:
   requires:
-    description: What the running Postfix needs first, as modules return it. A Postfix that does not run is started, unless this is V(none).
+    description:
+      - What the running Postfix needs first, as other modules return it. Unless this is V(none), a Postfix that is not running is started.
     type: str
     choices: [none, reload, restart]
     default: none
   listeners:
-    description: What a port is that is not as it is declared; with V(ignore) the ports are not asked.
+    description: The severity of a port that differs from its configuration. With V(ignore), ports are not probed.
     type: str
     choices: [error, warning, ignore]
     default: error
   next_hops:
     description:
-      - What a next hop is that answers, and then offers no TLS or is not who it must be; with V(ignore) smtp(8) is not asked.
+      - The severity of a next hop that responds, but does not offer TLS or is not verified as its policy requires. With V(ignore), next hops
+        are not probed.
     type: str
     choices: [error, warning, ignore]
     default: error
   recipients:
-    description: Further addresses for which smtp(8) shall send a probe.
+    description: Further recipient addresses to which smtp(8) sends a probe.
     type: list
     elements: str
     default: []
   unreachable:
     description:
-      - What a next hop is that can't be reached at all. It may be the network, and a laptop often has none.
+      - The severity of a next hop to which smtp(8) can't connect. The cause may be the network, which a laptop often does not have.
     type: str
     choices: [error, warning, ignore]
     default: warning
   dependencies:
     description:
-      - What it is when something outside Postfix, by which the configuration stands, fails. It is asked unless this is V(ignore).
-      - The resolver of a service that relies on DANE must validate DNSSEC. The nameservers that smtp(8) asks, those in the resolv.conf of
-        its chroot, are asked what C(dnssec_probe) says, and each that answers must mark its answer as validated.
-      - A service of TLS policies in C(smtp_tls_policy_maps), such as one of MTA-STS policies, must answer.
+      - The severity of a failure of a service outside Postfix that the configuration relies on. With V(ignore), these services are not
+        checked.
+      - The resolver of a service that uses DANE must validate DNSSEC. The query of C(dnssec_probe) is sent to the nameservers that smtp(8)
+        uses, which are those in resolv.conf of its chroot. Each nameserver that responds must set the AD flag.
+      - A service of TLS policies in C(smtp_tls_policy_maps), such as one for MTA-STS, must respond.
     type: str
     choices: [error, warning, ignore]
     default: error
   bogus_names:
     description:
-      - Names whose DNSSEC signatures are wrong, such as C(dnssec-failed.org). A resolver that resolves one does not insist on validation, and
-        does not do for DANE. Nobody can be reached by them, so that one that can't be asked about proves nothing, and is no problem.
+      - Names whose DNSSEC signatures are wrong, such as C(dnssec-failed.org). A resolver that resolves one of them does not enforce
+        validation and can't be used for DANE. A name for which the resolver does not respond is not an error.
     type: list
     elements: str
     default: []
   on_failure:
     description:
-      - V(undo) undoes what has been installed and not yet been proven, and fails.
-      - V(fail) only fails, and leaves the way back open for a later V(undo).
+      - V(undo) undoes what has been installed and is not verified yet, and fails.
+      - V(fail) only fails. A later run with V(undo) can still undo the change.
     type: str
     choices: [undo, fail]
     default: undo
   timeout:
-    description: Seconds that each answer of a port may take.
+    description: Seconds that each reply of a port may take.
     type: float
     default: 10.0
   settle:
-    description: Seconds after a reload or restart in which master(8) must not die, unless it shows before that it has got through.
+    description:
+      - Seconds after a reload or restart during which master(8) must not terminate, unless it shows earlier that it uses the configuration.
     type: float
     default: 3.0
 seealso:
@@ -104,7 +109,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Configure Postfix, and be able to go back
+- name: Configure Postfix so that the change can be undone
   mailops.postfix.configuration:
     certificates:
       - name: mx1.example.org
@@ -112,29 +117,29 @@ EXAMPLES = r"""
       smtpd_tls_security_level: may
     provisional: true
   register: result
-  notify: Prove it
+  notify: Verify and confirm the change
 
-- name: Look whether everything still is as it was declared
+- name: Verify the running configuration
   mailops.postfix.verify:
 
 # As a handler
-- name: Prove it
+- name: Verify and confirm the change
   mailops.postfix.verify:
     requires: "{{ result.requires }}"
 """
 
 RETURN = r"""
 listeners:
-  description: The ports that were asked, and what was wrong with each.
+  description: The ports that were probed, and the problems of each.
   type: list
   elements: dict
   returned: always
   sample: [{service: smtp/inet, host: 192.0.2.25, port: 25, problems: []}]
 next_hops:
   description:
-    - The next hops that were asked. C(outcome) is V(verified), V(unreachable) or V(failed); C(accepted) says whether the next hop would have
-      taken the probe's recipient, which is its own business.
-    - C(tls) is what smtp(8) made of its certificate, where C(smtp_tls_loglevel) is at least 1.
+    - The next hops that were probed. C(outcome) is V(verified), V(unreachable) or V(failed). C(accepted) is whether the next hop accepts
+      the recipient of the probe, which is not required.
+    - C(tls) is how smtp(8) has verified its certificate, if C(smtp_tls_loglevel) is at least 1.
   type: list
   elements: dict
   returned: always
@@ -149,13 +154,13 @@ next_hops:
       protocol: TLSv1.3
       cipher: TLS_AES_256_GCM_SHA384
 problems:
-  description: What does not hold.
+  description: The problems of severity V(error).
   type: list
   elements: str
   returned: always
   sample: ["submission/inet, port 587 at 192.0.2.25: it offers no AUTH, although smtpd_sasl_auth_enable is yes: is the SASL server there?"]
 restored:
-  description: The files that were put back.
+  description: The files that have been restored.
   type: list
   elements: str
   returned: always

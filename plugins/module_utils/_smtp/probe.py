@@ -297,7 +297,7 @@ class _Session:
             return
 
     def protocols(self, address: tuple[int, Any], negotiated: str) -> dict[str, Any]:
-        """Which versions of TLS the server accepts. Each is probed with a connection of its own, but for the one that is negotiated already."""
+        """Which versions of TLS the server accepts. Each takes a connection of its own, except the negotiated one."""
         self.step = "protocols"
         answers: dict[bool | None, list[str]] = {True: [], False: [], None: []}
         failure = ""

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One writer at a time: the lock that postconf -e takes. Private to mailops.postfix.
+"""The lock of an instance, which ``postconf -e`` also uses: one writer at a time. Private to mailops.postfix.
 
-An exclusive flock on ``main.cf.tmp``, the protocol of src/util/edit_file.c. Whoever waits is told for whom.
+It is an exclusive flock(2) on ``main.cf.tmp``, as in src/util/edit_file.c. A message names the process that has it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Iterator
 from .._errors import HostError
 
 LOCK_TIMEOUT = 120
-"""Seconds that a writer waits for another one."""
+"""Seconds that a writer waits for the lock."""
 
 REPORTED_WAIT_SECONDS = 2.0
-"""Seconds of waiting from which on the user hears of it."""
+"""Seconds; a longer wait for the lock is reported to the user."""
 
 _PAUSE = 0.05
 
@@ -31,48 +31,48 @@ def held(main_cf: str, limit: float = LOCK_TIMEOUT) -> Iterator[str]:
     """Hold the lock of an instance.
 
     :param main_cf: the path of its main.cf.
-    :param limit: seconds to wait for another writer.
-    :returns: what there was to wait for, in words; empty if the wait was not worth telling.
-    :raises HostError: if the lock can't be taken, naming who has it.
+    :param limit: seconds to wait for the lock.
+    :returns: a text that reports the wait; empty after a short wait.
+    :raises HostError: if the lock can't be acquired; it names the process that has the lock.
     """
-    name = _name(main_cf)
+    name = _lock_file(main_cf)
     start = time.monotonic()
-    whom = ""
+    other = ""
     while True:
-        descriptor = _opened(name, main_cf)
-        if not _locked(descriptor):
+        descriptor = _open_file(name, main_cf)
+        if not _try_lock(descriptor):
             waited = time.monotonic() - start
-            whom = holder(descriptor) or whom
+            other = holder(descriptor) or other
             os.close(descriptor)
             if waited > limit:
                 raise HostError(
                     "locking",
                     main_cf,
-                    f"{whom or 'another program'} has been editing this configuration for {waited:.0f} seconds",
+                    f"{other or 'another process'} has been editing this configuration for {waited:.0f} seconds",
                     "Run again when it has ended, or set lock_timeout to wait longer",
                 ) from None
             time.sleep(_PAUSE)
             continue
-        if _still_named(descriptor, name):
+        if _is_current(descriptor, name):
             break
         os.close(descriptor)
     waited = time.monotonic() - start
     try:
-        yield f"waited {waited:.0f} seconds for {whom or 'another program'}" if waited > REPORTED_WAIT_SECONDS else ""
+        yield f"waited {waited:.0f} seconds for {other or 'another process'}" if waited > REPORTED_WAIT_SECONDS else ""
     finally:
         _release(descriptor, name)
 
 
 @contextmanager
 def held_if_free(main_cf: str) -> Iterator[bool]:
-    """Hold the lock of an instance if nobody else has it and this user may take it: whether that is so."""
-    name = _name(main_cf)
+    """Hold the lock of an instance if it is free and this user may acquire it; gives whether that is so."""
+    name = _lock_file(main_cf)
     try:
-        descriptor = _opened(name, main_cf)
+        descriptor = _open_file(name, main_cf)
     except HostError:
         yield False
         return
-    if not (_locked(descriptor) and _still_named(descriptor, name)):
+    if not (_try_lock(descriptor) and _is_current(descriptor, name)):
         os.close(descriptor)
         yield False
         return
@@ -82,11 +82,11 @@ def held_if_free(main_cf: str) -> Iterator[bool]:
         _release(descriptor, name)
 
 
-def _name(main_cf: str) -> str:
+def _lock_file(main_cf: str) -> str:
     return f"{main_cf}.tmp"
 
 
-def _locked(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -94,8 +94,8 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _still_named(descriptor: int, name: str) -> bool:
-    """Whether the file that was locked is the one that others would lock."""
+def _is_current(descriptor: int, name: str) -> bool:
+    """Whether the file that was locked is the one that other processes would lock."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(name))
     except FileNotFoundError:
@@ -103,13 +103,13 @@ def _still_named(descriptor: int, name: str) -> bool:
 
 
 def _release(descriptor: int, name: str) -> None:
-    # Removed while it is still locked: whoever waits finds another file, or none, under the name and tries again.
+    # Removed while it is still locked: a process that waits finds another file, or none, under this name and tries again.
     with suppress(OSError):
         os.unlink(name)
     os.close(descriptor)
 
 
-def _opened(name: str, main_cf: str) -> int:
+def _open_file(name: str, main_cf: str) -> int:
     try:
         return os.open(name, os.O_CREAT | os.O_WRONLY, 0o600)
     except OSError as error:
@@ -118,7 +118,7 @@ def _opened(name: str, main_cf: str) -> int:
 
 
 def holder(descriptor: int) -> str:
-    """Who has the lock on an open file, such as ``process 4711 (postconf -e a=b)``; empty if it can't be told (proc(5))."""
+    """The process that has the lock on an open file, such as ``process 4711 (postconf)``; empty if proc(5) does not have it."""
     inode = str(os.fstat(descriptor).st_ino)
     with suppress(OSError), open("/proc/locks", encoding="ascii") as file:
         for line in file:
@@ -129,7 +129,7 @@ def holder(descriptor: int) -> str:
 
 
 def _process(pid: str) -> str:
-    # The name of the program, not its arguments: they may hold what is nobody's business.
+    # The name of the program, not its arguments, which may contain secrets.
     with suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
         return f"process {pid} ({file.read().strip()})"
     return f"process {pid}" if pid.isdigit() and pid != "0" else ""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Postfix's log says of a probe (``sendmail -bv``): how far smtp(8) came, and how well it knew the other side.
+"""Parse the log of a probe (``sendmail -bv``): how far smtp(8) came, and how it verified the next hop.
 
 Private to mailops.postfix. Pure.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Sequence
 
 VERIFIED = "verified"
 """smtp(8) connected to the next hop as its configuration requires, and the next hop replied to an SMTP command of the mail transaction."""
@@ -25,11 +25,11 @@ _DELIVERY = re.compile(
     r".*?status=(?P<status>deliverable|undeliverable) \((?P<reason>.*)\)$"
 )
 _TLS = re.compile(
-    r"^(?P<process>\S+?\[\d+\]): (?:\w+: )?(?P<verdict>Anonymous|Untrusted|Trusted|Verified) TLS connection established to "
+    r"^(?P<process>\S+?\[\d+\]): (?:\w+: )?(?P<tls>Anonymous|Untrusted|Trusted|Verified) TLS connection established to "
     r"(?P<host>\S+): (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
 )
-_ANSWERED = re.compile(r"said: .* \(in reply to (?:MAIL FROM|RCPT TO|DATA|RSET|end of DATA) command\)")
-_NOBODY = re.compile(
+_REPLIED = re.compile(r"said: .* \(in reply to (?:MAIL FROM|RCPT TO|DATA|RSET|end of DATA) command\)")
+_NO_SESSION = re.compile(
     r"connect to |Connection (?:refused|timed out)|No route to host|Network is unreachable|Host (?:or domain name )?not found"
     r"|Host found but no data record|Name service error|conversation with .* timed out|refused to talk to me|lost connection",
     re.IGNORECASE,
@@ -38,26 +38,26 @@ _NOBODY = re.compile(
 
 @dataclass(frozen=True)
 class Delivery:
-    """The fate of one probe."""
+    """The result of one probe."""
 
     outcome: str
     """``verified``, ``unreachable`` or ``failed``."""
     relay: str
-    """Who was spoken with, as ``hub.example.org[192.0.2.1]:587``; ``none`` if nobody."""
+    """The host that smtp(8) connected to, as ``hub.example.org[192.0.2.1]:587``; ``none`` if there was no connection."""
     accepted: bool
-    """Whether the other side would have taken the mail: a matter of its rules, not of TLS."""
+    """Whether the next hop accepts mail to the recipient, which does not depend on TLS."""
     reason: str
-    """The last words."""
+    """The reason that smtp(8) has logged."""
     tls: str = ""
-    """Anonymous, Untrusted, Trusted or Verified; empty where it was not TLS, or smtp_tls_loglevel is 0."""
+    """Anonymous, Untrusted, Trusted or Verified; empty without TLS, or if smtp_tls_loglevel is 0."""
     protocol: str = ""
     cipher: str = ""
 
 
-def delivery_of(lines: Sequence[str], recipient: str) -> Optional[Delivery]:
-    """What became of the probe for a recipient; None while the log does not say.
+def delivery_of(lines: Sequence[str], recipient: str) -> Delivery | None:
+    """The result of the probe for a recipient; None while the log does not have it.
 
-    :param lines: Postfix's lines, from the program's name on (``postfix/smtp[4711]: …``), in order.
+    :param lines: the lines of the log in order, each from the program's name on (``postfix/smtp[4711]: …``).
     """
     tls = {}
     for line in lines:
@@ -77,12 +77,12 @@ def delivery_of(lines: Sequence[str], recipient: str) -> Optional[Delivery]:
             found["relay"],
             accepted,
             found["reason"],
-            *((seen["verdict"], seen["protocol"], seen["cipher"]) if seen else ()),
+            *((seen["tls"], seen["protocol"], seen["cipher"]) if seen else ()),
         )
     return None
 
 
 def _outcome(accepted: bool, reason: str) -> str:
-    if accepted or _ANSWERED.search(reason):
+    if accepted or _REPLIED.search(reason):
         return VERIFIED
-    return UNREACHABLE if _NOBODY.search(reason) else FAILED
+    return UNREACHABLE if _NO_SESSION.search(reason) else FAILED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.mailops.postfix.plugins.module_utils._host import instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host import runner
 from ansible_collections.mailops.postfix.plugins.modules import instance_info
 
 

@@ -22,7 +22,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._transaction impor
 
 @pytest.fixture
 def directory(tmp_path):
-    """As small as a configuration can be."""
+    """A minimal configuration."""
     (tmp_path / "main.cf").write_text("a = 1\n")
     (tmp_path / "master.cf").write_text("")
     return tmp_path
@@ -36,7 +36,7 @@ def apply(directory, *changes, **arguments):
 
 
 def replaced(name, after, **arguments):
-    """A change of a file, from what the snapshot says is there."""
+    """A change of a file from its present content."""
     return lambda instance: Change(instance.path(name), after, instance.read(name), **arguments)
 
 
@@ -71,12 +71,12 @@ def test_no_change_writes_nothing(directory):
     assert os.stat(directory / "main.cf") == before
 
 
-def test_the_modification_time_is_settled(directory):
+def test_the_modification_time_is_set_back(directory):
     apply(directory, replaced("main.cf", b"a = 2\n"))
     assert os.stat(directory / "main.cf").st_mtime <= time.time() - 2
 
 
-def test_mode_owner_and_extended_attributes_stay(directory):
+def test_mode_owner_and_extended_attributes_are_kept(directory):
     path = directory / "main.cf"
     os.chmod(path, 0o640)
     os.chown(path, 1234, 4321)
@@ -88,16 +88,16 @@ def test_mode_owner_and_extended_attributes_stay(directory):
 
 
 def access_control_list(*entries):
-    """The bytes of an ACL (acl(5)) as the kernel keeps them: version 2, then tag, permissions and id of each entry."""
+    """The bytes of an ACL (acl(5)) as the kernel stores them: version 2, then tag, permissions and id of each entry."""
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
-def test_access_control_lists_stay(directory):
+def test_access_control_lists_are_kept(directory):
     path = directory / "main.cf"
-    nobody = 0xFFFFFFFF
+    no_id = 0xFFFFFFFF
     owner, user, group, mask, other = 0x01, 0x02, 0x04, 0x10, 0x20
     wanted = access_control_list(
-        (owner, 6, nobody), (user, 4, 1234), (group, 4, nobody), (mask, 4, nobody), (other, 0, nobody)
+        (owner, 6, no_id), (user, 4, 1234), (group, 4, no_id), (mask, 4, no_id), (other, 0, no_id)
     )
     os.setxattr(path, "system.posix_acl_access", wanted)
     apply(directory, replaced("main.cf", b"a = 2\n"))
@@ -106,8 +106,8 @@ def test_access_control_lists_stay(directory):
     assert os.getxattr(path, "system.posix_acl_access") == wanted
 
 
-def test_another_name_of_the_file_keeps_what_it_has(directory):
-    """What a hard link (a backup made with cp -l, say) holds is not changed behind its back."""
+def test_a_hard_link_keeps_the_old_content(directory):
+    """Such as a backup made with cp -l."""
     os.link(directory / "main.cf", directory / "kept")
     apply(directory, replaced("main.cf", b"a = 2\n"))
     assert ((directory / "kept").read_text(), (directory / "main.cf").read_text()) == ("a = 1\n", "a = 2\n")
@@ -135,7 +135,7 @@ def test_a_chain_of_symbolic_links_to_another_directory_is_followed(directory):
     assert sorted(path.name for path in other.iterdir()) == ["link.cf", "real.cf"], "leftovers"
 
 
-def test_attributes_alone(directory):
+def test_attributes_only(directory):
     outcome = apply(directory, replaced("main.cf", b"a = 1\n", attributes=Attributes(owner="1234", mode=0o600)))
     now = os.stat(directory / "main.cf")
     assert (stat.S_IMODE(now.st_mode), now.st_uid) == (0o600, 1234)
@@ -157,17 +157,17 @@ def test_a_removal(directory):
     assert not apply(directory, replaced("master.cf", None)).changed
 
 
-def test_content_that_a_program_makes(directory):
-    def make(path):
+def test_content_of_a_program(directory):
+    def generate(path):
         with open(path, "w", encoding="utf-8") as file:
-            file.write("made")
+            file.write("generated")
 
     def change(instance):
-        return Change(instance.path("x.db"), make, None, stale="" if instance.read("x.db") else "missing")
+        return Change(instance.path("x.db"), generate, None, stale="" if instance.read("x.db") else "missing")
 
     assert not (apply(directory, change, check_mode=True).changed and (directory / "x.db").exists())
     assert apply(directory, change).diff[0]["before"] == "(missing)\n"
-    assert (directory / "x.db").read_text() == "made"
+    assert (directory / "x.db").read_text() == "generated"
     assert not apply(directory, change).changed
 
 
@@ -176,7 +176,7 @@ def test_secrets_are_not_shown(directory):
     assert outcome.changed and "hunter2" not in repr(outcome.diff)
 
 
-def test_what_is_shown_in_place_of_the_content(directory):
+def test_a_diff_with_other_content(directory):
     outcome = apply(directory, replaced("main.cf", b"a = 2\n", shown=("one", "two")))
     assert (outcome.diff[0]["before"], outcome.diff[0]["after"]) == ("one", "two")
 
@@ -189,10 +189,10 @@ def test_a_database_is_not_older_than_its_text(directory):
 
 def test_nothing_is_changed_if_one_file_fails(directory):
     def fail(path):
-        raise HostError("compiling", path, "postmap is ill")
+        raise HostError("compiling", path, "postmap has failed")
 
     before = (directory / "main.cf").read_bytes()
-    with pytest.raises(HostError, match="postmap is ill"):
+    with pytest.raises(HostError, match="postmap has failed"):
         apply(
             directory,
             replaced("new/table", b"x y\n"),
@@ -203,8 +203,8 @@ def test_nothing_is_changed_if_one_file_fails(directory):
     assert names(directory) == ["main.cf", "master.cf"], "leftovers"
 
 
-def test_what_was_renamed_is_put_back(directory, monkeypatch):
-    """The second of two renames fails: the first is undone."""
+def test_installed_files_are_restored(directory, monkeypatch):
+    """A rename fails: those before it are undone."""
     rename = os.rename
     before = os.stat(directory / "main.cf")
 
@@ -245,7 +245,7 @@ def test_a_plan_is_made_under_the_lock(directory):
 
 
 def test_an_edit_made_between_plan_and_lock_is_not_lost(directory):
-    """Where somebody else has the lock, the plan is made again under it, from what is there then."""
+    """If another process has the lock, the plan is made again under the lock, from the content at that time."""
     planned = []
     with contextlib.ExitStack() as other:
         other.enter_context(lock.held(str(directory / "main.cf")))
@@ -263,12 +263,12 @@ def test_an_edit_made_between_plan_and_lock_is_not_lost(directory):
     assert (directory / "main.cf").read_text() == "a = 1\nb = 2\nc = 3\n"
 
 
-def test_who_has_nothing_to_change_does_not_wait(directory):
+def test_a_run_without_changes_does_not_wait(directory):
     with lock.held(str(directory / "main.cf")):
         assert not apply(directory, replaced("main.cf", b"a = 1\n"), lock_timeout=0).changed
 
 
-OURS = """
+WRITER = """
 import sys
 from ansible_collections.mailops.postfix.plugins.module_utils._formats.main_cf import edit_main_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
@@ -282,25 +282,25 @@ apply(build, lambda: Instance(directory))
 """
 
 
-def test_no_update_is_lost_beside_postconf(directory):
-    """12 editors at once, every other one postconf -e."""
+def test_no_update_is_lost_with_concurrent_postconf(directory):
+    """12 writers at once; every second one is postconf -e."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), PATH=os.environ["PATH"] + ":/usr/sbin")
-    editors = [
+    writers = [
         subprocess.Popen(
             ["postconf", "-c", str(directory), "-e", f"n{number}=yes"]
             if number % 2
-            else [sys.executable, "-c", OURS, str(directory), f"n{number}"],
+            else [sys.executable, "-c", WRITER, str(directory), f"n{number}"],
             env=environment,
         )
         for number in range(12)
     ]
-    assert [editor.wait(timeout=60) for editor in editors] == [0] * 12
+    assert [writer.wait(timeout=60) for writer in writers] == [0] * 12
     lines = (directory / "main.cf").read_text().splitlines()
     assert sorted(lines) == sorted(["a = 1", *(f"n{number} = yes" for number in range(12))])
     assert names(directory) == ["main.cf", "master.cf"], "leftovers"
 
 
-def test_the_strongest_need_covers_all():
+def test_strongest():
     assert strongest("none", "restart", "reload") == "restart"
     assert strongest() == "none"
 

@@ -16,8 +16,20 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import 
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import journal as journal_transaction
 
-OLD = {"main.cf": b"a = 1\n", "master.cf": b"# old\n", "table": b"x 1\n", "table.db": b"old", "gone": b"still here\n"}
-NEW = {"main.cf": b"a = 2\n", "master.cf": b"# new\n", "table": b"x 2\n", "table.db": b"made", "tls/a/key.pem": b"k"}
+OLD = {
+    "main.cf": b"a = 1\n",
+    "master.cf": b"# old\n",
+    "table": b"x 1\n",
+    "table.db": b"old",
+    "gone": b"to be removed\n",
+}
+NEW = {
+    "main.cf": b"a = 2\n",
+    "master.cf": b"# new\n",
+    "table": b"x 2\n",
+    "table.db": b"generated",
+    "tls/a/key.pem": b"k",
+}
 
 
 @pytest.fixture
@@ -30,7 +42,7 @@ def directory(tmp_path):
 
 
 def contents(directory):
-    """Every file below the directory, hidden ones too."""
+    """The content of every file below the directory, including hidden files."""
     return {
         os.path.relpath(os.path.join(path, name), directory): (
             open(os.path.join(path, name), "rb").read()  # noqa: SIM115
@@ -41,25 +53,25 @@ def contents(directory):
 
 
 def everything(instance):
-    """A plan that changes, makes and removes files."""
+    """A plan that changes, creates and removes files."""
 
-    def make(path):
-        # As postmap does: another file under the name, by way of a directory of its own.
+    def generate(path):
+        # As postmap does: another file under the same name, from a directory of its own.
         os.mkdir(f"{path}.d")
-        with open(f"{path}.d/made", "wb") as file:
-            file.write(b"made")
-        os.rename(f"{path}.d/made", path)
+        with open(f"{path}.d/new", "wb") as file:
+            file.write(b"generated")
+        os.rename(f"{path}.d/new", path)
         os.rmdir(f"{path}.d")
 
     def change(name):
         return Change(instance.path(name), NEW.get(name), instance.read(name))
 
-    stale = "" if instance.read("table.db") == b"made" else "other content"
+    stale = "" if instance.read("table.db") == b"generated" else "other content"
     return Plan(
         [
             change("tls/a/key.pem"),
             change("table"),
-            Change(instance.path("table.db"), make, b"", stale),
+            Change(instance.path("table.db"), generate, b"", stale),
             change("master.cf"),
             change("main.cf"),
             change("gone"),
@@ -73,13 +85,13 @@ def apply(directory, build=everything, **arguments):
 
 
 def kill_at(count, action):
-    """Do something in a process that is killed at its count-th call that changes a name or a file; say whether it was."""
+    """Run an action in a process that is killed at its count-th call that changes a name or a file; returns whether it was killed."""
     process = os.fork()
     if process == 0:
         try:
             left = [count]
             for name in ("rename", "link", "unlink", "mkdir", "rmdir", "fsync", "utime", "chmod"):
-                setattr(os, name, _dying(getattr(os, name), left))
+                setattr(os, name, _killing(getattr(os, name), left))
             action()
         except BaseException:
             os._exit(1)
@@ -89,7 +101,7 @@ def kill_at(count, action):
     return os.WIFSIGNALED(status)
 
 
-def _dying(function, left):
+def _killing(function, left):
     def call(*arguments, **options):
         left[0] -= 1
         if left[0] < 0:
@@ -107,18 +119,18 @@ def restore(directory):
         os.utime(directory / name, (1, 1))
 
 
-def test_a_kill_at_any_point_leaves_the_old_or_the_new(directory):
-    """The installation is killed at its first call, its second, and so on until it gets through."""
+def test_a_kill_at_any_point_leaves_the_old_or_the_new_files(directory):
+    """The installation is killed at its first call, its second, and so on until it completes."""
     outcomes = []
     count = 0
     while kill_at(count, lambda: apply(directory)):
         for name in ("main.cf", "master.cf", "table", "table.db"):
             assert (directory / name).read_bytes() in (OLD[name], NEW[name]), name
-        told = journal_transaction.recover(str(directory))
+        recovered = journal_transaction.recover(str(directory))
         (directory / "main.cf.tmp").unlink(missing_ok=True)
         assert contents(directory) in (OLD, NEW), f"after the {count}th call"
         outcomes.append(contents(directory) == NEW)
-        assert not (told and outcomes[-1]), "what is in place has not been interrupted"
+        assert not (recovered and outcomes[-1]), "a complete installation is not recovered"
         assert (directory / "tls").exists() == outcomes[-1]
         restore(directory)
         count += 1
@@ -126,7 +138,7 @@ def test_a_kill_at_any_point_leaves_the_old_or_the_new(directory):
     assert outcomes == sorted(outcomes) and set(outcomes) == {False, True} and count > 30, outcomes
 
 
-def test_after_a_kill_the_next_run_converges(directory):
+def test_the_next_run_after_a_kill_installs_all_files(directory):
     count = 0
     warned = 0
     while kill_at(count, lambda: apply(directory)):
@@ -139,7 +151,7 @@ def test_after_a_kill_the_next_run_converges(directory):
 
 
 def kill_when(directory, condition):
-    """Kill the installation at the first call after which the condition holds; give that call's number."""
+    """Kill the installation at the first call after which the condition is true; returns the number of that call."""
     for count in range(200):
         restore(directory)
         assert kill_at(count, lambda: apply(directory))
@@ -147,14 +159,14 @@ def kill_when(directory, condition):
             return count
         journal_transaction.recover(str(directory))
         (directory / "main.cf.tmp").unlink(missing_ok=True)
-    pytest.fail("the installation never was in this state")
+    pytest.fail("the installation was not in this state at any time")
 
 
 def half_installed(present):
     return (present["master.cf"], present["main.cf"]) == (NEW["master.cf"], OLD["main.cf"])
 
 
-def test_a_kill_of_the_recovery_is_recovered_from(directory):
+def test_a_kill_of_the_recovery_is_recovered(directory):
     middle = kill_when(directory, half_installed)
     count = 0
     while kill_at(count, lambda: journal_transaction.recover(str(directory))):
@@ -175,13 +187,13 @@ def test_check_mode_recovers_nothing(directory):
 
 
 def test_an_edit_after_the_kill_is_not_lost(directory):
-    """Somebody mends main.cf by hand before the next run."""
+    """An administrator corrects main.cf before the next run."""
     kill_when(directory, lambda present: present["main.cf"] == NEW["main.cf"] and "gone" in present)
-    (directory / "main.cf").write_bytes(b"mended = by hand\n")
+    (directory / "main.cf").write_bytes(b"corrected = yes\n")
     journal_transaction.recover(str(directory))
     present = contents(directory)
     del present["main.cf.tmp"]
-    assert present == {**OLD, "main.cf": b"mended = by hand\n"}
+    assert present == {**OLD, "main.cf": b"corrected = yes\n"}
 
 
 def test_undo(directory):
@@ -199,7 +211,7 @@ def test_undo(directory):
         assert (now.st_mtime_ns, now.st_mode) == (status.st_mtime_ns, status.st_mode)
 
 
-def test_undo_goes_back_to_before_all_that_is_unproven(directory):
+def test_undo_undoes_all_unverified_changes(directory):
     apply(directory, provisional=True)
     apply(
         directory,
@@ -211,7 +223,7 @@ def test_undo_goes_back_to_before_all_that_is_unproven(directory):
     assert contents(directory) == OLD
 
 
-def test_undo_leaves_alone_what_was_changed_since(directory):
+def test_undo_does_not_restore_files_that_have_been_changed_since(directory):
     apply(directory, provisional=True)
     (directory / "main.cf").write_bytes(b"a = 4\n")
     _restored, left = apply_transaction.undo(str(directory))
@@ -219,7 +231,7 @@ def test_undo_leaves_alone_what_was_changed_since(directory):
     assert contents(directory) == {**OLD, "main.cf": b"a = 4\n"}
 
 
-def test_what_was_changed_in_between_by_a_run_that_was_not_provisional_stays(directory):
+def test_undo_keeps_later_changes_that_are_not_provisional(directory):
     apply(directory, provisional=True)
     apply(directory, lambda instance: Plan([Change(instance.path("main.cf"), b"a = 5\n", instance.main_cf)]))
     _restored, left = apply_transaction.undo(str(directory))
@@ -236,7 +248,7 @@ def test_attributes_are_undone(directory):
     assert os.stat(directory / "table").st_mode & 0o777 == 0o644
 
 
-def test_accepted(directory):
+def test_confirm(directory):
     apply(directory, provisional=True)
     apply_transaction.confirm(str(directory))
     assert contents(directory) == NEW
@@ -244,20 +256,20 @@ def test_accepted(directory):
     assert contents(directory) == NEW
 
 
-def test_what_is_not_proven_counts_as_a_change(directory):
+def test_an_unverified_change_counts_as_a_change(directory):
     """The play was stopped between the change and its handler."""
     apply(directory, provisional=True)
     for check_mode in (True, False):
         again = apply(directory, provisional=True, check_mode=check_mode)
         assert (again.changed, again.requires) == (True, "reload")
         assert again.diff[0]["before_header"] == "the running Postfix"
-    assert not apply(directory).changed, "of no concern to who does not ask for proof"
+    assert not apply(directory).changed, "only with provisional"
     apply_transaction.confirm(str(directory))
     assert not apply(directory, provisional=True).changed
 
 
 def test_on_another_file_system(directory, monkeypatch):
-    """Where an old file can't have a second name it is copied, and renamed back by way of its own directory."""
+    """An old file that can't have a second name is copied, and renamed within its own directory when it is restored."""
     rename = os.rename
 
     def no_link(source, target):
@@ -288,14 +300,14 @@ def test_on_another_file_system(directory, monkeypatch):
 
 
 @pytest.mark.parametrize("provisional", [True, False])
-def test_the_old_file_has_no_name_left(directory, provisional):
-    """Only then a daemon that has a table open looks for the new one."""
+def test_the_old_file_has_no_name(directory, provisional):
+    """A daemon that has a table open opens the new one only then."""
     with open(directory / "table.db", "rb") as file:
         apply(directory, provisional=provisional)
         assert os.fstat(file.fileno()).st_nlink == 0
 
 
-def test_a_journal_is_for_root_alone(directory):
+def test_only_root_can_read_a_journal(directory):
     apply(directory, provisional=True)
     (journal,) = directory.glob(".unverified-*")
     assert journal.stat().st_mode & 0o777 == 0o700

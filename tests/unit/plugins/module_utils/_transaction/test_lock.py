@@ -32,7 +32,7 @@ def main_cf(tmp_path):
 
 @pytest.fixture
 def hold(main_cf):
-    """Another program that has the lock for some seconds."""
+    """Start another process that has the lock for some seconds."""
     started = []
 
     def start(seconds):
@@ -49,20 +49,20 @@ def hold(main_cf):
         process.communicate()
 
 
-def test_nobody_else(main_cf):
+def test_a_free_lock(main_cf):
     with lock.held(str(main_cf)) as waited:
         assert os.path.exists(f"{main_cf}.tmp")
     assert (waited, os.path.exists(f"{main_cf}.tmp")) == ("", False)
 
 
-def test_it_is_given_back_after_a_failure(main_cf):
+def test_the_lock_is_released_after_a_failure(main_cf):
     with pytest.raises(ZeroDivisionError), lock.held(str(main_cf)):
         raise ZeroDivisionError
     with lock.held(str(main_cf), limit=0):
         pass
 
 
-def test_the_wait_has_a_limit_and_names_the_other(main_cf, hold):
+def test_the_wait_has_a_limit_and_names_the_other_process(main_cf, hold):
     other = hold(60)
     with pytest.raises(HostError) as caught, lock.held(str(main_cf), limit=0.3):
         pass
@@ -71,15 +71,15 @@ def test_the_wait_has_a_limit_and_names_the_other(main_cf, hold):
     assert message.endswith("Run again when it has ended, or set lock_timeout to wait longer")
 
 
-def test_a_long_wait_is_told(main_cf, hold, monkeypatch):
+def test_a_long_wait_is_reported(main_cf, hold, monkeypatch):
     monkeypatch.setattr(lock, "REPORTED_WAIT_SECONDS", 0.2)
     other = hold(0.6)
     with lock.held(str(main_cf), limit=30) as waited:
         assert f"for process {other.pid} (python" in waited
 
 
-def test_one_at_a_time(main_cf):
-    """Each of 20 threads finds the counter as the one before left it."""
+def test_one_writer_at_a_time(main_cf):
+    """Each of 20 threads reads the counter that the one before it has written."""
     counter = [0]
 
     def count():
@@ -96,19 +96,19 @@ def test_one_at_a_time(main_cf):
     assert counter == [20]
 
 
-def test_if_it_is_free(main_cf, hold):
+def test_held_if_free(main_cf, hold):
     with lock.held_if_free(str(main_cf)) as free:
         assert free
         with lock.held_if_free(str(main_cf)) as again:
             assert not again
-        assert os.path.exists(f"{main_cf}.tmp"), "it is the other's"
+        assert os.path.exists(f"{main_cf}.tmp"), "the file of the other one"
     assert not os.path.exists(f"{main_cf}.tmp")
     hold(60)
     with lock.held_if_free(str(main_cf)) as free:
         assert not free
 
 
-def test_who_may_not_lock(tmp_path):
+def test_held_if_free_in_a_missing_directory(tmp_path):
     with lock.held_if_free(str(tmp_path / "nowhere/main.cf")) as free:
         assert not free
 

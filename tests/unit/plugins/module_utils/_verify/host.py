@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host with an unverified change, for tests of its verification."""
+
+from __future__ import annotations
+
+import fcntl
+
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import (
+    Completed,
+    Instance,
+    run_program,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
+
+OPTIONS = {
+    "requires": "reload",
+    "listeners": "error",
+    "next_hops": "error",
+    "unreachable": "warning",
+    "recipients": [],
+    "on_failure": "undo",
+    "timeout": 1.0,
+    "settle": 0.0,
+}
+
+CORRECT = {
+    "problem": None,
+    "failed_at": None,
+    "before_tls": {"auth": [], "starttls": False, "mail": {"accepted": True}},
+    "after_tls": None,
+    "relay": None,
+    "chain": [],
+}
+
+MISCONFIGURED = {**CORRECT, "relay": {"relays": None, "reply": "451 4.3.5 Server configuration error"}}
+"""smtpd(8) starts, but rejects all mail because of its configuration."""
+
+
+class Host:
+    """An instance with an unverified change, and programs that are simulated."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.log = directory / "maillog"
+        self.commands = []
+        self.probed = []
+        self.results = [CORRECT]
+        self.failing = {}
+        self.delivery = "status=deliverable (250 2.1.5 Ok)"
+        self.master = None
+
+    def instance(self):
+        return Instance(str(self.directory), self.run)
+
+    def run(self, argv, stdin=None):
+        if argv[0] == "postfix":
+            self.commands.append(argv[-1])
+            if argv[-1] in self.failing:
+                return Completed(tuple(argv), 1, b"", self.failing[argv[-1]])
+            if argv[-1] == "start":
+                self.start()
+            return Completed(tuple(argv), 0, b"", b"")
+        if argv[0].endswith("sendmail"):
+            if "sendmail" in self.failing:
+                return Completed(tuple(argv), 1, b"", self.failing["sendmail"])
+            recipient = argv[-1]
+            with open(self.log, "a", encoding="utf-8") as file:
+                file.write(
+                    f"Nov 23 12:00:00 host postfix/smtp[1]: A1: to=<{recipient}>, relay=hub[192.0.2.1]:25, {self.delivery}\n"
+                )
+            self.commands.append(f"probe {recipient}")
+            return Completed(tuple(argv), 0, b"", b"")
+        assert argv[0] in ("postconf", "openssl"), argv
+        return run_program(argv, stdin)
+
+    def start(self):
+        """As master(8) does, lock its pid file."""
+        (self.directory / "queue/pid").mkdir(parents=True, exist_ok=True)
+        self.master = open(self.directory / "queue/pid/master.pid", "wb")  # noqa: SIM115
+        fcntl.flock(self.master, fcntl.LOCK_EX)
+
+    def die(self):
+        if self.master:
+            self.master.close()
+        self.master = None
+
+    def probe(self, options):
+        self.probed.append((options.host, options.port))
+        result = self.results.pop(0) if len(self.results) > 1 else self.results[0]
+        return result() if callable(result) else result
+
+    def verify(self, check_mode=False, **options):
+        return verify.verify(self.instance, {**OPTIONS, **options}, check_mode, self.probe)
+
+    def main_cf(self):
+        return (self.directory / "main.cf").read_text()
+
+    def unverified(self):
+        return sorted(path.name for path in self.directory.glob(".unverified-*"))
