@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._program import archive
+from ..module_utils._program import archive, install
 
 
 class ProgramAction(ActionBase):
@@ -29,7 +29,7 @@ class ProgramAction(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
         content = archive.program()
-        option = {"checksum": archive.checksum(content)}
+        option = {"checksum": install.checksum(content)}
         in_background = bool(self._task.async_val)
         if in_background:
             # Ansible does not wait for the answer of a task in the background: send the program with the first call.

@@ -72,4 +72,4 @@ def test_size(module):
 def test_the_program_does_not_travel(module):
     """It is sent as one file, and only to a host that has another one."""
     program = {name for name in payloads()[module] if name.startswith("_program/")}
-    assert program == {f"_program/{name}.py" for name in ("archive", "install", "renewals", "timer")}
+    assert program == {f"_program/{name}.py" for name in ("install", "renewals", "timer")}

@@ -10,19 +10,16 @@ compare checksums. The standard module zipapp can't be used: it stores the time 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 from functools import lru_cache
 from pathlib import Path
 
 from .._transaction.journal import FORMAT
+from .install import COMMENT
 
 PACKAGE = "mailops_postfix"
 """The name of the package in the archive that contains all others."""
-
-COMMENT = b"mailops.postfix format "
-"""The beginning of the archive's comment. The format number of journals and store follows."""
 
 _MODULE_UTILS = Path(__file__).resolve().parents[1]
 _WITHOUT = {"_ansible.py"}
@@ -57,18 +54,3 @@ def program() -> bytes:
             archive.writestr(entry, members[name])
         archive.comment = COMMENT + str(FORMAT).encode()
     return content.getvalue()
-
-
-def checksum(content: bytes) -> str:
-    """The SHA-256 checksum of an archive, in hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def format_of(content: bytes) -> int | None:
-    """The format number of journals and store that a program can read; None if the content is not such a program."""
-    try:
-        comment = zipfile.ZipFile(io.BytesIO(content)).comment
-    except zipfile.BadZipFile:
-        return None
-    number = comment[len(COMMENT) :]
-    return int(number) if comment.startswith(COMMENT) and number.isdigit() else None

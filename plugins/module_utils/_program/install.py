@@ -13,9 +13,12 @@ program itself only if the host has another one.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import shutil
 import sys
+import zipfile
 from typing import Any, Callable, Mapping, Optional
 
 from .._errors import DeclarationError, ProgramNotSent
@@ -23,7 +26,7 @@ from .._host.instance import Instance
 from .._plan.plan import Change, Plan, Renewal, RenewalKind, root_owned
 from .._transaction.journal import FORMAT
 from .._x509 import acme_layout
-from . import archive, renewals, timer
+from . import renewals, timer
 
 PROGRAM = "/var/lib/mailops-postfix/program"
 """The program; only root can read it."""
@@ -41,6 +44,9 @@ CA_HOOKS = ("/etc/ca-certificates/update.d",)
 """The directories of the hooks of update-ca-certificates on Debian, SUSE and Alpine. Red Hat and FreeBSD have none."""
 
 CA_HOOK = "mailops-postfix"
+
+COMMENT = b"mailops.postfix format "
+"""The beginning of the archive's comment. The format number of journals and store follows."""
 
 OPTION: Mapping[str, Any] = {
     "_program": {
@@ -177,7 +183,7 @@ def _program_changes(instance: Instance, sent: Optional[Mapping[str, Any]]) -> t
         raise _not_sent()
     changes, warnings = [], []
     before = instance.read(PROGRAM)
-    installed = None if before is None else archive.format_of(before)
+    installed = None if before is None else format_of(before)
     if installed is not None and installed > FORMAT:
         warnings.append(
             f"{PROGRAM} is not replaced: a newer version of mailops.postfix installed it (format {installed}; "
@@ -204,7 +210,7 @@ def _program_file(before: Optional[bytes], sent: Mapping[str, Any]) -> Change:
 
     stale = "missing"
     if before is not None:
-        stale = "" if archive.checksum(before) == sent["checksum"] else "other code"
+        stale = "" if checksum(before) == sent["checksum"] else "other code"
     return Change(PROGRAM, copy, stale=stale, attributes=root_owned(0o600), directory_mode=0o700)
 
 
@@ -215,6 +221,21 @@ def _not_sent() -> ProgramNotSent:
         "the action plugin of the module has not sent it",
         "Call the module by its full name, such as mailops.postfix.certificate",
     )
+
+
+def checksum(content: bytes) -> str:
+    """The SHA-256 checksum of an archive, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def format_of(content: bytes) -> int | None:
+    """The format number of journals and store that a program can read; None if the content is not such a program."""
+    try:
+        comment = zipfile.ZipFile(io.BytesIO(content)).comment
+    except zipfile.BadZipFile:
+        return None
+    number = comment[len(COMMENT) :]
+    return int(number) if comment.startswith(COMMENT) and number.isdigit() else None
 
 
 def _obstacle(path: str) -> str:

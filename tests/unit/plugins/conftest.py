@@ -55,7 +55,7 @@ def sent(no_hooks):
     """The hidden option of modules that install the program, as the action plugin gives it when it has sent the program."""
     path = no_hooks / "sent"
     path.write_bytes(archive.program())
-    return {"checksum": archive.checksum(archive.program()), "path": str(path)}
+    return {"checksum": install.checksum(archive.program()), "path": str(path)}
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.mailops.postfix.plugins.action import ca_bundle, certificate, configuration
-from ansible_collections.mailops.postfix.plugins.module_utils._program import archive
+from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, install
 from ansible_collections.mailops.postfix.plugins.plugin_utils import _program_action
 
-CHECKSUM = archive.checksum(archive.program())
+CHECKSUM = install.checksum(archive.program())
 REMOTE = "/remote/program"
 
 

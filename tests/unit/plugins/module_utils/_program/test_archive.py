@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._program import archive
+from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, install
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.journal import FORMAT
 
 MODULE_UTILS = Path(archive.__file__).parents[1]
@@ -80,11 +80,11 @@ def test_it_needs_only_python(program):
     ids=["program", "script", "empty", "truncated"],
 )
 def test_format_of(content, number):
-    assert archive.format_of(content) == number
+    assert install.format_of(content) == number
 
 
 def test_format_of_another_archive():
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as other:
         other.writestr("__main__.py", "")
-    assert archive.format_of(content.getvalue()) is None
+    assert install.format_of(content.getvalue()) is None

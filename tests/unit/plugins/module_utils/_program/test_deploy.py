@@ -73,7 +73,7 @@ class Host:
             "hostnames": [NAME],
             "ca_file": str(self.root / "root.pem"),
             "chain_file": "tls/mx1.pem",
-            "_program": {"checksum": archive.checksum(archive.program()), "path": str(self.program)},
+            "_program": {"checksum": install.checksum(archive.program()), "path": str(self.program)},
             **given,
         }
 

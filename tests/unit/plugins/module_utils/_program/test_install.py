@@ -165,7 +165,7 @@ def test_new_code_is_installed(host, no_hooks, sent):
     apply(host, sent, options(host))
     other = no_hooks / "other"
     other.write_bytes(b"other code")
-    newer = {"checksum": archive.checksum(b"other code"), "path": str(other)}
+    newer = {"checksum": install.checksum(b"other code"), "path": str(other)}
     predicted = apply(host, newer, options(host), check_mode=True)
     assert [entry["after_header"] for entry in predicted.diff] == [install.PROGRAM]
     assert Path(install.PROGRAM).read_bytes() == archive.program()
@@ -175,7 +175,7 @@ def test_new_code_is_installed(host, no_hooks, sent):
 def test_a_newer_program_is_not_replaced(host, sent):
     apply(host, sent, options(host))
     with zipfile.ZipFile(install.PROGRAM, "a") as program:
-        program.comment = archive.COMMENT + str(FORMAT + 1).encode()
+        program.comment = install.COMMENT + str(FORMAT + 1).encode()
     newer = Path(install.PROGRAM).read_bytes()
     outcome = apply(host, sent, options(host))
     assert not outcome.changed and Path(install.PROGRAM).read_bytes() == newer
