@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Check mode writes nothing and says exactly what the real run then does, or why it fails.
+"""Check mode writes nothing and predicts exactly the changes of the run, or its error.
 
-The one thing that it can't know is a certificate that openssl has yet to make: its serial number, dates and fingerprints are left out of the
-comparison, everything else that a run prints is compared.
+Only a certificate that openssl has not generated yet can't be predicted: its serial number, dates and fingerprints are not compared. All
+other results of a run are.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
-ELSEWHERE = re.compile(rb"^(shlib|meta|daemon|command)_directory\s*=.*\n", re.MULTILINE)
-"""Where another system has its programs: on this one they are not there."""
+FOREIGN_DIRECTORIES = re.compile(rb"^(shlib|meta|daemon|command)_directory\s*=.*\n", re.MULTILINE)
+"""Directories of programs on other systems, which do not exist on this one."""
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 
@@ -86,7 +86,7 @@ GOOD = {
     "extra": [["one.pem"], ["one.pem", "two.pem"]],
     "system": [True],
 }
-"""What declarations are made of."""
+"""The values of valid declarations."""
 
 BAD = {
     **GOOD,
@@ -118,11 +118,11 @@ BAD = {
     "extra": [["one.pem"], ["gone"], []],
     "system": [True, False],
 }
-"""The same with what is refused, by us or by the programs that read it."""
+"""The values of declarations that the collection or Postfix rejects."""
 
 
 def optional(**strategies):
-    """Each option, or without it."""
+    """Any subset of the options."""
     return st.fixed_dictionaries({}, optional=strategies)
 
 
@@ -134,7 +134,7 @@ def some(choices, count):
 
 
 def declarations(issued, of):
-    """Anything that ``configuration`` takes."""
+    """Any options of ``configuration``."""
     pick = {name: st.sampled_from(values) for name, values in of.items() if isinstance(values, list) and values}
     table = st.fixed_dictionaries(
         {
@@ -211,13 +211,15 @@ def declarations(issued, of):
 
 
 def comparable(result):
-    """What a run printed, without what nobody can foresee."""
+    """The result of a run without values that can't be predicted."""
     output = copy.deepcopy(dict(result.output))
     output.pop("invocation", None)
     output.pop("backup_files", None)
-    made = {entry["before_header"] for entry in output.get("diff", []) if entry["after"] == "(made by its program)\n"}
+    generated = {
+        entry["before_header"] for entry in output.get("diff", []) if entry["after"] == "(made by its program)\n"
+    }
     for item in output.get("certificates", []):
-        if item["files"]["certificate"] is None and item["files"]["chain_file"] in made:
+        if item["files"]["certificate"] is None and item["files"]["chain_file"] in generated:
             item["certificate"] = {
                 name: value
                 for name, value in item["certificate"].items()
@@ -227,7 +229,7 @@ def comparable(result):
 
 
 def everything(path):
-    """All files with all that can be seen of them, and their directories, but not when they were last read."""
+    """All files and directories with their attributes, except the access time."""
     result = {}
     for found, directories, names in os.walk(path):
         for name in [".", *directories, *names]:
@@ -241,9 +243,9 @@ def everything(path):
     return result
 
 
-def test_check_mode_says_what_happens(modules, scratch, certificates, look):
-    seen, why = Counter(), Counter()
-    at_work = st.tuples(
+def test_check_mode_predicts_the_run(modules, scratch, certificates, look):
+    seen, reasons = Counter(), Counter()
+    corpus_files = st.tuples(
         *(
             st.sampled_from(sorted(path.name for path in (CORPUS / name).iterdir() if "-fatal-" not in path.name))
             for name in ("main.cf", "master.cf")
@@ -260,7 +262,7 @@ def test_check_mode_says_what_happens(modules, scratch, certificates, look):
         phases=set(Phase) - {Phase.shrink, Phase.explain},
     )
     @given(
-        files=at_work,
+        files=corpus_files,
         first=declarations(certificates, GOOD),
         second=st.one_of(declarations(certificates, GOOD), declarations(certificates, BAD)),
     )
@@ -268,7 +270,7 @@ def test_check_mode_says_what_happens(modules, scratch, certificates, look):
         directory = Path(tempfile.mkdtemp(dir=scratch))
         try:
             for name, source in zip(("main.cf", "master.cf"), files):
-                (directory / name).write_bytes(ELSEWHERE.sub(b"", (CORPUS / name / source).read_bytes()))
+                (directory / name).write_bytes(FOREIGN_DIRECTORIES.sub(b"", (CORPUS / name / source).read_bytes()))
                 os.utime(directory / name, (1, 1))
             for declared in (first, second):
                 compare(directory, {"config_directory": str(directory), **declared})
@@ -285,17 +287,17 @@ def test_check_mode_says_what_happens(modules, scratch, certificates, look):
         if done.status:
             assert look(directory).contents == contents, "a run that failed changed something"
             seen["refused"] += 1
-            why[done.message.partition(":")[0].partition(str(directory))[0]] += 1
+            reasons[done.message.partition(":")[0].partition(str(directory))[0]] += 1
             return
         changed = look(directory).contents != contents
-        assert done.output["changed"] or not changed, "it changed something and did not say so"
+        assert done.output["changed"] or not changed, "the run changed files without reporting it"
         seen["changed" if done.output["changed"] else "unchanged"] += 1
         if not declared.get("provisional"):
             again = modules(declared).succeeded()
             assert (again["changed"], again["diff"], again["requires"]) == (False, [], "none")
 
     check()
-    print(dict(seen), dict(why))
+    print(dict(seen), dict(reasons))
     assert seen["changed"] > EXAMPLES / 4 and seen["refused"] > EXAMPLES / 10, seen
 
 
@@ -316,7 +318,7 @@ TWICE = {
 
 @pytest.mark.parametrize("what", TWICE)
 def test_the_same_file_twice(what, modules, directory, state):
-    """Whether it is refused or made one, check mode says so."""
+    """Check mode predicts whether two declarations of a file are rejected or merged."""
     declared = {"config_directory": str(directory), **TWICE[what]}
     predicted = modules(declared, check_mode=True)
     before = state()
@@ -330,7 +332,7 @@ def test_the_same_file_twice(what, modules, directory, state):
 
 @pytest.mark.parametrize("types", [("hash", "lmdb"), ("lmdb", "cdb"), ("hash", "btree")])
 def test_another_type_is_one_change(types, modules, directory):
-    """The compiled file of the old type goes with it, not in the next run."""
+    """The compiled file of the old type is removed in the same run."""
     for kind in types:
         declared = {
             "config_directory": str(directory),
