@@ -19,7 +19,8 @@ from ansible.module_utils.errors import UnsupportedError
 
 from ._errors import DeclarationError, PostfixError, ProgramNotSent
 from ._formats import file_modes
-from ._host.instance import Instance, is_installed
+from ._host.instance import Instance
+from ._host.runner import is_installed
 from ._plan.plan import Plan
 from ._transaction import lock
 from ._transaction.apply import apply

@@ -229,15 +229,16 @@ routes:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._host import instance as instance_host
+from ..module_utils._host import runner
+from ..module_utils._host.instance import Instance
 from ..module_utils._plan import migrations, tables
 
 
 def main():
     def read(options):
-        if not instance_host.is_installed():
+        if not runner.is_installed():
             return {"installed": False}
-        instance = instance_host.Instance(options["config_directory"])
+        instance = Instance(options["config_directory"])
         lost = migrations.lost_tables(instance)
         return {**instance.report(), "lost_tables": lost, "routes": tables.routes_report(instance, options["routes"])}
 

@@ -79,7 +79,7 @@ def test_the_configuration_is_whole_and_the_next_run_converges(batch, modules, d
             again = modules(declared(new)).succeeded()
         else:
             again = modules(declared(new)).succeeded()
-            told = "put back what an interrupted run had begun" in str(again.get("warnings"))
+            told = "that an interrupted run had begun to change" in str(again.get("warnings"))
             assert told == interrupted, "a run that finds an interrupted one must report it"
         assert postfix.contents() == reference[new], f"{phase}, {seen}"
         after = modules(declared(new)).succeeded()

@@ -14,10 +14,10 @@ from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequ
 
 from .._formats.lookup_table import KEYED
 from .._formats.master_cf import MasterEntry
-from .._host import dns_message
 from .._model import mta_sts
 from .._model.configuration import Configuration, braced_words, shown, words
 from .._model.finding import Finding
+from .facts import DnsAnswer, DnsQuestion
 
 DEFAULT_PROBE = "ns:."
 """What Postfix asks to see whether answers are validated: the name servers of the root (postconf(5), dnssec_probe)."""
@@ -28,8 +28,8 @@ class Resolver(NamedTuple):
 
     resolv_conf: str
     """The file that names its nameservers."""
-    question: dns_message.Question
-    answers: Mapping[str, Optional[dns_message.Answer]]
+    question: DnsQuestion
+    answers: Mapping[str, Optional[DnsAnswer]]
     bogus: Mapping[str, Sequence[str]] = {}
     """Names with wrong signatures that were resolved, each with the nameservers that did."""
 

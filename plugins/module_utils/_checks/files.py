@@ -10,17 +10,17 @@ mail_owner: the directory of CAs, trust anchors, and tables behind proxy: (postc
 
 from __future__ import annotations
 
-import os
+import posixpath
 import re
 import stat
 from typing import Iterator, Optional, Tuple
 
 from .._formats.master_cf import MasterEntry
-from .._host.system import Host
 from .._model import parameters
 from .._model.configuration import Configuration, braced_words, shown, words
 from .._model.finding import Finding
 from . import access
+from .facts import HostFacts
 
 _SUFFIXES = {
     "hash": (".db",),
@@ -45,7 +45,7 @@ _LATE = ("tls_CApath", "tls_trust_anchor_file")
 Reason = Tuple[str, str, str]
 
 
-def file_findings(configuration: Configuration, host: Host) -> Iterator[Finding]:
+def file_findings(configuration: Configuration, host: HostFacts) -> Iterator[Finding]:
     """All findings."""
     for name, written, service in configuration.settings():
         parameter = parameters.find_parameter(name)
@@ -67,7 +67,7 @@ def file_findings(configuration: Configuration, host: Host) -> Iterator[Finding]
 
 
 def _reasons(
-    configuration: Configuration, host: Host, service: Optional[MasterEntry], name: str, kind: str, value: str
+    configuration: Configuration, host: HostFacts, service: Optional[MasterEntry], name: str, kind: str, value: str
 ) -> Iterator[Reason]:
     if kind in ("file", "file list"):
         for path in words(value):
@@ -90,8 +90,8 @@ def _reasons(
                 yield from _file(configuration, host, name, word.lstrip("!"))
 
 
-def _file(configuration: Configuration, host: Host, name: str, path: str) -> Iterator[Reason]:
-    full = os.path.join(configuration.value("queue_directory") or "/", path)
+def _file(configuration: Configuration, host: HostFacts, name: str, path: str) -> Iterator[Reason]:
+    full = posixpath.join(configuration.value("queue_directory") or "/", path)
     if full in configuration.made:
         return
     status = host.status(full)
@@ -114,7 +114,7 @@ def _file(configuration: Configuration, host: Host, name: str, path: str) -> Ite
             )
 
 
-def _directory(configuration: Configuration, host: Host, name: str, path: str) -> Iterator[Reason]:
+def _directory(configuration: Configuration, host: HostFacts, name: str, path: str) -> Iterator[Reason]:
     if not path.startswith("/") or path in configuration.made:
         return
     status = host.status(path)
@@ -131,7 +131,12 @@ def _directory(configuration: Configuration, host: Host, name: str, path: str) -
 
 
 def _table(
-    configuration: Configuration, host: Host, name: str, word: str, made_by_postfix: bool = False, proxied: bool = False
+    configuration: Configuration,
+    host: HostFacts,
+    name: str,
+    word: str,
+    made_by_postfix: bool = False,
+    proxied: bool = False,
 ) -> Iterator[Reason]:
     found = _TABLE.fullmatch(word)
     if not found:
@@ -157,7 +162,7 @@ def _redirected(configuration: Configuration) -> bool:
 
 
 def _table_file(
-    configuration: Configuration, host: Host, name: str, kind: str, path: str, proxied: bool
+    configuration: Configuration, host: HostFacts, name: str, kind: str, path: str, proxied: bool
 ) -> Iterator[Reason]:
     if kind in _SUFFIXES:
         names = [path + suffix for suffix in _SUFFIXES[kind]]
@@ -191,7 +196,7 @@ def _table_file(
         )
 
 
-def _sasl_sockets(configuration: Configuration, host: Host) -> Iterator[Finding]:
+def _sasl_sockets(configuration: Configuration, host: HostFacts) -> Iterator[Finding]:
     for service in configuration.of_command("smtpd"):
         path = configuration.value("smtpd_sasl_path", service) or ""
         if (
@@ -200,7 +205,7 @@ def _sasl_sockets(configuration: Configuration, host: Host) -> Iterator[Finding]
             or path.startswith("inet:")
         ):
             continue
-        full = os.path.join(
+        full = posixpath.join(
             configuration.value("queue_directory") or "/", path[5:] if path.startswith("unix:") else path
         )
         if host.status(full) is None:

@@ -14,10 +14,10 @@ from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from .._formats import master_cf
 from .._formats.master_cf import MasterEntry
-from .._host.system import Host
 from .._model import parameters
 from .._model.configuration import Configuration, shown, words
 from .._model.finding import Finding
+from .facts import HostFacts
 
 _ONE_PROCESS = ("pickup", "qmgr", "oqmgr", "tlsmgr", "verify", "scache", "anvil", "postscreen", "postlogd")
 _PRIVILEGED = ("local", "pipe", "spawn", "virtual")
@@ -26,7 +26,7 @@ _KNOWN_PORTS = {"lmtp": 24, "smtp": 25, "smtps": 465, "submissions": 465, "submi
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
-def master_cf_findings(configuration: Configuration, host: Host) -> Iterator[Finding]:
+def master_cf_findings(configuration: Configuration, host: HostFacts) -> Iterator[Finding]:
     """All findings but port_findings()."""
     for service in configuration.services:
         if service.column("type") == "inet":
@@ -64,7 +64,7 @@ def _of(
 # Listeners
 
 
-def _listener(configuration: Configuration, host: Host, service: MasterEntry) -> Iterator[Finding]:
+def _listener(configuration: Configuration, host: HostFacts, service: MasterEntry) -> Iterator[Finding]:
     private = service.column("private")
     if private != "n":
         yield _of(
@@ -110,7 +110,7 @@ def _split(service: MasterEntry) -> Tuple[str, str]:
     return re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", name, flags=re.IGNORECASE), port
 
 
-def _number(configuration: Configuration, host: Host, port: str) -> Optional[int]:
+def _number(configuration: Configuration, host: HostFacts, port: str) -> Optional[int]:
     if re.fullmatch(r"[0-9]+", port):
         return int(port) if 0 < int(port) < 65536 else None
     if re.match(r"[0-9]", port) or not port:
@@ -122,7 +122,7 @@ def _number(configuration: Configuration, host: Host, port: str) -> Optional[int
     return known.get(port) or host.port(port)
 
 
-def _interfaces(configuration: Configuration, host: Host) -> Iterator[Finding]:
+def _interfaces(configuration: Configuration, host: HostFacts) -> Iterator[Finding]:
     names = words(configuration.value("inet_interfaces") or "")
     protocols = words(configuration.value("inet_protocols") or "all")
     for name in names:
@@ -154,7 +154,7 @@ def _interfaces(configuration: Configuration, host: Host) -> Iterator[Finding]:
             )
 
 
-def port_findings(configuration: Configuration, host: Host, previous: Configuration) -> Iterator[Finding]:
+def port_findings(configuration: Configuration, host: HostFacts, previous: Configuration) -> Iterator[Finding]:
     """Listeners that are new, on ports that another program holds: neither Postfix's own, nor what was there before."""
     there = {master_cf.service_identity(service) for service in previous.services}
     for service in configuration.services:
@@ -180,7 +180,7 @@ def port_findings(configuration: Configuration, host: Host, previous: Configurat
                 break
 
 
-def _listens_on(configuration: Configuration, host: Host, name: str) -> Tuple[str, ...]:
+def _listens_on(configuration: Configuration, host: HostFacts, name: str) -> Tuple[str, ...]:
     if name:
         return host.addresses(name)
     interfaces = words(configuration.value("inet_interfaces") or "all")
@@ -247,7 +247,7 @@ def _columns(configuration: Configuration, service: MasterEntry) -> Iterator[Fin
         )
 
 
-def _program(configuration: Configuration, host: Host, service: MasterEntry) -> Iterator[Finding]:
+def _program(configuration: Configuration, host: HostFacts, service: MasterEntry) -> Iterator[Finding]:
     program = service.column("command")
     directory = configuration.value("daemon_directory") or ""
     path = f"{directory}/{program}"  # as master(8) puts them together, whatever the command starts with

@@ -12,23 +12,17 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
-import subprocess
 import tempfile
-import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Callable, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from .._errors import HostError
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
 from .._formats.lines import to_text
-
-TIME_LIMIT = 120
-"""Seconds after which a program is given up."""
+from .runner import Answer, Completed, Runner, run_program
 
 QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
 
@@ -40,79 +34,6 @@ _CHECKED: Dict[Tuple[str, bytes, bytes, bool], Tuple[str, FrozenSet[str]]] = {}
 
 # Facts about the postconf process, not about Postfix.
 _OF_POSTCONF_ITSELF = ("process_id", "process_name")
-
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-@dataclass(frozen=True)
-class Completed:
-    """What a program did."""
-
-    argv: Tuple[str, ...]
-    returncode: int
-    stdout: bytes
-    stderr: bytes
-
-    @property
-    def complaint(self) -> str:
-        """Its error output in one line."""
-        lines = (line.strip() for line in to_text(self.stderr).split("\n"))
-        return " / ".join(line for line in lines if line) or f"exit status {self.returncode}"
-
-
-Runner = Callable[[Sequence[str], Optional[bytes]], Completed]
-
-
-def run_program(argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
-    """Run a program.
-
-    :raises HostError: if it is not installed or does not end in time; its exit status is the caller's to judge.
-    """
-    environment = {"PATH": f"{os.environ.get('PATH', '')}:{_PATH}", "LC_ALL": "C", "LANG": "C"}
-    program = shutil.which(argv[0], path=environment["PATH"])
-    if program is None:
-        raise HostError("running", argv[0], "the program is not installed", "Install the package that brings it")
-    try:
-        done = subprocess.run(
-            [program, *argv[1:]],
-            env=environment,
-            input=stdin if stdin is not None else b"",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=TIME_LIMIT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise HostError("running", " ".join(argv), f"it did not end within {TIME_LIMIT} seconds") from error
-    return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
-
-
-class _Answer(threading.Thread):
-    """What waits for a program, beside all else, until somebody wants its answer."""
-
-    def __init__(self, ask: Callable[[], Any]) -> None:
-        super().__init__(daemon=True)
-        self._ask = ask
-        self._done: Any = None
-        self._error: Optional[BaseException] = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._done = self._ask()
-        except BaseException as error:  # it is raised where the answer is wanted
-            self._error = error
-
-    def get(self) -> Any:
-        self.join()
-        if self._error is not None:
-            raise self._error
-        return self._done
-
-
-def is_installed() -> bool:
-    """Whether Postfix's commands are on this host."""
-    return shutil.which("postconf", path=f"{os.environ.get('PATH', '')}:{_PATH}") is not None
 
 
 class Instance:
@@ -127,7 +48,7 @@ class Instance:
         """
         self._run = run
         self._asked: Set[Tuple[str, ...]] = set()
-        self._begun: Dict[Tuple[Any, ...], _Answer] = {}
+        self._begun: Dict[Tuple[Any, ...], Answer] = {}
         if config_directory is None:
             answer = self.run("postconf", "-h", "config_directory")
             config_directory = to_text(answer.stdout).strip()
@@ -166,7 +87,7 @@ class Instance:
         for name in names:
             argv = self._questions[name]
             if argv not in self._asked and argv not in self._begun:
-                self._begun[argv] = _Answer(partial(self._run, argv, None))
+                self._begun[argv] = Answer(partial(self._run, argv, None))
 
     def end(self) -> None:
         """Wait for what has been started and was not wanted."""
@@ -378,7 +299,7 @@ class Instance:
         """Start what :meth:`postfix_check` will say, as :meth:`begin` does."""
         key = (self.config_directory, main_cf, master_cf, whole)
         if os.geteuid() == 0 and key not in _CHECKED:
-            self._begun[key] = _Answer(partial(self._postfix_check, main_cf, master_cf, whole))
+            self._begun[key] = Answer(partial(self._postfix_check, main_cf, master_cf, whole))
 
     def _postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool) -> Tuple[str, FrozenSet[str]]:
         with _scratch() as directory:

@@ -36,7 +36,7 @@ def table_facts(
         "compiled": {suffix: numbers(status) for suffix, status in compiled.items()},
         "owner": _number(owner, lambda name: pwd.getpwnam(name).pw_uid),
         "group": _number(group, lambda name: grp.getgrnam(name).gr_gid),
-        "under_way": any(name.startswith((".transaction", ".unproven-")) for name in os.listdir(directory)),
+        "under_way": any(name.startswith((".transaction", ".unverified-")) for name in os.listdir(directory)),
     }
 
 

@@ -16,7 +16,6 @@ from datetime import datetime, timezone
 from typing import NoReturn, Sequence
 
 from .._errors import DeclarationError, HostError
-from .._plan.plan import Attributes
 from .._x509 import certificate, pem
 from .._x509.certificate import Certificate
 from .._x509.pem import Block, PemError
@@ -127,11 +126,6 @@ def read_key(instance: Instance, path: str, remedy: str) -> bytes:
 def public_half(instance: Instance, path: str) -> bytes | None:
     done = instance.run("openssl", "pkey", "-in", path, *NO_PASSPHRASE, "-pubout", check=False)
     return pem.public_key(done.stdout) if done.returncode == 0 else None
-
-
-def attributes(mode: int) -> Attributes:
-    """The file is root's; or ours, where an instance is managed by someone else."""
-    return Attributes(owner="root" if os.geteuid() == 0 else None, mode=mode)
 
 
 def relative(instance: Instance, path: str) -> str:

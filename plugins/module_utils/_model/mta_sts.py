@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from .._errors import DeclarationError
-from .configuration import Configuration, braced_words, shown
-from .finding import Finding
+from .configuration import Configuration, braced_words
 
 PROBE = "mta-sts-probe.invalid"
 """A domain that has no policy and no address, for whoever wants to know whether a service answers (RFC 6761)."""
@@ -97,38 +96,3 @@ def unix_path(table: str) -> str:
     """The socket of a table that is asked over one in the file system; empty for others, and for what proxymap(8) asks."""
     found = _UNIX.match(table)
     return found["path"] if found else ""
-
-
-def mta_sts_findings(configuration: Configuration, failure: Callable[[str, str], str]) -> Iterator[Finding]:
-    """Services that do not answer, so that all mail would wait, and those that speak in DANE's place.
-
-    :param failure: why a table does not answer to a service of master.cf; empty if it does.
-    """
-    of_key = {service.key or "": service for service in configuration.services}
-    for name, table, key in policy_services(configuration):
-        service = of_key[key or ""]
-        subject = shown(name, configuration.raw(service).get(name, ""))
-        where = configuration.where(name, service)
-        touches = configuration.touches(service, name)
-        cause = failure(table, key or "")
-        if cause:
-            yield Finding(
-                "dead_policy_service",
-                subject,
-                f"{table} does not answer ({cause}): without it all mail is deferred",
-                "Start that service first",
-                where,
-                touches,
-            )
-        level = configuration.level(service, name.partition("_")[0])
-        instead = [form for daemon in DAEMONS.values() if not daemon.dane_first for form in daemon.forms]
-        if level in ("dane", "dane-only") and table.rpartition("proxy:")[2] in instead:
-            yield Finding(
-                "mta_sts_before_dane",
-                subject,
-                f"{table} answers before DANE is looked for, so that for domains that have both MTA-STS counts and DANE does not "
-                "(RFC 8461, section 2, forbids it)",
-                "Use postfix-tlspol, which looks for DANE first, or declare level dane for those domains in a table before it",
-                where,
-                touches | configuration.touches(service, f"{name.partition('_')[0]}_tls_security_level"),
-            )

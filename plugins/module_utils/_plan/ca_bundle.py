@@ -20,7 +20,7 @@ from .._formats import master_cf
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import certificate, pem
-from .plan import Change, Plan, Renewal, RenewalKind
+from .plan import Change, Plan, Renewal, RenewalKind, root_owned
 
 CA_BUNDLE: Mapping[str, Any] = {
     "argument_spec": {
@@ -127,7 +127,7 @@ def _file(instance: Instance, path: str, ders: Sequence[bytes]) -> Change:
     text = pem.bundle_text(_HEADER, ders)
     before = instance.read(path)
     shown = (pem.listing(before or b""), pem.listing(text))
-    return Change(path, text, before, attributes=openssl.attributes(0o644), shown=shown)
+    return Change(path, text, before, attributes=root_owned(0o644), shown=shown)
 
 
 # CApath
@@ -167,7 +167,7 @@ def _directory(instance: Instance, directory: str, files: Mapping[str, bytes], o
         path = os.path.join(directory, name)
         before = instance.read(path)
         shown = (pem.listing(before or b""), pem.listing(text))
-        changes.append(Change(path, text, before, attributes=openssl.attributes(0o644), shown=shown))
+        changes.append(Change(path, text, before, attributes=root_owned(0o644), shown=shown))
     removed: dict[str, Change] = {}
     for name in sorted(present):
         path = os.path.join(directory, name)

@@ -17,7 +17,7 @@ from .._errors import DeclarationError
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import pem
-from .plan import Change, Plan
+from .plan import Change, Plan, root_owned
 
 _SIDES = {"server": ("smtpd",), "client": ("smtp",), "both": ("smtpd", "smtp")}
 
@@ -54,7 +54,7 @@ def secret_file(path: str, make: Callable[[str], None], stale: str) -> Change:
     :param make: writes the file to the path that it is given.
     :param stale: why the file must be written; empty if it need not be.
     """
-    return Change(path, make, stale=stale, attributes=openssl.attributes(0o600), secret=True)
+    return Change(path, make, stale=stale, attributes=root_owned(0o600), secret=True)
 
 
 def append(path: str, ders: Sequence[bytes]) -> None:

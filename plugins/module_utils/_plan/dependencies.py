@@ -13,6 +13,7 @@ from typing import Callable, Dict, Iterator, Mapping, Optional, Sequence
 
 from .._checks import dane
 from .._checks.dane import Resolver
+from .._checks.mta_sts import mta_sts_findings
 from .._errors import DeclarationError
 from .._formats.lines import to_text
 from .._host import dns, dns_message
@@ -46,7 +47,7 @@ class Dependencies:
     def problems(self, configuration: Configuration) -> Iterator[Finding]:
         """What the configuration relies on in vain."""
         yield from dane.unvalidated_findings(configuration, self.resolver, self.instance.entries)
-        yield from mta_sts.mta_sts_findings(configuration, self.failure)
+        yield from mta_sts_findings(configuration, self.failure)
 
     def resolver(self, service: str = "smtp/unix") -> Resolver:
         """What the resolver of a service answers.

@@ -12,9 +12,8 @@ from typing import Any, Mapping
 from .._errors import DeclarationError
 from .._formats import file_modes
 from .._formats.lines import to_bytes
-from .._host import openssl
 from .._host.instance import Instance
-from .plan import Change, Plan
+from .plan import Change, Plan, root_owned
 
 FILE: Mapping[str, Any] = {
     "argument_spec": {
@@ -45,7 +44,7 @@ def file(instance: Instance, options: Mapping[str, Any]) -> Plan:
                 path,
                 after,
                 instance.read(path),
-                attributes=openssl.attributes(mode),
+                attributes=root_owned(mode),
                 secret=file_modes.is_private(mode),
             )
         ]

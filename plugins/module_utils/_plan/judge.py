@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, FrozenSet, Iterator, List, Mapping, Optional
+from typing import FrozenSet, Iterator, List, Mapping, Optional
 
 from .._checks import access, tls
 from .._checks import files as files_checks
@@ -23,9 +23,7 @@ from .._host.system import Host
 from .._model import finding
 from .._model.configuration import Configuration, configuration_of, shown, words
 from .._model.finding import Finding, Setting
-
-if TYPE_CHECKING:
-    from .dependencies import Dependencies
+from .dependencies import Dependencies
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
 
@@ -59,17 +57,15 @@ def judge_configuration(
     # What Postfix can't read now is about to be mended: how it was is not known, and counts as no better.
     readable = instance.is_readable()
     before = configuration_of(instance, map_types=types) if readable else after
-    outside = None
+    live_facts = None
     if _RELIES.search(future.main_cf + future.master_cf):
         # Here and below, what few changes need is imported where it is needed.
-        from . import dependencies
-
-        outside = dependencies.Dependencies(future)
-    found = _all(after, host, future, defaults, outside)
+        live_facts = Dependencies(future)
+    found = _all(after, host, future, defaults, live_facts)
     found += master_cf_checks.port_findings(after, host, before)
     found += tls.override_findings(after, declared)
     found += _key_problems(instance, before, after, declared)
-    known = _all(before, host, instance, defaults, outside) if found and readable else found
+    known = _all(before, host, instance, defaults, live_facts) if found and readable else found
     errors, warnings = finding.classify(known, found, declared, severities, elsewhere)
     finding.raise_errors(errors)
     said = list(_said(instance, future.main_cf, future.master_cf, whole=not elsewhere))
@@ -80,13 +76,11 @@ def judge_configuration(
 
 
 def judge_dependencies(instance: Instance, declared: FrozenSet[Setting], severities: Mapping[str, str]) -> List[str]:
-    """The same for a configuration that stays as it is: what it relies on outside Postfix may have changed.
+    """The same for a configuration that stays as it is: what it relies on live_facts Postfix may have changed.
 
     :raises DeclarationError: with everything that is wrong.
     """
-    from . import dependencies
-
-    found = dependencies.Dependencies(instance).problems(configuration_of(instance))
+    found = Dependencies(instance).problems(configuration_of(instance))
     mine = [problem for problem in found if problem.touches & declared]
     errors, warnings = finding.classify((), mine, declared, severities, elsewhere=False)
     finding.raise_errors(errors)
@@ -124,7 +118,11 @@ def _map_types(future: Instance) -> FrozenSet[str]:
 
 
 def _all(
-    configuration: Configuration, host: Host, of: Instance, defaults: Mapping[str, str], outside: Optional[Dependencies]
+    configuration: Configuration,
+    host: Host,
+    of: Instance,
+    defaults: Mapping[str, str],
+    live_facts: Optional[Dependencies],
 ) -> List[Finding]:
     found = [
         *values_checks.unknown_names(configuration, of.unused, defaults),
@@ -135,10 +133,10 @@ def _all(
         *master_cf_checks.master_cf_findings(configuration, host),
         *files_checks.file_findings(configuration, host),
     ]
-    if outside is not None:
+    if live_facts is not None:
         from .._checks import dane
 
-        found += [*dane.dane_findings(configuration), *outside.problems(configuration)]
+        found += [*dane.dane_findings(configuration), *live_facts.problems(configuration)]
     return found
 
 

@@ -14,18 +14,16 @@ import os
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._errors import DeclarationError
 from .._formats import macros, tls_protocols
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
 from .._formats.lines import to_text
+from .._formats.master_cf_spec import ServiceSpec
 from .._host.instance import Instance
 from .plan import Change, Plan, strongest
-
-if TYPE_CHECKING:
-    from .._formats.master_cf_spec import ServiceSpec
 
 _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 

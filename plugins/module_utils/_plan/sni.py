@@ -24,7 +24,7 @@ from .._host.instance import Instance
 from .._x509 import certificate, pem
 from .._x509.pem import PemError
 from . import lookup_table as lookup_table_plan
-from .plan import Change, Plan
+from .plan import Change, Plan, root_owned
 
 _HEADER = b"# Server names and the files that are served for them. Compile it with postmap -F, at each renewal too.\n"
 
@@ -71,8 +71,8 @@ def table(instance: Instance, path: str, entries: Sequence[SniEntry]) -> Plan:
 
     return Plan(
         changes=[
-            Change(path, after, before, attributes=openssl.attributes(0o644)),
-            Change(target, make, stale=stale, attributes=openssl.attributes(0o600), secret=True),
+            Change(path, after, before, attributes=root_owned(0o644)),
+            Change(target, make, stale=stale, attributes=root_owned(0o600), secret=True),
         ],
         result={"parameters": {"tls_server_sni_maps": f"{map_type}:{openssl.as_parameter(path)}"}},
         requires="reload" if stale else "none",

@@ -17,7 +17,8 @@ from .._checks import routing
 from .._errors import HostError
 from .._formats import lookup_table
 from .._formats.lines import to_bytes, to_text
-from .._host.instance import Completed, Instance
+from .._host.instance import Instance
+from .._host.runner import Completed
 from .._model import effective_policy, finding
 from .._model import routing as routing_model
 from .._model.configuration import braced_words, configuration_of

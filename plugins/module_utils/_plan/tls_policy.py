@@ -10,7 +10,7 @@ Policies become the entries of a lookup table; what a host would not enforce is 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import Any, Mapping
 
 from .._errors import DeclarationError, GrammarError
 from .._formats import lookup_table, lookup_table_edit, master_cf, tls_levels, tls_policy_spec
@@ -18,12 +18,10 @@ from .._formats import tls_policy as tls_policy_format
 from .._formats.lines import to_bytes, to_text
 from .._host.instance import Instance
 from .._host.system import Host
+from .._model.routing import Router
 from . import lookup_table as lookup_table_plan
 from . import pins as pins_plan
 from .plan import Plan, strongest
-
-if TYPE_CHECKING:
-    from .._model.routing import Router
 
 TLS_POLICY: Mapping[str, Any] = {
     "argument_spec": {

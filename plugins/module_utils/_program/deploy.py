@@ -22,7 +22,8 @@ from typing import Callable, Iterable, Mapping, Optional, Sequence, Set
 from .._checks import values
 from .._errors import HostError, PostfixError
 from .._host import master
-from .._host.instance import Instance, run_program
+from .._host.instance import Instance
+from .._host.runner import run_program
 from .._model.configuration import configuration_of
 from .._plan import ca_bundle, certificate
 from .._plan.plan import Plan, RenewalKind
@@ -142,7 +143,7 @@ def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Ca
 
 def _is_left_alone(spec: RenewalSpec) -> bool:
     """Whether no run of Ansible is about to verify a change of this instance. After a time limit, a run counts as killed."""
-    pattern = os.path.join(glob.escape(spec.config_directory), f"{journal.UNPROVEN}*")
+    pattern = os.path.join(glob.escape(spec.config_directory), f"{journal.UNVERIFIED}*")
     return all(time.time() - os.lstat(path).st_mtime > _ANSIBLE_RUN_SECONDS for path in glob.glob(pattern))
 
 

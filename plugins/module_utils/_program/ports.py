@@ -15,7 +15,7 @@ from .._host.instance import Instance
 from .._model import listeners
 from .._plan import certificate
 from .._smtp import probe_options
-from .._verify import verify
+from .._verify import listeners as listeners_verification
 from .renewals import RenewalSpec
 
 PORT_SECONDS = 15.0
@@ -74,13 +74,17 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
     own = {certificate.served_file(instance, spec.options)}
     for listener in listeners.listeners(master_cf.master_entries(instance.master_cf), instance.parameters):
         for name in [None, *(names if listener.tls else {})]:
-            host = verify.address(instance, listener)
+            host = listeners_verification.address(instance, listener)
             port = f"{listener.name} at {host}" + (f" for {name}" if name else "")
-            expected = names[name] if name else [verify.leaf(instance, path) for path in listener.certificates]
+            expected = (
+                names[name]
+                if name
+                else [listeners_verification.leaf_fingerprint(instance, path) for path in listener.certificates]
+            )
             expected = [fingerprint for fingerprint in expected if fingerprint]
             options = probe_options.ProbeOptions(
                 host=host,
-                port=verify.port(listener.port),
+                port=listeners_verification.port(listener.port),
                 implicit_tls=listener.implicit_tls,
                 server_name=name,
                 relay=False,
@@ -90,7 +94,7 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
             )
             facts = probe(options)
             concerned = bool(name) or not own.isdisjoint(listener.certificates)
-            answers = [facts, *verify.for_other_keys(probe, options, facts, expected)]
+            answers = [facts, *listeners_verification.probe_other_key_types(probe, options, facts, expected)]
             shown = [answer["chain"][0]["fingerprint"]["sha256"] for answer in answers if answer["chain"]]
             if listener.tls and expected and concerned:
                 expected_ports += 1
@@ -109,5 +113,5 @@ def _sni_names(instance: Instance, spec: RenewalSpec) -> Dict[str, List[str]]:
     result: Dict[str, List[str]] = {}
     if spec.options.get("sni"):
         for name, files in certificate.server_names(instance, spec.options).items():
-            result[name] = [verify.leaf(instance, path) for path in files]
+            result[name] = [listeners_verification.leaf_fingerprint(instance, path) for path in files]
     return result

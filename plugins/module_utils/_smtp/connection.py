@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One connection to an SMTP server: replies, commands, TLS. Private to mailops.postfix. The only place that opens network connections.
+"""One connection to an SMTP server: replies, commands, TLS. Private to mailops.postfix. The only file that opens SMTP connections.
 
-Every wait has an end, and every read has a limit; whatever the server does instead of an answer is said in words.
+Every wait has a time limit, and every read has a size limit. Faults of the server raise SessionError with a text for users.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ REPLY_LIMIT = 100
 """Lines in a reply."""
 
 QUOTE_LIMIT = 120
-"""Characters of an unexpected answer that are quoted."""
+"""Characters of unexpected data that a message quotes."""
 
-# Python's window on handshake messages, there since 3.8; without it the facts that depend on it are null.
-_SHOWS_MESSAGES = hasattr(ssl.SSLContext, "_msg_callback")
+# Python's callback for handshake messages, since 3.8. Without it, the facts that depend on it are null.
+_HAS_MESSAGE_CALLBACK = hasattr(ssl.SSLContext, "_msg_callback")
 _MESSAGES_LIMIT = 64
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 
@@ -38,39 +38,47 @@ _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 # Time
 
 
-class Broken(Exception):
-    """The conversation is over; the text is the cause, for people."""
+class SessionError(Exception):
+    """The SMTP session can't continue; the text is the cause, for users."""
 
 
-class TimeOver(Broken):
-    """Nothing came in time."""
+class SessionTimeout(SessionError):
+    """A time limit is exceeded."""
 
 
 class Clock:
-    """When to stop waiting: each step has its time, and all of them together."""
+    """The time limits of a session, in seconds: one for each step, and one for all steps together."""
 
-    def __init__(self, step: float, whole: float) -> None:
-        self._step = step
-        self._whole = whole
-        self._end = time.monotonic() + whole
+    def __init__(self, step_limit: float, total_limit: float) -> None:
+        self._step_limit = step_limit
+        self._total_limit = total_limit
+        self._end = time.monotonic() + total_limit
 
     def deadline(self, limit: float | None = None) -> float:
-        return min(self._end, time.monotonic() + min(self._step, limit or self._step))
+        """When the step that begins now must end, as time.monotonic() counts.
 
-    def left(self, deadline: float, what: str) -> float:
-        """Seconds until then.
+        :param limit: seconds, where the step has a shorter limit than the others.
+        """
+        return min(self._end, time.monotonic() + min(self._step_limit, limit or self._step_limit))
 
-        :raises TimeOver: if there are none.
+    def left(self, deadline: float, failure: str) -> float:
+        """Seconds until a deadline.
+
+        :param failure: what has not happened until then, for the message.
+        :raises SessionTimeout: if the deadline has passed.
         """
         left = deadline - time.monotonic()
         if left <= 0:
-            raise self.over(what)
+            raise self.timeout(failure)
         return left
 
-    def over(self, what: str) -> TimeOver:
+    def timeout(self, failure: str) -> SessionTimeout:
+        """The error for a step that has exceeded its time limit, or that of all steps."""
         if time.monotonic() >= self._end:
-            return TimeOver(f"{what}: the time limit of {self._whole:g} seconds for all is over")
-        return TimeOver(f"{what} within {self._step:g} seconds")
+            return SessionTimeout(
+                f"{failure}: the time limit of {self._total_limit:g} seconds for all steps is exceeded"
+            )
+        return SessionTimeout(f"{failure} within {self._step_limit:g} seconds")
 
 
 # A connection
@@ -78,7 +86,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Reply:
-    """A server's answer."""
+    """A server's reply to a command (RFC 5321, section 4.2)."""
 
     code: int
     lines: tuple[str, ...]
@@ -91,15 +99,15 @@ class Reply:
         return " / ".join(f"{self.code} {line}".rstrip() for line in self.lines)
 
 
-def own_address(six: bool = False) -> str:
-    """An address of this host that the world sees; empty if it has none but the loopback's. Nothing is sent."""
-    family, stranger = (socket.AF_INET6, "2001:db8::1") if six else (socket.AF_INET, "192.0.2.1")
+def own_address(ipv6: bool = False) -> str:
+    """An address by which other hosts reach this one; empty if it has only loopback addresses. No packet is sent."""
+    family, remote = (socket.AF_INET6, "2001:db8::1") if ipv6 else (socket.AF_INET, "192.0.2.1")
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as datagrams:
-            datagrams.connect((stranger, 9))
+            datagrams.connect((remote, 9))
             return str(datagrams.getsockname()[0])
     except OSError:
-        pass  # no route to the world
+        pass  # no default route
     try:
         found = [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, family)]
     except OSError:
@@ -108,7 +116,7 @@ def own_address(six: bool = False) -> str:
 
 
 def own_name(address: str) -> str:
-    """What to say in EHLO: the host's name if it has a full one, else its address; no resolver is asked."""
+    """The name for EHLO: the name of this host if it is fully qualified, otherwise an address literal. No DNS query is sent."""
     name = socket.gethostname()
     if "." in name and certificate.is_certificate_name(name):
         return name
@@ -116,21 +124,23 @@ def own_name(address: str) -> str:
 
 
 def printable(data: bytes) -> str:
-    """Text from the network as it can be shown: ASCII, everything else escaped."""
+    """Data from the network as printable ASCII; other bytes are escaped."""
     return "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in data)
 
 
 def quoted(data: bytes) -> str:
+    """The beginning of data from the network, for a message."""
     text = printable(data.rstrip(b"\r\n")[:QUOTE_LIMIT])
     return f"'{text}'" + (" ..." if len(data) > QUOTE_LIMIT else "")
 
 
 def reason(error: ssl.SSLError) -> str:
-    """What OpenSSL says, without the place in its source."""
+    """OpenSSL's message, without the position in its source."""
     return (error.reason or str(error)).replace("_", " ").lower()
 
 
 def is_address(host: str) -> bool:
+    """Whether this is an IP address, with or without a zone."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host.partition("%")[0])
@@ -141,7 +151,10 @@ def is_address(host: str) -> bool:
 
 
 def resolve(host: str, port: int, clock: Clock) -> list[tuple[int, Any]]:
-    """Its addresses; the resolver is given no more time than any other step."""
+    """The socket families and addresses of a host.
+
+    :raises SessionError: if it has none, or the resolver does not answer within the time limit of a step.
+    """
     found: list[Any] = []
     failed: list[str] = []
 
@@ -157,16 +170,16 @@ def resolve(host: str, port: int, clock: Clock) -> list[tuple[int, Any]]:
         deadline = clock.deadline()
         thread = threading.Thread(target=look_up, daemon=True)
         thread.start()
-        thread.join(clock.left(deadline, f"{host} was not looked up"))
+        thread.join(clock.left(deadline, f"{host} was not resolved"))
         if thread.is_alive():
-            raise clock.over(f"no answer about the addresses of {host}")
+            raise clock.timeout(f"the resolver returned no address of {host}")
     if not found:
-        raise Broken(f"{host} has no address: {failed[0] if failed else 'the resolver names none'}")
+        raise SessionError(f"{host} has no address: {failed[0] if failed else 'the resolver returned none'}")
     return [(family, address) for family, _kind, _protocol, _name, address in found]
 
 
 class Connection:
-    """One connection to a server, in clear until start_tls()."""
+    """One connection to a server, without TLS until start_tls()."""
 
     def __init__(self, family: int, address: Any, clock: Clock) -> None:
         self._clock = clock
@@ -177,24 +190,24 @@ class Connection:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self.first_bytes = b""
-        """The beginning of what came as an answer to our half of the handshake."""
+        """The beginning of the server's response in the TLS handshake."""
         self.messages: list[tuple[int, bytes]] = []
         self.offered = False
-        """Whether OpenSSL had anything to offer in the handshake."""
+        """Whether OpenSSL has sent its ClientHello."""
         try:
             self._socket = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:
-            raise Broken(f"{self.address} port {address[1]}: {error.strerror or error}") from None
+            raise SessionError(f"{self.address} port {address[1]}: {error.strerror or error}") from None
         try:
-            self._socket.settimeout(clock.left(clock.deadline(), "no connection"))
+            self._socket.settimeout(clock.left(clock.deadline(), "no connection was established"))
             self._socket.connect(address)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except (TimeOver, socket.timeout):
+        except (SessionTimeout, socket.timeout):
             self.close()
-            raise clock.over(f"{self.address} port {address[1]} did not answer") from None
+            raise clock.timeout(f"{self.address} port {address[1]} did not answer") from None
         except OSError as error:
             self.close()
-            raise Broken(f"{self.address} port {address[1]}: {error.strerror or error}") from None
+            raise SessionError(f"{self.address} port {address[1]}: {error.strerror or error}") from None
         self.own_address = str(self._socket.getsockname()[0])
 
     def close(self) -> None:
@@ -202,27 +215,27 @@ class Connection:
 
     @property
     def unread(self) -> bytes:
-        """What was said without being asked."""
+        """What the server has sent without a command."""
         return self._pending
 
     def _receive(self, deadline: float) -> bytes:
-        """Bytes from the network; none when the server has closed the connection."""
+        """Bytes from the network; empty when the server has closed the connection."""
         try:
-            self._socket.settimeout(self._clock.left(deadline, "no answer"))
+            self._socket.settimeout(self._clock.left(deadline, "the server did not respond"))
             return self._socket.recv(16384)
         except socket.timeout:
-            raise self._clock.over("no answer") from None
+            raise self._clock.timeout("the server did not respond") from None
         except OSError as error:
-            raise Broken(f"the connection broke: {error.strerror or error}") from None
+            raise SessionError(f"the connection broke: {error.strerror or error}") from None
 
     def _transmit(self, data: bytes, deadline: float) -> None:
         try:
-            self._socket.settimeout(self._clock.left(deadline, "nothing can be sent"))
+            self._socket.settimeout(self._clock.left(deadline, "the server did not read"))
             self._socket.sendall(data)
         except socket.timeout:
-            raise self._clock.over("the server reads nothing") from None
+            raise self._clock.timeout("the server did not read") from None
         except OSError as error:
-            raise Broken(f"the connection broke: {error.strerror or error}") from None
+            raise SessionError(f"the connection broke: {error.strerror or error}") from None
 
     def _read(self, deadline: float) -> bytes:
         if self._tls is None:
@@ -235,13 +248,13 @@ class Connection:
             except ssl.SSLZeroReturnError:
                 return b""
             except ssl.SSLError as error:
-                # OpenSSL's versions have different words for the end of a connection.
+                # OpenSSL's versions report the end of a connection differently.
                 if self._ended:
                     return b""
-                raise Broken(f"TLS broke: {reason(error)}") from None
+                raise SessionError(f"TLS error: {reason(error)}") from None
 
     def _exchange(self, deadline: float) -> bytes:
-        """Sends what OpenSSL has to send, and hands it what comes."""
+        """Send what OpenSSL has written, and pass it what is received; returns the latter."""
         waiting = self._outgoing.read()
         if waiting:
             self._transmit(waiting, deadline)
@@ -254,21 +267,26 @@ class Connection:
         return data
 
     def _line(self, deadline: float) -> bytes:
-        """One line without its end."""
+        """One line without its CRLF."""
         while b"\n" not in self._pending[:LINE_LIMIT]:
             if len(self._pending) >= LINE_LIMIT:
-                raise Broken(f"it sent a line of more than {LINE_LIMIT} bytes: {quoted(self._pending)}")
+                raise SessionError(f"the server sent a line of more than {LINE_LIMIT} bytes: {quoted(self._pending)}")
             data = self._read(deadline)
             if not data:
                 if self._pending:
-                    raise Broken(f"it closed the connection in the middle of a line: {quoted(self._pending)}")
-                raise Broken("it closed the connection")
+                    raise SessionError(
+                        f"the server closed the connection in the middle of a line: {quoted(self._pending)}"
+                    )
+                raise SessionError("the server closed the connection")
             self._pending += data
         line, _end, self._pending = self._pending.partition(b"\n")
         return line[:-1] if line.endswith(b"\r") else line
 
     def reply(self, limit: float | None = None) -> Reply:
-        """The answer to what was sent, or the greeting."""
+        """The reply to the last command, or the greeting.
+
+        :param limit: seconds to wait for it, where that is less than for other steps.
+        """
         deadline = self._clock.deadline(limit)
         code = b""
         lines: list[str] = []
@@ -276,45 +294,50 @@ class Connection:
             line = self._line(deadline)
             parts = _REPLY_LINE.fullmatch(line)
             if parts is None or (code and parts.group(1) != code):
-                raise Broken(f"this is no SMTP reply: {quoted(line)}")
+                raise SessionError(f"the server sent {quoted(line)}, which is not a valid SMTP reply")
             code = parts.group(1)
             lines.append(printable(parts.group(3) or b""))
             if parts.group(2) != b"-":
                 return Reply(int(code), tuple(lines))
-        raise Broken(f"it sent a reply of more than {REPLY_LIMIT} lines")
+        raise SessionError(f"the server sent a reply of more than {REPLY_LIMIT} lines")
 
     def send(self, command: str) -> None:
+        """Send a command.
+
+        :raises SessionError: if the server has sent data without a command.
+        """
         if self._pending:
-            raise Broken(f"it speaks without being asked: {quoted(self._pending)}")
+            raise SessionError(f"the server sent data without a command: {quoted(self._pending)}")
         data = command.encode("ascii") + b"\r\n"
         deadline = self._clock.deadline()
         if self._tls is not None:
             try:
                 self._tls.write(data)
             except ssl.SSLError as error:
-                raise Broken(f"TLS broke: {reason(error)}") from None
+                raise SessionError(f"TLS error: {reason(error)}") from None
             data = self._outgoing.read()
         try:
             self._transmit(data, deadline)
-        except Broken:
-            # Whoever has gone may have said why in an alert, which is raised here.
+        except SessionError:
+            # A server that has closed the connection may have sent a TLS alert with the reason, which is raised here.
             self._read(deadline)
             raise
 
     def command(self, command: str) -> Reply:
+        """Send a command; returns the reply."""
         self.send(command)
         return self.reply()
 
     def start_tls(self, context: ssl.SSLContext, server_name: str | None, limit: float | None = None) -> ssl.SSLObject:
-        """The handshake; everything after it is encrypted."""
+        """Perform the TLS handshake. All data after it is encrypted."""
         deadline = self._clock.deadline(limit)
 
-        def hear(_object: Any, direction: str, _version: Any, _content: Any, kind: Any, data: bytes) -> None:
-            if direction == "read" and kind in tls_handshake.INTERESTING and len(self.messages) < _MESSAGES_LIMIT:
+        def record_message(_object: Any, direction: str, _version: Any, _content: Any, kind: Any, data: bytes) -> None:
+            if direction == "read" and kind in tls_handshake.MESSAGE_TYPES and len(self.messages) < _MESSAGES_LIMIT:
                 self.messages.append((int(kind), data))
 
-        if _SHOWS_MESSAGES:
-            context._msg_callback = hear  # type: ignore[attr-defined]
+        if _HAS_MESSAGE_CALLBACK:
+            context._msg_callback = record_message  # type: ignore[attr-defined]
         tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         while True:
             try:
@@ -324,43 +347,46 @@ class Connection:
                 self.offered = True
                 self.first_bytes += self._exchange(deadline)[: QUOTE_LIMIT - len(self.first_bytes)]
             except ssl.SSLError as error:
-                self._say_goodbye(deadline)
+                self._send_alert(deadline)
                 if self.first_bytes and not self.answered_in_tls:
-                    raise Broken(f"it answers in clear text, not with TLS: {quoted(self.first_bytes)}") from None
+                    raise SessionError(
+                        f"the server replied in clear text instead of TLS: {quoted(self.first_bytes)}"
+                    ) from None
                 if self._ended or isinstance(error, ssl.SSLZeroReturnError):
-                    raise Broken("it closed the connection during the TLS handshake") from None
+                    raise SessionError("the server closed the connection during the TLS handshake") from None
                 if not self.offered:
-                    raise Broken(f"TLS cannot be offered: {reason(error)}") from None
-                raise Broken(f"the TLS handshake failed: {reason(error)}") from None
+                    raise SessionError(f"OpenSSL of this host can't start the TLS handshake: {reason(error)}") from None
+                raise SessionError(f"the TLS handshake failed: {reason(error)}") from None
         waiting = self._outgoing.read()
         if waiting:
             self._transmit(waiting, deadline)
         self._tls = tls
         return tls
 
-    def _say_goodbye(self, deadline: float) -> None:
-        """The alert that says why a handshake is given up, for the server's log."""
+    def _send_alert(self, deadline: float) -> None:
+        """Send OpenSSL's alert with the reason why the handshake failed, for the server's log."""
         waiting = self._outgoing.read()
         if waiting and self.offered:
             try:
                 self._transmit(waiting, deadline)
-            except Broken:
+            except SessionError:
                 return
 
     @property
     def answered_in_tls(self) -> bool:
-        """Whether the answer to our half of the handshake is a TLS record: a handshake message or an alert."""
+        """Whether the server's response in the handshake is a TLS record: a handshake message or an alert."""
         return self.first_bytes[:2] in (b"\x16\x03", b"\x15\x03")
 
     def handshake(self) -> tls_handshake.Handshake:
+        """What the server has sent in the handshake."""
         return tls_handshake.read(self.messages)
 
     def chain(self) -> tuple[bytes, ...]:
-        """The certificates that the server showed, in DER."""
+        """The certificates that the server has sent, in DER."""
         chain = self.handshake().chain
         if chain or self._tls is None:
             return chain
-        # The messages were not to be heard, or the certificates in them are compressed.
+        # Python has no message callback, or the certificates are compressed.
         unverified = getattr(self._tls, "get_unverified_chain", None)
         if unverified is not None:
             return tuple(unverified() or ())

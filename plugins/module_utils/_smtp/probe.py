@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asks an SMTP server what it really offers. Private to mailops.postfix.
+"""Probe an SMTP server: what it offers before and after TLS, and which certificates it has. Private to mailops.postfix.
 
-probe() is a conversation: greeting, EHLO, MAIL in clear, STARTTLS, EHLO again, the relay question, QUIT; then, if wanted,
-one more connection for each version of TLS. It never sends mail: nothing comes after RCPT but RSET. Whatever the server
-does is a fact; only a question that cannot be asked is an error.
+probe() has one SMTP session: greeting, EHLO, MAIL without TLS, STARTTLS, EHLO again, MAIL and RCPT for a relay test, QUIT. Then, if wanted,
+it makes one more connection for each version of TLS. It never sends mail: RSET follows RCPT. A fault of the server is part of the result.
+Only options that can't be used are an error.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import warnings
 from typing import Any, Mapping, Sequence
 
 from .._errors import DeclarationError, PostfixError
-from .._host.instance import Runner, run_program
 from .._host.openssl import SYSTEM_BUNDLES
+from .._host.runner import Runner, run_program
 from .._x509 import certificate as certificate_x509
 from .._x509 import pem
 from .._x509.pem import PemError
@@ -29,10 +29,10 @@ from . import probe_options
 from .probe_options import ProbeOptions
 
 QUIT_REPLY_SECONDS = 2.0
-"""Seconds that the answer to QUIT may take; nothing depends on it."""
+"""Seconds to wait for the reply to QUIT, which does not matter for the result."""
 
 PROTOCOL_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-"""The versions that can be asked about, from old to new; distributions build OpenSSL without SSLv3."""
+"""The versions that can be probed, from old to new. Distributions build OpenSSL without SSLv3."""
 
 _VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
@@ -41,7 +41,7 @@ _VERSIONS = {
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
 
-# A finger must see what an old server has, whatever the system's policy would let a client accept.
+# A probe must also see old servers that the system's crypto policy refuses.
 _CIPHERS = "DEFAULT:@SECLEVEL=0"
 _ALL_CIPHERS = "ALL:@SECLEVEL=0"
 _LEGACY_SERVER_CONNECT = 0x4
@@ -50,32 +50,33 @@ _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 
 
-def probe(question: ProbeOptions, run: Runner = run_program) -> dict[str, Any]:
-    """What a server offers, ready for JSON: the return values of smtp_tls_info, which documents them.
+def probe(options: ProbeOptions, run: Runner = run_program) -> dict[str, Any]:
+    """Probe a server; returns the return values of the module smtp_tls_info, which documents them.
 
-    :param run: runs openssl, which reads and verifies the certificates.
-    :raises PostfixError: if the question cannot be asked, or openssl is missing; never because of the server.
+    :param run: runs openssl(1), which reads and verifies the certificates.
+    :raises DeclarationError: if an option is not valid.
+    :raises PostfixError: if openssl(1) can't be run; never because of the server.
     """
-    probe_options.check_options(question)
-    clock = connection_smtp.Clock(question.timeout, question.time_limit)
-    context = _context(question)
-    talk = _Conversation(question, clock)
+    probe_options.check_options(options)
+    clock = connection_smtp.Clock(options.timeout, options.time_limit)
+    context = _context(options)
+    session = _Session(options, clock)
     try:
-        talk.hold(context)
-        if question.protocols and talk.tls and talk.address:
-            talk.facts["protocols"] = talk.protocols(talk.address, talk.tls["protocol"])
-    except connection_smtp.Broken as broken:
-        talk.facts.update(problem=str(broken), failed_at=talk.step)
+        session.run(context)
+        if options.protocols and session.tls and session.address:
+            session.facts["protocols"] = session.protocols(session.address, session.tls["protocol"])
+    except connection_smtp.SessionError as error:
+        session.facts.update(problem=str(error), failed_at=session.step)
     finally:
-        talk.close()
-    return dict(talk.facts, **_judged(question, talk.chain, run))
+        session.close()
+    return dict(session.facts, **_certificate_facts(options, session.chain, run))
 
 
-def _context(question: ProbeOptions, protocol: str | None = None) -> ssl.SSLContext:
-    """For a handshake that accepts whatever the server shows; openssl judges it afterwards.
+def _context(options: ProbeOptions, protocol: str | None = None) -> ssl.SSLContext:
+    """The settings of a handshake that accepts every certificate. openssl(1) verifies it afterwards.
 
     :param protocol: the only version to offer; None for all.
-    :raises ssl.SSLError, ValueError: if this host's OpenSSL cannot offer it.
+    :raises ssl.SSLError, ValueError: if OpenSSL of this host can't offer it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -83,39 +84,39 @@ def _context(question: ProbeOptions, protocol: str | None = None) -> ssl.SSLCont
     context.options |= _LEGACY_SERVER_CONNECT
     ciphers = _ALL_CIPHERS if protocol else _CIPHERS
     newest = protocol or PROTOCOL_VERSIONS[-1]
-    if question.key_type and not protocol:
-        # Up to TLS 1.2 the cipher says with which kind of key the server has to sign.
-        ciphers, newest = f"a{question.key_type.upper()}:@SECLEVEL=0", "TLSv1.2"
+    if options.key_type and not protocol:
+        # Up to TLS 1.2 the cipher determines the type of the key with which the server signs.
+        ciphers, newest = f"a{options.key_type.upper()}:@SECLEVEL=0", "TLSv1.2"
     context.set_ciphers(ciphers)
     with warnings.catch_warnings():
-        # Python deprecates old versions for those who use them, not for those who look for them.
+        # Python warns of old versions, which are only probed here.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = _VERSIONS[protocol or PROTOCOL_VERSIONS[0]]
         context.maximum_version = _VERSIONS[newest]
-    certificate = question.client_certificate
+    certificate = options.client_certificate
     if certificate is not None:
         try:
-            # OpenSSL would ask a terminal for the pass phrase if it were given none.
-            context.load_cert_chain(certificate, question.client_key, password=lambda: b"none")
+            # Without a pass phrase, OpenSSL would prompt for one on the terminal.
+            context.load_cert_chain(certificate, options.client_key, password=lambda: b"none")
         except (ssl.SSLError, OSError) as error:
             cause = error.strerror if not isinstance(error, ssl.SSLError) else connection_smtp.reason(error)
             raise DeclarationError(
                 "reading option",
                 "client_certificate",
-                f"certificate {certificate} and key {question.client_key or certificate} cannot be used: {cause}",
-                "Both must be PEM, the key not encrypted and the certificate's own",
+                f"certificate {certificate} and key {options.client_key or certificate} can't be used: {cause}",
+                "Both must be PEM files. The key must not be encrypted and must belong to the certificate",
             ) from error
     return context
 
 
-# The conversation
+# The session
 
 
-class _Conversation:
-    """What is found out, as it is found out: a conversation that breaks leaves what was learnt before."""
+class _Session:
+    """An SMTP session, and what it has found. If it fails, the facts from before the failure stay."""
 
-    def __init__(self, question: ProbeOptions, clock: connection_smtp.Clock) -> None:
-        self._question = question
+    def __init__(self, options: ProbeOptions, clock: connection_smtp.Clock) -> None:
+        self._options = options
         self._clock = clock
         self._connection: connection_smtp.Connection | None = None
         self.step = "resolve"
@@ -123,9 +124,9 @@ class _Conversation:
         self.chain: tuple[bytes, ...] = ()
         self.tls: dict[str, Any] | None = None
         self.facts: dict[str, Any] = {
-            "host": question.host,
-            "port": question.port,
-            "implicit_tls": question.implicit_tls,
+            "host": options.host,
+            "port": options.port,
+            "implicit_tls": options.implicit_tls,
             "reachable": False,
             "problem": None,
             "failed_at": None,
@@ -146,29 +147,29 @@ class _Conversation:
 
     @property
     def server_name(self) -> str | None:
-        """The name for SNI; an address has none."""
-        name = self._question.server_name or self._question.host
+        """The name for SNI; None for an address."""
+        name = self._options.server_name or self._options.host
         return None if connection_smtp.is_address(name) else certificate_x509.to_ascii(name)
 
-    def hold(self, context: ssl.SSLContext) -> None:
-        """The whole conversation.
+    def run(self, context: ssl.SSLContext) -> None:
+        """Run the session from the first command to QUIT.
 
-        :raises connection_smtp.Broken: when it cannot go on; step says where.
+        :raises connection_smtp.SessionError: if it can't continue; ``step`` names the step.
         """
         connection = self._connect()
         try:
-            if self._question.implicit_tls:
+            if self._options.implicit_tls:
                 self.step = "handshake"
                 self._secure(connection, context)
             self.step = "greeting"
             self.facts["banner"] = self._greeting(connection, context)
-            if not self._question.implicit_tls:
+            if not self._options.implicit_tls:
                 self._before_tls(connection, context)
             if connection is self._connection and self.tls is not None:
-                self.step = "ehlo_after_tls" if not self._question.implicit_tls else "ehlo"
+                self.step = "ehlo_after_tls" if not self._options.implicit_tls else "ehlo"
                 ehlo = self._ehlo(connection)
                 self.facts["after_tls"] = {"ehlo": ehlo, "auth": mechanisms(ehlo)}
-            if self._question.relay:
+            if self._options.relay:
                 self.step = "relay"
                 self.facts["relay"] = self._relay(connection)
             self._quit(connection)
@@ -176,50 +177,53 @@ class _Conversation:
             self.close()
 
     def _connect(self) -> connection_smtp.Connection:
-        """The first address that answers."""
-        question = self._question
-        addresses = connection_smtp.resolve(question.host, question.port, self._clock)
+        """Connect to the first address that accepts a connection."""
+        options = self._options
+        addresses = connection_smtp.resolve(options.host, options.port, self._clock)
         self.step = "connect"
         failures: list[str] = []
         for family, address in addresses:
             try:
                 self._connection = connection_smtp.Connection(family, address, self._clock)
-            except connection_smtp.Broken as broken:
-                failures.append(str(broken))
+            except connection_smtp.SessionError as error:
+                failures.append(str(error))
                 continue
             self.address = (family, address)
             self.facts.update(
                 reachable=True, address=self._connection.address, client_address=self._connection.own_address
             )
             return self._connection
-        raise connection_smtp.Broken("; ".join(dict.fromkeys(failures)))
+        raise connection_smtp.SessionError("; ".join(dict.fromkeys(failures)))
 
     def _greeting(self, connection: connection_smtp.Connection, context: ssl.SSLContext | None = None) -> str:
         try:
             reply = connection.reply()
-        except connection_smtp.TimeOver:
-            if context is not None and not self._question.implicit_tls and not connection.unread:
-                self._look_for_tls(connection, context)
+        except connection_smtp.SessionTimeout:
+            if context is not None and not self._options.implicit_tls and not connection.unread:
+                self._detect_implicit_tls(connection, context)
             raise
         if reply.code != 220:
-            raise connection_smtp.Broken(f"it refuses to talk: {reply}")
+            raise connection_smtp.SessionError(f"the server refuses the connection: {reply}")
         return str(reply)
 
-    def _look_for_tls(self, connection: connection_smtp.Connection, context: ssl.SSLContext) -> None:
-        """A server that says nothing may be waiting for a handshake."""
+    def _detect_implicit_tls(self, connection: connection_smtp.Connection, context: ssl.SSLContext) -> None:
+        """Try a TLS handshake with a server that sends no greeting.
+
+        :raises connection_smtp.SessionError: if the server responds with TLS.
+        """
         try:
             connection.start_tls(context, self.server_name)
-        except connection_smtp.Broken:
+        except connection_smtp.SessionError:
             if not connection.answered_in_tls:
                 return
-        raise connection_smtp.Broken(
-            "it sends no greeting and speaks TLS from the first byte. This is a port for implicit_tls: true"
+        raise connection_smtp.SessionError(
+            "the server sends no greeting and expects TLS from the first byte. Set implicit_tls: true for this port"
         ) from None
 
     def _ehlo(self, connection: connection_smtp.Connection) -> dict[str, str]:
-        reply = connection.command(f"EHLO {self._question.ehlo or connection_smtp.own_name(connection.own_address)}")
+        reply = connection.command(f"EHLO {self._options.ehlo or connection_smtp.own_name(connection.own_address)}")
         if not reply.accepted:
-            raise connection_smtp.Broken(f"it refuses EHLO: {reply}")
+            raise connection_smtp.SessionError(f"the server refuses EHLO: {reply}")
         return keywords(reply)
 
     def _before_tls(self, connection: connection_smtp.Connection, context: ssl.SSLContext) -> None:
@@ -229,10 +233,10 @@ class _Conversation:
         before = {"ehlo": ehlo, "auth": mechanisms(ehlo), "starttls": offered, "mail": None}
         self.facts["before_tls"] = before
         self.step = "mail"
-        reply = connection.command(f"MAIL FROM:<{self._question.sender}>")
+        reply = connection.command(f"MAIL FROM:<{self._options.sender}>")
         before["mail"] = {"accepted": reply.accepted, "reply": str(reply)}
         if reply.code == 421:
-            raise connection_smtp.Broken(f"it ends the conversation: {reply}")
+            raise connection_smtp.SessionError(f"the server ends the session: {reply}")
         if reply.accepted:
             connection.command("RSET")
         if not offered:
@@ -245,39 +249,39 @@ class _Conversation:
     def _starttls(self, connection: connection_smtp.Connection) -> None:
         reply = connection.command("STARTTLS")
         if reply.code != 220:
-            raise connection_smtp.Broken(f"it offers STARTTLS and then refuses it: {reply}")
+            raise connection_smtp.SessionError(f"the server offers STARTTLS, but refuses the command: {reply}")
         if connection.unread:
-            raise connection_smtp.Broken(
-                f"it sends clear text after its answer to STARTTLS, where TLS must begin: {connection_smtp.quoted(connection.unread)}"
+            raise connection_smtp.SessionError(
+                f"the server sends clear text after its reply to STARTTLS, where TLS must begin: {connection_smtp.quoted(connection.unread)}"
             )
 
     def _secure(self, connection: connection_smtp.Connection, context: ssl.SSLContext) -> None:
         try:
             tls = connection.start_tls(context, self.server_name)
         finally:
-            # A server that breaks the handshake off has often shown its certificate before.
+            # A server that aborts the handshake has often sent its certificate before.
             self.chain = connection.chain()
-        heard = connection.handshake()
+        handshake = connection.handshake()
         name, _protocol, bits = tls.cipher() or (None, None, None)
         self.tls = {
             "protocol": tls.version(),
             "cipher": name,
             "cipher_bits": bits,
-            "key_exchange": heard.key_exchange,
-            "signature": heard.signature,
+            "key_exchange": handshake.key_exchange,
+            "signature": handshake.signature,
             "server_name": self.server_name,
-            "client_certificate_requested": heard.client_certificate_requested,
+            "client_certificate_requested": handshake.client_certificate_requested,
         }
         self.facts["tls"] = self.tls
 
     def _relay(self, connection: connection_smtp.Connection) -> dict[str, Any]:
-        question = self._question
-        reply = connection.command(f"MAIL FROM:<{question.sender}>")
+        options = self._options
+        reply = connection.command(f"MAIL FROM:<{options.sender}>")
         if not reply.accepted:
-            # Who must authenticate before MAIL is no stranger.
+            # The server requires authentication before MAIL, so it does not relay for unknown clients.
             relays = False if reply.code == 530 and self.tls is not None else None
             return {"relays": relays, "reply": str(reply)}
-        reply = connection.command(f"RCPT TO:<{question.recipient}>")
+        reply = connection.command(f"RCPT TO:<{options.recipient}>")
         result = {"relays": relays_for(reply, encrypted=self.tls is not None), "reply": str(reply)}
         if reply.code != 421:
             connection.command("RSET")
@@ -289,11 +293,11 @@ class _Conversation:
                 connection.reply(limit=QUIT_REPLY_SECONDS)
             connection.send("QUIT")
             connection.reply(limit=QUIT_REPLY_SECONDS)
-        except connection_smtp.Broken:
+        except connection_smtp.SessionError:
             return
 
     def protocols(self, address: tuple[int, Any], negotiated: str) -> dict[str, Any]:
-        """Which versions of TLS the server accepts, one connection for each but the one that is known."""
+        """Which versions of TLS the server accepts. Each is probed with a connection of its own, but for the one that is negotiated already."""
         self.step = "protocols"
         answers: dict[bool | None, list[str]] = {True: [], False: [], None: []}
         failure = ""
@@ -302,8 +306,8 @@ class _Conversation:
             if protocol != negotiated:
                 try:
                     answer = self._accepts(address, protocol)
-                except connection_smtp.Broken as broken:
-                    answer, failure = None, failure or f"asking for {protocol}: {broken}"
+                except connection_smtp.SessionError as error:
+                    answer, failure = None, failure or f"probing {protocol}: {error}"
             answers[answer].append(protocol)
         if failure:
             self.facts.update(problem=failure, failed_at=self.step)
@@ -311,45 +315,45 @@ class _Conversation:
         return {"lowest": accepted[0], "accepted": accepted, "refused": answers[False], "unknown": answers[None]}
 
     def _accepts(self, address: tuple[int, Any], protocol: str) -> bool | None:
-        """Whether the server accepts this version; null if this host's OpenSSL cannot offer it.
+        """Whether the server accepts a version; None if OpenSSL of this host can't offer it.
 
-        :raises connection_smtp.Broken: if the conversation does not come as far as that.
+        :raises connection_smtp.SessionError: if the session fails before the handshake.
         """
         try:
-            context = _context(self._question, protocol)
+            context = _context(self._options, protocol)
         except (ssl.SSLError, ValueError):
             return None
         connection = connection_smtp.Connection(*address, self._clock)
         try:
-            if not self._question.implicit_tls:
+            if not self._options.implicit_tls:
                 self._greeting(connection)
                 self._ehlo(connection)
                 self._starttls(connection)
             try:
                 connection.start_tls(context, self.server_name)
-            except connection_smtp.TimeOver:
+            except connection_smtp.SessionTimeout:
                 raise
-            except connection_smtp.Broken:
+            except connection_smtp.SessionError:
                 if not connection.offered:
                     return None
                 if connection.first_bytes and not connection.answered_in_tls:
                     raise
                 return False
-            self._quit(connection, greeted=not self._question.implicit_tls)
+            self._quit(connection, greeted=not self._options.implicit_tls)
             return True
         finally:
             connection.close()
 
 
 def keywords(reply: connection_smtp.Reply) -> dict[str, str]:
-    """The keywords of a reply to EHLO, with their arguments; its first line is a greeting."""
+    """The keywords of a reply to EHLO with their arguments. The first line of the reply is a greeting."""
     found: dict[str, str] = {}
     for line in reply.lines[1:]:
         keyword = _KEYWORD.match(line)
         if keyword is not None:
             rest = line[keyword.end() :]
             name = keyword.group().upper()
-            # "AUTH=PLAIN" is how AUTH was offered to clients of long ago.
+            # "AUTH=PLAIN" is the form for old clients.
             arguments = rest[1:] if name == "AUTH" and rest.startswith("=") else rest
             found[name] = " ".join(dict.fromkeys([*found.get(name, "").split(), *arguments.split()]))
     return found
@@ -361,10 +365,10 @@ def mechanisms(ehlo: Mapping[str, str]) -> list[str]:
 
 
 def relays_for(reply: connection_smtp.Reply, encrypted: bool) -> bool | None:
-    """Whether the answer to RCPT says that mail for a stranger would be taken; null if it says something else.
+    """Whether a reply to RCPT means that the server relays; None if it says nothing about relaying.
 
-    A refusal of the address itself (5.1.x), a refusal for now and a demand for TLS say nothing about relaying. Postfix's
-    defer_unauth_destination is a refusal to relay all the same.
+    A rejected address (5.1.x), a temporary failure and a demand for TLS say nothing about relaying. The reply of Postfix's
+    defer_unauth_destination is a temporary failure, but a refusal to relay.
     """
     if reply.accepted:
         return True
@@ -380,24 +384,25 @@ def relays_for(reply: connection_smtp.Reply, encrypted: bool) -> bool | None:
 # The certificates
 
 
-def _judged(question: ProbeOptions, chain: Sequence[bytes], run: Runner) -> dict[str, Any]:
-    """What the certificates say, and what openssl and Postfix's rules for names say about them."""
-    judged: dict[str, Any] = {
-        "chain": [_described(der, run) for der in chain],
+def _certificate_facts(options: ProbeOptions, chain: Sequence[bytes], run: Runner) -> dict[str, Any]:
+    """The content of the certificates, whether openssl(1) verifies them, and whether they have the host names."""
+    facts: dict[str, Any] = {
+        "chain": [_described_certificate(der, run) for der in chain],
         "verified": None,
         "verify_error": None,
         "name_matches": None,
         "unmatched_names": [],
     }
     if chain:
-        error = _verify_error(question, chain, run)
-        hostnames = list(question.hostnames or [question.host])
-        unmatched = certificate_x509.uncovered(judged["chain"][0]["names"], hostnames)
-        judged.update(verified=error is None, verify_error=error, name_matches=not unmatched, unmatched_names=unmatched)
-    return judged
+        error = _verify_error(options, chain, run)
+        hostnames = list(options.hostnames or [options.host])
+        unmatched = certificate_x509.uncovered(facts["chain"][0]["names"], hostnames)
+        facts.update(verified=error is None, verify_error=error, name_matches=not unmatched, unmatched_names=unmatched)
+    return facts
 
 
-def _described(der: bytes, run: Runner) -> dict[str, Any]:
+def _described_certificate(der: bytes, run: Runner) -> dict[str, Any]:
+    """The content of one certificate; the values are None if openssl(1) can't read it."""
     done = run(("openssl", "x509", *certificate_x509.X509_ARGUMENTS), pem.to_pem(der))
     try:
         return certificate_x509.certificate_facts(certificate_x509.read_certificate(der, done.stdout))
@@ -405,14 +410,14 @@ def _described(der: bytes, run: Runner) -> dict[str, Any]:
         return certificate_x509.unreadable_certificate_facts(der)
 
 
-def _verify_error(question: ProbeOptions, chain: Sequence[bytes], run: Runner) -> str | None:
-    """Why openssl does not verify the chain as a server's; None if it does."""
+def _verify_error(options: ProbeOptions, chain: Sequence[bytes], run: Runner) -> str | None:
+    """Why openssl(1) does not verify the chain as that of a server; None if it does."""
     command = ["openssl", "verify", "-purpose", "sslserver"]
-    if question.ca_file or question.ca_path:
-        # Only these CAs. No option says so in every version: 3.0 and later need -no-CAstore, which 1.1.1 does not know.
+    if options.ca_file or options.ca_path:
+        # Exclude the system's CAs. No option does so in every version: 3.0 and later need -no-CAstore, which 1.1.1 does not have.
         command = ["env", "SSL_CERT_DIR=/nonexistent", "SSL_CERT_FILE=/nonexistent", *command]
-        command += ["-CAfile", question.ca_file] if question.ca_file else []
-        command += ["-CApath", question.ca_path] if question.ca_path else []
+        command += ["-CAfile", options.ca_file] if options.ca_file else []
+        command += ["-CApath", options.ca_path] if options.ca_path else []
     else:
         bundle = next((path for path in SYSTEM_BUNDLES if os.path.isfile(path)), None)
         command += ["-CAfile", bundle] if bundle else []

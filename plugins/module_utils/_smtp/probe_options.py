@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be asked of an SMTP server. Private to mailops.postfix."""
+"""The options of a probe of an SMTP server. Private to mailops.postfix."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .._x509.pem import PemError
 from . import connection
 
 KEY_TYPES = ("rsa", "ecdsa")
-"""Of the certificates that a server can have beside each other."""
+"""The types of keys. A server may have one certificate for each."""
 
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """Whom to ask, and what; the options of the module smtp_tls_info, which documents them."""
+    """The options of the module smtp_tls_info, which documents them."""
 
     host: str
     port: int = 25
@@ -63,58 +63,72 @@ OPTIONS: Mapping[str, Any] = {
     "timeout": {"type": "float", "default": ProbeOptions.timeout},
     "time_limit": {"type": "float", "default": ProbeOptions.time_limit},
 }
-"""What the module smtp_tls_info takes, as arguments of AnsibleModule."""
+"""The options of the module smtp_tls_info, as AnsibleModule takes them."""
 
 
 def probe_options(options: Mapping[str, Any]) -> ProbeOptions:
-    """The question that a module's options ask."""
+    """The options of a module, as ProbeOptions."""
     return ProbeOptions(**{field.name: options[field.name] for field in fields(ProbeOptions) if field.name in options})
 
 
-def check_options(question: ProbeOptions) -> None:
-    """:raises DeclarationError: for what no server could answer."""
-    host = question.host
+def check_options(options: ProbeOptions) -> None:
+    """Check the values of all options.
+
+    :raises DeclarationError: if one is not valid.
+    """
+    host = options.host
     if not (connection.is_address(host) or certificate.is_certificate_name(certificate.to_ascii(host))) or "*" in host:
         remedy = (
             "Write an IP address without brackets" if host.startswith("[") else "Write a host name or an IP address"
         )
-        raise refused("host", f"{host!r} is no host", remedy)
-    if not 0 < question.port < 65536:
-        raise refused("port", f"{question.port} is no port", "Write a number from 1 to 65535")
+        raise invalid_option("host", f"{host!r} is not a valid host name or IP address", remedy)
+    if not 0 < options.port < 65536:
+        raise invalid_option("port", f"{options.port} is not a valid port", "Write a number from 1 to 65535")
     for name in ("timeout", "time_limit"):
-        seconds = getattr(question, name)
+        seconds = getattr(options, name)
         if not (seconds > 0 and math.isfinite(seconds)):
-            raise refused(name, f"{seconds} is no time to wait", "Write a number of seconds above 0")
-    for hostname in [*(question.hostnames or ()), *([question.server_name] if question.server_name else [])]:
-        option = "server_name" if hostname == question.server_name else "hostnames"
+            raise invalid_option(name, f"{seconds} is not a valid time limit", "Write a number of seconds above 0")
+    for hostname in [*(options.hostnames or ()), *([options.server_name] if options.server_name else [])]:
+        option = "server_name" if hostname == options.server_name else "hostnames"
         if not certificate.is_certificate_name(certificate.to_ascii(hostname)) or "*" in hostname:
-            raise refused(option, f"{hostname!r} is no host name", "Write a host name")
-    if question.ehlo is not None and not re.fullmatch(r"[!-~]{1,255}", question.ehlo):
-        raise refused("ehlo", f"{question.ehlo!r} cannot be sent", "Write a host name or an [address] in brackets")
+            raise invalid_option(
+                option, f"{hostname!r} is not a valid host name", "Write a host name such as mx1.example.org"
+            )
+    if options.ehlo is not None and not re.fullmatch(r"[!-~]{1,255}", options.ehlo):
+        raise invalid_option(
+            "ehlo", f"{options.ehlo!r} is not a valid name for EHLO", "Write a host name or an [address] in brackets"
+        )
     for name in ("sender", "recipient"):
-        address = getattr(question, name)
+        address = getattr(options, name)
         if not re.fullmatch(r"[!-;=?-~]{0,320}", address) or (name == "recipient" and not address):
-            raise refused(name, f"{address!r} is no address", "Write it as user@domain, without <> and spaces")
-    for name, present, what in (
+            raise invalid_option(
+                name, f"{address!r} is not a valid mail address", "Write it as user@domain, without <> and spaces"
+            )
+    for name, exists, kind in (
         ("ca_file", os.path.isfile, "file"),
         ("ca_path", os.path.isdir, "directory"),
         ("client_certificate", os.path.isfile, "file"),
         ("client_key", os.path.isfile, "file"),
     ):
-        path = getattr(question, name)
-        if path is not None and not present(path):
-            raise refused(name, f"there is no {what} {path}", f"Name a {what} on the host that asks")
-    if question.ca_file is not None:
+        path = getattr(options, name)
+        if path is not None and not exists(path):
+            raise invalid_option(
+                name, f"{path} is not a {kind}", f"Write the path of a {kind} on the host that runs the module"
+            )
+    if options.ca_file is not None:
         try:
-            with open(question.ca_file, "rb") as file:
+            with open(options.ca_file, "rb") as file:
                 pem.certificates(file.read())
         except PemError as error:
-            raise refused("ca_file", f"{question.ca_file}: {error.cause}", error.remedy) from error
+            raise invalid_option("ca_file", f"{options.ca_file}: {error.cause}", error.remedy) from error
         except OSError as error:
-            raise refused("ca_file", f"{question.ca_file}: {error.strerror}") from error
-    if question.client_key is not None and question.client_certificate is None:
-        raise refused("client_key", "it belongs to a certificate", "Set client_certificate as well")
+            raise invalid_option("ca_file", f"{options.ca_file}: {error.strerror}") from error
+    if options.client_key is not None and options.client_certificate is None:
+        raise invalid_option(
+            "client_key", "client_certificate is not set", "Set client_certificate to the certificate of this key"
+        )
 
 
-def refused(option: str, cause: str, remedy: str = "") -> DeclarationError:
+def invalid_option(option: str, cause: str, remedy: str = "") -> DeclarationError:
+    """The error for a value that is not valid."""
     return DeclarationError("reading option", option, cause, remedy)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server says in a TLS handshake, read from its messages. Private to mailops.postfix. Pure.
+"""Parse a server's messages of a TLS handshake. Private to mailops.postfix. Pure.
 
-Python's ssl tells neither the group of the key exchange nor the peer's signature, nor whether a client certificate was
-asked for, nor (before 3.13) the chain; the handshake messages (RFC 5246 and RFC 8446) hold all of it.
+Python's ssl module gives neither the group of the key exchange nor the algorithm of the server's signature, nor whether the server requested
+a client certificate, nor (before 3.13) the chain. The handshake messages (RFC 5246 and RFC 8446) have all of these.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Iterable
 
 SERVER_HELLO, CERTIFICATE, SERVER_KEY_EXCHANGE, CERTIFICATE_REQUEST, CERTIFICATE_VERIFY = 2, 11, 12, 13, 15
-INTERESTING = (SERVER_HELLO, CERTIFICATE, SERVER_KEY_EXCHANGE, CERTIFICATE_REQUEST, CERTIFICATE_VERIFY)
+MESSAGE_TYPES = (SERVER_HELLO, CERTIFICATE, SERVER_KEY_EXCHANGE, CERTIFICATE_REQUEST, CERTIFICATE_VERIFY)
+"""The types of messages that :func:`read` parses."""
 
 _SUPPORTED_VERSIONS, _KEY_SHARE = 43, 51
 _TLS_1_2, _TLS_1_3 = 0x0303, 0x0304
 _NAMED_CURVE = 3
 
-# The names that Postfix logs where it has one, else those of IANA.
+# The names that Postfix logs if it has one, otherwise those of IANA.
 GROUPS = {
     0x0017: "P-256",
     0x0018: "P-384",
@@ -68,7 +69,7 @@ SIGNATURES = {
 
 @dataclass(frozen=True)
 class Handshake:
-    """What was heard; null where nothing was, or nothing that can be understood."""
+    """What the messages have; None where there is no such message, or it can't be parsed."""
 
     chain: tuple[bytes, ...] = ()
     """The certificates in the order in which the server sent them, in DER."""
@@ -78,7 +79,10 @@ class Handshake:
 
 
 class _Reader:
-    """Fields from the front of a message; ValueError where it is too short."""
+    """Reads the fields of a message one by one.
+
+    All methods raise ValueError if the message is too short.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -87,7 +91,7 @@ class _Reader:
     def take(self, length: int) -> bytes:
         end = self._position + length
         if end > len(self._data):
-            raise ValueError("the message ends early")
+            raise ValueError("the message is too short")
         taken = self._data[self._position : end]
         self._position = end
         return taken
@@ -105,9 +109,9 @@ class _Reader:
 
 
 def read(messages: Iterable[tuple[int, bytes]]) -> Handshake:
-    """What a server's handshake messages say.
+    """Parse the handshake messages of a server.
 
-    :param messages: type and whole message (with its header of four bytes), in their order.
+    :param messages: type and content (with the header of four bytes) of each message, in order.
     """
     version: int | None = None
     chain: tuple[bytes, ...] = ()
@@ -119,7 +123,7 @@ def read(messages: Iterable[tuple[int, bytes]]) -> Handshake:
         try:
             if kind == SERVER_HELLO:
                 version, share = _server_hello(body)
-                # Without a message of its own the client's certificate is not wanted, and the exchange is RSA's.
+                # A requested client certificate and a key exchange other than RSA have messages of their own.
                 requested = False
                 group = _named(GROUPS, share) if share is not None else ("RSA" if version < _TLS_1_3 else None)
             elif kind == CERTIFICATE and version is not None:
@@ -131,7 +135,7 @@ def read(messages: Iterable[tuple[int, bytes]]) -> Handshake:
             elif kind == CERTIFICATE_VERIFY:
                 signature = _named(SIGNATURES, body.number(2))
         except ValueError:
-            # OpenSSL is the judge of a handshake; what it lets pass and this cannot read stays unknown.
+            # OpenSSL decides whether a handshake is valid. A value that can't be parsed here stays unknown.
             continue
     return Handshake(chain, group, signature, requested)
 
@@ -185,6 +189,6 @@ def _server_key_exchange(body: _Reader, version: int) -> tuple[str, str | None]:
         group = f"DH-{int.from_bytes(prime, 'big').bit_length()}"
         body.vector(2)
         body.vector(2)
-    # Older versions name no algorithm, an anonymous exchange has no signature at all.
+    # Older versions do not name the algorithm; an anonymous key exchange has no signature.
     signature = _named(SIGNATURES, body.number(2)) if version == _TLS_1_2 and body.left else None
     return group, signature

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The transaction: stage, install by rename, undo on failure. Private to mailops.postfix. The only place that writes.
+"""The transaction: stage, install by rename, undo on failure. Private to mailops.postfix.
 
-A plan is made under Postfix's own lock (:mod:`lock`), so that what it has read still is what is there when it is installed. Where the lock
-is not to be had at once, it is made without: if that plan changes something, the lock is waited for, and the plan made again. All new files
-are written beside their targets, and only when every one is complete are they renamed into place, in the order of the plan. What stood there
-before is kept until then (:mod:`journal_transaction`): whoever comes after a kill goes back to it. Check mode is the same, neither locked nor installed.
+Only this file and :mod:`journal` write to the host. A plan is made under Postfix's own lock (:mod:`lock`), so that no file that it has read
+changes before it is installed. If another process has the lock, the plan is made without it; if that plan changes something, apply() waits
+for the lock and makes the plan again. All new files are written next to their targets. When all are complete, they are renamed into place,
+in the order of the plan. The old files are kept until then (:mod:`journal`), so that the next run can restore them after a kill.
+In check mode the same plan is made, without a lock, and not installed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable
 
 from .._errors import DeclarationError, HostError
 from .._formats.lines import to_text
@@ -33,27 +34,27 @@ from . import journal as journal_transaction
 from . import lock
 
 LARGE = 100_000
-"""Bytes above which a diff does not show a content, only its size."""
+"""Bytes above which a diff shows only the size and checksum of a content."""
 
 SETTLED_SECONDS = 3
-"""Seconds that the modification time is set back, so that no reader waits for Postfix's two-second rule."""
+"""Seconds that the modification time is set back. Postfix waits until a file has not changed for two seconds before it reads it."""
 
 
 @dataclass
 class Outcome:
-    """What a run of a plan did, or in check mode would do."""
+    """What applying a plan has done, or in check mode would do."""
 
     changed: bool
-    diff: List[Dict[str, Any]]
+    diff: list[dict[str, Any]]
     plan: Plan
-    backup_files: List[str]
+    backup_files: list[str]
     requires: str = "none"
     """What the running Postfix needs now."""
 
 
 def apply(
     build: Callable[[Instance], Plan],
-    instance: Callable[[], Instance],
+    read_instance: Callable[[], Instance],
     check_mode: bool = False,
     backup: bool = False,
     provisional: bool = False,
@@ -61,57 +62,60 @@ def apply(
 ) -> Outcome:
     """Make a plan and install it.
 
-    :param build: plans from a snapshot; called again if the lock had to be waited for, so that no edit in between is lost.
-    :param instance: takes a snapshot, which reads a file only when it is asked for it.
-    :param check_mode: plan only.
-    :param backup: keep the old content of changed files beside them.
-    :param provisional: keep the way back until what is installed has been accepted. What an earlier run has installed and nobody has
-        accepted counts as a change: the running Postfix may not know of it yet.
+    :param build: makes a plan for an instance; called again if another process had the lock, so that its changes are not lost.
+    :param read_instance: gives the instance as it is now.
+    :param check_mode: make the plan, but do not install it.
+    :param backup: keep the old content of changed files next to them.
+    :param provisional: keep the old files until the installation is confirmed or undone. An installation of an earlier run that has not
+        been confirmed counts as a change, since the running Postfix may not use it yet.
     :param lock_timeout: seconds to wait for another writer.
-    :raises HostError: if a file can't be written; nothing is changed then.
+    :raises HostError: if a file can't be written, or a newer version of this collection has been interrupted; nothing is changed then.
     """
-    snapshot = instance()  # which has read nothing yet
-    directory = snapshot.config_directory
-    main_cf = snapshot.path("main.cf")
+    instance = read_instance()  # reads each file when it is first used
+    directory = instance.config_directory
+    main_cf = instance.path("main.cf")
     if check_mode:
-        return _planned(build, snapshot, provisional)
+        return _planned(build, instance, provisional)
     with lock.held_if_free(main_cf) as free:
         if free:
-            return _apply_locked(build, snapshot, backup, provisional)
-    # Of a run that was killed, or of one that is at work: with the lock in hand it is the former.
+            return _apply_locked(build, instance, backup, provisional)
+    # A directory of an installation may be that of the process that has the lock, or of a killed one. Only with the lock it is the latter.
     if not journal_transaction.interrupted(directory):
-        outcome = _planned(build, snapshot, provisional)
+        outcome = _planned(build, instance, provisional)
         if not outcome.plan.changes_something():
             return outcome
     with lock.held(main_cf, lock_timeout) as waited:
-        outcome = _apply_locked(build, instance(), backup, provisional)
+        outcome = _apply_locked(build, read_instance(), backup, provisional)
     outcome.plan.warnings += [f"{waited} that was editing {main_cf}"] if waited else []
     return outcome
 
 
-def _planned(build: Callable[[Instance], Plan], snapshot: Instance, provisional: bool) -> Outcome:
+def _planned(build: Callable[[Instance], Plan], instance: Instance, provisional: bool) -> Outcome:
     try:
-        plan = _without_conflicts(build(snapshot))
+        plan = _without_conflicts(build(instance))
     finally:
-        snapshot.end()
-    return _outcome(plan, snapshot.config_directory if provisional else None)
+        instance.end()
+    return _outcome(plan, instance.config_directory if provisional else None)
 
 
-def _apply_locked(build: Callable[[Instance], Plan], snapshot: Instance, backup: bool, provisional: bool) -> Outcome:
-    directory = snapshot.config_directory
+def _apply_locked(build: Callable[[Instance], Plan], instance: Instance, backup: bool, provisional: bool) -> Outcome:
+    directory = instance.config_directory
     recovered = journal_transaction.recover(directory)
-    outcome = _planned(build, snapshot, provisional)
+    outcome = _planned(build, instance, provisional)
     if outcome.plan.changes_something():
         outcome.backup_files = _install(outcome.plan, directory, backup, provisional)
-        outcome.plan.warnings += _run(outcome.plan.afterwards, snapshot)
+        outcome.plan.warnings += _run(outcome.plan.afterwards, instance)
     if recovered:
-        outcome.plan.warnings.append(f"put back what an interrupted run had begun to change in {directory}")
+        outcome.plan.warnings.append(f"restored the files in {directory} that an interrupted run had begun to change")
     return outcome
 
 
 def _without_conflicts(plan: Plan) -> Plan:
-    """The plan, once it is certain that no file is declared twice."""
-    seen: Dict[str, str] = {}
+    """The plan itself, if it changes no file twice.
+
+    :raises DeclarationError: if it does.
+    """
+    seen: dict[str, str] = {}
     for change in plan.changes:
         target = os.path.realpath(change.path)
         if target in seen:
@@ -125,27 +129,29 @@ def _without_conflicts(plan: Plan) -> Plan:
     return plan
 
 
-def undo(directory: str, lock_timeout: float = lock.LOCK_TIMEOUT) -> Tuple[List[str], List[str]]:
-    """Go back to before all provisional installations that have not been accepted.
+def undo(directory: str, lock_timeout: float = lock.LOCK_TIMEOUT) -> tuple[list[str], list[str]]:
+    """Restore the files from before all installations that have not been confirmed.
 
     :param directory: the configuration directory.
-    :returns: the files that were put back, and those left alone because somebody has changed them since.
+    :returns: the files that were restored, and those that were not because they have been changed since.
+    :raises HostError: if a newer version of this collection wrote one of the journals; nothing is changed then.
     """
     with lock.held(os.path.join(directory, "main.cf"), lock_timeout):
         return journal_transaction.undo(directory)
 
 
 def confirm(directory: str, lock_timeout: float = lock.LOCK_TIMEOUT) -> None:
-    """Close the way back: what has been installed provisionally stays.
+    """Confirm all installations: they can't be undone any more.
 
     :param directory: the configuration directory.
+    :raises HostError: if a newer version of this collection wrote one of the journals; nothing is changed then.
     """
     if journal_transaction.unverified(directory):
         with lock.held(os.path.join(directory, "main.cf"), lock_timeout):
             journal_transaction.confirm(directory)
 
 
-def _run(commands: List[Tuple[str, ...]], instance: Instance) -> List[str]:
+def _run(commands: list[tuple[str, ...]], instance: Instance) -> list[str]:
     failures = []
     for command in commands:
         try:
@@ -158,7 +164,7 @@ def _run(commands: List[Tuple[str, ...]], instance: Instance) -> List[str]:
 # What would change
 
 
-def _outcome(plan: Plan, unproven_in: Optional[str]) -> Outcome:
+def _outcome(plan: Plan, unverified_in: str | None) -> Outcome:
     diff = []
     for change in plan.changes:
         if change.rewrites:
@@ -174,25 +180,25 @@ def _outcome(plan: Plan, unproven_in: Optional[str]) -> Outcome:
                 }
             )
     requires = plan.requires if diff else "none"
-    if unproven_in is not None:
-        earlier = journal_transaction.unverified(unproven_in)
+    if unverified_in is not None:
+        earlier = journal_transaction.unverified(unverified_in)
         requires = strongest(requires, *earlier)
         if earlier and not diff:
             diff.append(
                 {
                     "before_header": "the running Postfix",
                     "after_header": "the running Postfix",
-                    "before": "(has not proven what an earlier run installed)\n",
-                    "after": f"({'has no more to do than prove it' if requires == 'none' else f'will {requires}'})\n",
+                    "before": "(a change of an earlier run is not verified)\n",
+                    "after": f"({'the change is verified' if requires == 'none' else f'{requires}, and the change is verified'})\n",
                 }
             )
     return Outcome(bool(diff), diff, plan, [], requires)
 
 
-def _content_diff(change: Change) -> Dict[str, Any]:
-    entry: Dict[str, Any] = {"before_header": change.path, "after_header": change.path}
+def _content_diff(change: Change) -> dict[str, Any]:
+    entry: dict[str, Any] = {"before_header": change.path, "after_header": change.path}
     if callable(change.after):
-        entry.update(before=f"({change.stale})\n", after="(made by its program)\n")
+        entry.update(before=f"({change.stale})\n", after="(generated by its program)\n")
     elif change.shown is not None:
         entry.update(before=change.shown[0], after=change.shown[1])
     elif change.secret:
@@ -212,8 +218,8 @@ def _content_diff(change: Change) -> Dict[str, Any]:
 
 
 @lru_cache(maxsize=2)
-def _measured(content: Optional[bytes]) -> str:
-    """What stands in a diff for a large content: enough to tell one from another."""
+def _measured(content: bytes | None) -> str:
+    """What a diff shows of a large content: its size and checksum."""
     if content is None:
         return ""
     lines = content.count(b"\n") + (not content.endswith(b"\n") and content != b"")
@@ -225,20 +231,22 @@ def _measured(content: Optional[bytes]) -> str:
 # Installing
 
 
-def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> List[str]:
-    seals = {change.stamp for change in plan.changes if change.stamp and _installs(change)}
+def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> list[str]:
+    stamps = {change.stamp for change in plan.changes if change.stamp and _installs(change)}
     changes = [
-        (change, os.path.realpath(change.path)) for change in plan.changes if _installs(change) or change.stamp in seals
+        (change, os.path.realpath(change.path))
+        for change in plan.changes
+        if _installs(change) or change.stamp in stamps
     ]
     journal = None
-    backups: List[str] = []
+    backups: list[str] = []
     try:
         journal = journal_transaction.begin(directory, os.urandom(4).hex(), [target for _change, target in changes])
         journal.requires = plan.requires
         settled = time.time() - SETTLED_SECONDS
         staged = [_stage(change, target, journal, settled) for change, target in changes]
-        for seal in seals:
-            _set_seal(seal, [new for (change, _target), new in zip(changes, staged) if new and change.stamp == seal])
+        for name in stamps:
+            _set_stamp(name, [new for (change, _target), new in zip(changes, staged) if new and change.stamp == name])
         for (_change, target), new in zip(changes, staged):
             kept = journal.keep(target, provisional)
             journal.files.append(
@@ -267,7 +275,7 @@ def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> Lis
         journal_transaction.recover(directory)
         if not isinstance(error, OSError):
             raise
-        # A temporary file says nothing to the user; its target does.
+        # The user knows the target, not the temporary file.
         where = re.sub(
             r"/\.([^/]+)\.[0-9a-f]{8}\.new[^/]*$", r"/\1", str(error.filename2 or error.filename or directory)
         )
@@ -282,14 +290,14 @@ def _make_directories(path: str, mode: int, journal: journal_transaction.Journal
     if os.path.isdir(path):
         return
     _make_directories(os.path.dirname(path), mode, journal)
-    journal.made.append(path)
+    journal.created_directories.append(path)
     journal.write()
     os.mkdir(path)
     os.chmod(path, mode)
 
 
-def _stage(change: Change, target: str, journal: journal_transaction.Journal, settled: float) -> Optional[str]:
-    """Write the new file beside its target, complete with owner, mode and modification time; None for a removal."""
+def _stage(change: Change, target: str, journal: journal_transaction.Journal, settled: float) -> str | None:
+    """Write the new file next to its target, with owner, mode and modification time; returns its path, None for a removal."""
     if change.rewrites:
         _make_directories(os.path.dirname(target), change.directory_mode, journal)
     if change.after is None:
@@ -317,11 +325,11 @@ def _stage(change: Change, target: str, journal: journal_transaction.Journal, se
     return path
 
 
-def _set_seal(seal: str, paths: List[str]) -> None:
-    """Give staged files the modification time by which they are known again; its seconds are those of the first."""
+def _set_stamp(name: str, paths: list[str]) -> None:
+    """Set the stamp (:mod:`stamp`) of staged files as their common modification time. Its seconds are those of the first file."""
     files = [os.stat(path) for path in paths]
     seconds = files[0].st_mtime_ns // stamp.SECOND
-    moment = seconds * stamp.SECOND + stamp.fraction(seal, files)
+    moment = seconds * stamp.SECOND + stamp.fraction(name, files)
     for path in paths:
         os.utime(path, ns=(moment, moment))
 

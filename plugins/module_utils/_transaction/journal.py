@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stood there before, and the way back to it. Private to mailops.postfix; the second of the two files that write.
+"""The journal of a transaction: the old files, and the way back to them. Private to mailops.postfix.
 
-While files are being installed, ``<config_directory>/.transaction`` (for root alone) holds each old file and a journal.
-It is gone when the installation is complete; if it is found, an installation was killed, and the old files are put back.
-An installation that still has to prove itself on the wire renames it to ``.unproven-N``: that is the way back for
-:func:`undo`, until :func:`confirm`. All callers hold the lock of the instance.
+Only this file and :mod:`apply` write to the host. While files are being installed, ``<config_directory>/.transaction`` (root only) has each
+old file and a journal. It is removed when the installation is complete. If it is found, an installation was killed, and :func:`recover`
+restores the old files. An installation that has yet to be verified renames it to ``.unverified-N``, for :func:`undo` or :func:`confirm`.
+All callers hold the lock of the instance.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ import shutil
 import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Optional, Sequence, Tuple
+
+from .._errors import HostError
+from .._plan.plan import REQUIRES
 
 FORMAT = 1
 """The format of journals, and of the store of the program on the host. An older program leaves a newer format alone."""
 
-NAME = ".transaction"
-UNPROVEN = ".unproven-"
+TRANSACTION = ".transaction"
+"""The directory of an installation in progress, in the configuration directory."""
+UNVERIFIED = ".unverified-"
+"""The name of the directory of an installation that is complete but not confirmed; a number follows."""
 _JOURNAL = "journal"
 
 FileIdentity = Optional[Tuple[int, ...]]
@@ -34,7 +39,7 @@ FileIdentity = Optional[Tuple[int, ...]]
 
 
 def file_identity(path: str) -> FileIdentity:
-    """What tells whether a file is still the one that was installed."""
+    """The properties by which a file is recognized as the one that was installed."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -47,8 +52,8 @@ class Installed:
     """One file of an installation."""
 
     target: str
-    """The file itself, behind symbolic links."""
-    kept: Optional[str]
+    """The path of the file itself, with symbolic links resolved."""
+    kept: str | None
     """Name of the old file in the journal's directory; None if there was none."""
     new: FileIdentity
     """The file as it was installed; None if it was removed."""
@@ -59,54 +64,62 @@ class Journal:
     """What an installation is about to do, or has done."""
 
     directory: str
-    """Where it stands: ``.transaction`` or ``.unproven-N`` of a configuration directory."""
+    """Its directory: ``.transaction`` or ``.unverified-N`` in a configuration directory."""
     key: str
-    """What the names of this installation's temporary files end with."""
-    targets: List[str] = field(default_factory=list)
-    """Beside these there may be temporary files."""
-    made: List[str] = field(default_factory=list)
-    """Directories that were made, outermost first."""
-    files: List[Installed] = field(default_factory=list)
+    """Part of the names of this installation's temporary files."""
+    targets: list[str] = field(default_factory=list)
+    """The directories of these files may have temporary files."""
+    created_directories: list[str] = field(default_factory=list)
+    """Outermost first."""
+    files: list[Installed] = field(default_factory=list)
     """In the order in which they are installed; empty until all are staged."""
     requires: str = "none"
     """What the running Postfix needs to go from old to new, and back."""
 
     def write(self) -> None:
-        """Put it on disk, whole."""
+        """Write the journal to disk in one rename."""
+        content = {
+            "format": FORMAT,
+            "key": self.key,
+            "targets": self.targets,
+            "made": self.created_directories,
+            "files": [asdict(item) for item in self.files],
+            "requires": self.requires,
+        }
         path = os.path.join(self.directory, _JOURNAL)
         descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-            json.dump(asdict(self), file)
+            json.dump(content, file)
             file.flush()
             os.fsync(file.fileno())
         os.rename(f"{path}.new", path)
         sync_directory(self.directory)
 
-    def keep(self, target: str, for_long: bool) -> Optional[str]:
-        """Keep an old file here; None if there is none.
+    def keep(self, target: str, as_copy: bool) -> str | None:
+        """Keep an old file; returns its name in the journal's directory, None if there is no old file.
 
-        :param for_long: also when the installation is complete. A daemon that reads a table looks for a new one only when the old
-            one has lost its last name (src/util/dict.c), so that a second name would keep it from seeing the new one.
+        :param as_copy: keep a copy instead of a second name (hard link). A daemon that has a table open opens the new one only when
+            the old one has no name left (src/util/dict.c), so an old file that stays after the installation must be a copy.
         """
         if not os.path.lexists(target):
             return None
         name = str(len(self.files))
         path = os.path.join(self.directory, name)
         try:
-            if for_long:
+            if as_copy:
                 _copy(target, path)
             else:
                 os.link(target, path)
         except OSError:
-            if for_long:
+            if as_copy:
                 raise
             _copy(target, path)
         return name
 
 
 def begin(config_directory: str, key: str, targets: Sequence[str]) -> Journal:
-    """Open a journal: from here on a kill leaves nothing behind that the next run does not find."""
-    directory = os.path.join(config_directory, NAME)
+    """Open a journal. If the installation is killed after this, the next run finds everything that it has left."""
+    directory = os.path.join(config_directory, TRANSACTION)
     os.mkdir(directory, 0o700)
     journal = Journal(directory, key, list(targets))
     journal.write()
@@ -114,26 +127,30 @@ def begin(config_directory: str, key: str, targets: Sequence[str]) -> Journal:
 
 
 def complete(journal: Journal, provisional: bool) -> None:
-    """The installation is whole. This is the moment: one rename, or one unlink."""
+    """Complete an installation, with one rename or one unlink.
+
+    :param provisional: whether the old files are kept until :func:`confirm` or :func:`undo`.
+    """
     parent = os.path.dirname(journal.directory)
     if provisional:
-        last = max([0, *(number for number, _path in _unproven(parent))])
-        os.rename(journal.directory, os.path.join(parent, f"{UNPROVEN}{last + 1}"))
+        last = max([0, *(number for number, _path in _unverified(parent))])
+        os.rename(journal.directory, os.path.join(parent, f"{UNVERIFIED}{last + 1}"))
         sync_directory(parent)
     else:
         _remove(journal.directory)
 
 
 def recover(config_directory: str) -> bool:
-    """Go back to before an installation that was killed.
+    """Restore the files that an installation had replaced when it was killed.
 
-    :returns: whether there was one. A directory without a journal is left by a kill before the first file was written, or after
-        the last one was in place: there is nothing to put back.
+    :returns: whether there was such an installation. A directory without a journal is left if the kill came before the first file
+        was written or after the last one was installed: no file has to be restored then.
+    :raises HostError: if a newer version of this collection wrote the journal; nothing is changed then.
     """
-    directory = os.path.join(config_directory, NAME)
+    directory = os.path.join(config_directory, TRANSACTION)
     if not os.path.isdir(directory):
         return False
-    journal = _read(directory)
+    journal = _read(directory, "recovering")
     if journal is not None:
         _restore(journal)
     _remove(directory)
@@ -141,19 +158,20 @@ def recover(config_directory: str) -> bool:
 
 
 def interrupted(config_directory: str) -> bool:
-    """Whether a killed installation left something to tidy up."""
-    return os.path.isdir(os.path.join(config_directory, NAME))
+    """Whether an installation is in progress, or was killed."""
+    return os.path.isdir(os.path.join(config_directory, TRANSACTION))
 
 
-def undo(config_directory: str) -> Tuple[List[str], List[str]]:
-    """Go back to what was there before all installations that have not been accepted.
+def undo(config_directory: str) -> tuple[list[str], list[str]]:
+    """Restore the files from before all installations that have not been confirmed.
 
-    :returns: the files that were put back, and those left alone because they have been changed since.
+    :returns: the files that were restored, and those that were not because they have been changed since.
+    :raises HostError: if a newer version of this collection wrote one of the journals; nothing is changed then.
     """
-    restored: List[str] = []
-    left: List[str] = []
-    for _number, directory in reversed(_unproven(config_directory)):
-        journal = _read(directory)
+    journals = [(directory, _read(directory, "undoing")) for _number, directory in _unverified(config_directory)]
+    restored: list[str] = []
+    left: list[str] = []
+    for directory, journal in reversed(journals):
         if journal is not None:
             done, changed = _restore(journal)
             restored += done
@@ -163,62 +181,114 @@ def undo(config_directory: str) -> Tuple[List[str], List[str]]:
 
 
 def confirm(config_directory: str) -> None:
-    """What has been installed has proven itself: the way back is closed."""
-    for _number, directory in _unproven(config_directory):
+    """Confirm all installations: their old files are removed, and they can't be undone any more.
+
+    :raises HostError: if a newer version of this collection wrote one of the journals; nothing is changed then.
+    """
+    require_known_formats(config_directory, "confirming")
+    for _number, directory in _unverified(config_directory):
         _remove(directory)
 
 
-def unverified(config_directory: str) -> List[str]:
-    """What the running Postfix needs to go over to each installation that has not been accepted; empty if there is none."""
-    journals = [_read(directory) for _number, directory in _unproven(config_directory)]
-    return [journal.requires for journal in journals if journal is not None]
+def require_known_formats(config_directory: str, action: str) -> None:
+    """Refuse to handle unverified installations of a newer version of this collection.
+
+    :param action: what is being done, for the message.
+    :raises HostError: if a newer version of this collection wrote one of the journals.
+    """
+    for _number, directory in _unverified(config_directory):
+        content = _content(directory)
+        if content is not None:
+            _require_known_format(content, directory, action)
 
 
-def unverified_targets(config_directory: str) -> Set[str]:
-    """The files, behind symbolic links, of all installations that have not been accepted."""
-    journals = [_read(directory) for _number, directory in _unproven(config_directory)]
+def unverified(config_directory: str) -> list[str]:
+    """What the running Postfix needs to use each installation that has not been confirmed; empty if there is none.
+
+    Installations of a newer version of this collection count, too: ``restart`` if their journal does not have a value that this
+    version knows.
+    """
+    contents = [_content(directory) for _number, directory in _unverified(config_directory)]
+    needs = [content.get("requires") for content in contents if content is not None]
+    return [requires if requires in REQUIRES else "restart" for requires in needs]
+
+
+def unverified_targets(config_directory: str) -> set[str]:
+    """The files, with symbolic links resolved, of all installations that have not been confirmed.
+
+    :raises HostError: if a newer version of this collection wrote one of the journals.
+    """
+    journals = [_read(directory, "reading") for _number, directory in _unverified(config_directory)]
     return {item.target for journal in journals if journal is not None for item in journal.files}
 
 
-def _unproven(config_directory: str) -> List[Tuple[int, str]]:
+def _unverified(config_directory: str) -> list[tuple[int, str]]:
+    """Numbers and directories of the installations that have not been confirmed, oldest first."""
     found = []
     with suppress(FileNotFoundError):
         for name in os.listdir(config_directory):
-            number = re.match(re.escape(UNPROVEN) + r"(\d+)$", name)
+            number = re.match(re.escape(UNVERIFIED) + r"(\d+)$", name)
             if number:
                 found.append((int(number.group(1)), os.path.join(config_directory, name)))
     return sorted(found)
 
 
-def _read(directory: str) -> Optional[Journal]:
-    """A journal; None if the kill came before there was one."""
+def _content(directory: str) -> dict[str, Any] | None:
+    """The content of a journal of any format; None if the installation was killed before it wrote one."""
     try:
         with open(os.path.join(directory, _JOURNAL), encoding="utf-8", errors="surrogateescape") as file:
-            data: Dict[str, Any] = json.load(file)
+            content: dict[str, Any] = json.load(file)
     except FileNotFoundError:
         return None
+    return content
+
+
+def _require_known_format(content: dict[str, Any], directory: str, action: str) -> None:
+    number = content.get("format", 1)
+    if not isinstance(number, int) or number > FORMAT:
+        raise HostError(
+            action,
+            os.path.join(directory, _JOURNAL),
+            f"a newer version of mailops.postfix wrote it (format {number}; this version reads up to {FORMAT})",
+            "Upgrade the collection mailops.postfix on the controller to that version and run the playbook again",
+        )
+
+
+def _read(directory: str, action: str) -> Journal | None:
+    """A journal; None if the installation was killed before it wrote one.
+
+    :param action: what is being done, for the message.
+    :raises HostError: if a newer version of this collection wrote it.
+    """
+    content = _content(directory)
+    if content is None:
+        return None
+    _require_known_format(content, directory, action)
     files = [
         Installed(item["target"], item["kept"], tuple(item["new"]) if item["new"] else None)
-        for item in data.pop("files")
+        for item in content["files"]
     ]
-    return Journal(**dict(data, directory=directory, files=files))
+    return Journal(directory, content["key"], content["targets"], content["made"], files, content["requires"])
 
 
-def _restore(journal: Journal) -> Tuple[List[str], List[str]]:
-    """Put the old files back, last installed first. Whatever a kill leaves undone here, the next call does."""
+def _restore(journal: Journal) -> tuple[list[str], list[str]]:
+    """Restore the old files, last installed first. If this is killed, the next call does the rest.
+
+    :returns: the files that were restored, and those that were not because they have been changed since.
+    """
     restored = []
     left = []
     for item in reversed(journal.files):
         kept = None if item.kept is None else os.path.join(journal.directory, item.kept)
         if kept is not None and not os.path.lexists(kept):
-            continue  # put back by a call that was killed
+            continue  # restored by a call that was killed
         now = file_identity(item.target)
         if kept is not None and now == file_identity(kept):
             continue  # never installed
         if now != item.new:
             left.append(item.target)
         elif kept is not None:
-            _put(kept, item.target, journal.key)
+            _move_back(kept, item.target, journal.key)
             restored.append(item.target)
         elif now is not None:
             os.unlink(item.target)
@@ -228,13 +298,13 @@ def _restore(journal: Journal) -> Tuple[List[str], List[str]]:
     for directory in {os.path.dirname(item.target) for item in journal.files}:
         with suppress(FileNotFoundError):
             sync_directory(directory)
-    for directory in reversed(journal.made):
+    for directory in reversed(journal.created_directories):
         with suppress(OSError):
             os.rmdir(directory)
     return restored, left
 
 
-def _put(kept: str, target: str, key: str) -> None:
+def _move_back(kept: str, target: str, key: str) -> None:
     try:
         os.rename(kept, target)
     except OSError:  # another file system
@@ -244,7 +314,7 @@ def _put(kept: str, target: str, key: str) -> None:
 
 
 def remove_temporary(target: str, key: str) -> None:
-    """Remove what an installation wrote beside a target: files and directories whose names hold its key."""
+    """Remove the temporary files and directories of an installation next to a target: their names contain its key."""
     directory, name = os.path.split(target)
     for path in glob.glob(f"{glob.escape(os.path.join(directory, f'.{name}.{key}'))}*"):
         if os.path.isdir(path) and not os.path.islink(path):
@@ -255,7 +325,7 @@ def remove_temporary(target: str, key: str) -> None:
 
 
 def _copy(source: str, target: str) -> None:
-    """A copy that is the same to everybody: owner, mode, times, extended attributes."""
+    """Copy a file with owner, mode, times and extended attributes."""
     shutil.copy2(source, target, follow_symlinks=False)
     status = os.lstat(source)
     os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
@@ -266,14 +336,14 @@ def _copy(source: str, target: str) -> None:
 
 
 def _remove(directory: str) -> None:
-    """Remove a journal's directory, the journal first: without it the rest means nothing."""
+    """Remove a journal's directory. The journal goes first: without it, the other files are ignored."""
     with suppress(FileNotFoundError):
         os.unlink(os.path.join(directory, _JOURNAL))
     shutil.rmtree(directory, ignore_errors=True)
 
 
 def sync_directory(path: str) -> None:
-    """Have the names in a directory survive a power failure."""
+    """Write the names in a directory to disk, so that they survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

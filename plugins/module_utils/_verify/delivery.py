@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-PROVEN = "proven"
-"""smtp(8) spoke with the next hop as the configuration demands, to the end."""
+VERIFIED = "verified"
+"""smtp(8) connected to the next hop as its configuration requires, and the next hop replied to an SMTP command of the mail transaction."""
 UNREACHABLE = "unreachable"
-"""There was nobody to speak with."""
+"""smtp(8) could not connect, or the connection broke before a reply."""
 FAILED = "failed"
-"""There was, and it came to nothing."""
+"""smtp(8) connected, but could not send mail as its configuration requires."""
 
 _DELIVERY = re.compile(
     r"^(?P<process>\S+?\[\d+\]): (?P<queue_id>\w+): to=<(?P<recipient>.*?)>,.*? relay=(?P<relay>.*?), "
@@ -41,7 +41,7 @@ class Delivery:
     """The fate of one probe."""
 
     outcome: str
-    """``proven``, ``unreachable`` or ``failed``."""
+    """``verified``, ``unreachable`` or ``failed``."""
     relay: str
     """Who was spoken with, as ``hub.example.org[192.0.2.1]:587``; ``none`` if nobody."""
     accepted: bool
@@ -84,5 +84,5 @@ def delivery_of(lines: Sequence[str], recipient: str) -> Optional[Delivery]:
 
 def _outcome(accepted: bool, reason: str) -> str:
     if accepted or _ANSWERED.search(reason):
-        return PROVEN
+        return VERIFIED
     return UNREACHABLE if _NOBODY.search(reason) else FAILED

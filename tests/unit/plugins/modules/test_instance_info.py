@@ -36,7 +36,7 @@ def test_old_and_misspelt_parameters(run_module, directory):
 
 
 def test_a_host_without_postfix(run_module, monkeypatch):
-    monkeypatch.setattr(instance.shutil, "which", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(runner.shutil, "which", lambda *_arguments, **_options: None)
     result = run_module(instance_info)
     assert result == {"installed": False, "changed": False, "invocation": result["invocation"]}
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module smtp_tls_info as Ansible runs it; what it finds out is in module_utils/test_smtp_session."""
+"""The module smtp_tls_info as Ansible runs it. Tests of the probe itself are in module_utils/_smtp/test_probe.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EHLO = b"250-mx.example.org\r\n250 SIZE 1000\r\n"
 
 @pytest.fixture(name="port")
 def fixture_port():
-    """The port of a server without TLS, which relays for nobody."""
+    """The port of a server without TLS that does not relay."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve():
@@ -45,14 +45,14 @@ def test_a_server(run_module, port, check_mode):
     assert result["relay"] == {"relays": False, "reply": "554 5.7.1 Relay access denied"}
 
 
-def test_nobody_there_is_no_failure(run_module, port):
+def test_a_refused_connection_is_not_a_failure(run_module, port):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        dead = taken.getsockname()[1]
-    result = run_module(smtp_tls_info, host="127.0.0.1", port=dead)
+        unused = taken.getsockname()[1]
+    result = run_module(smtp_tls_info, host="127.0.0.1", port=unused)
     assert "failed" not in result and (result["reachable"], result["failed_at"]) == (False, "connect")
 
 
-def test_no_postfix_is_needed(run_module, port):
+def test_postfix_is_not_required(run_module, port):
     result = run_module(smtp_tls_info, host="127.0.0.1", port=port, config_directory="/nowhere")
     assert result["problem"] is None
 
@@ -61,11 +61,17 @@ def test_no_postfix_is_needed(run_module, port):
     ("options", "message"),
     [
         ({}, "missing required arguments: host"),
-        ({"host": "a b"}, "reading option host: 'a b' is no host. Write a host name or an IP address"),
-        ({"host": "mx", "ca_file": "/nowhere"}, "reading option ca_file: there is no file /nowhere. Name a file on"),
+        (
+            {"host": "a b"},
+            "reading option host: 'a b' is not a valid host name or IP address. Write a host name or an IP address",
+        ),
+        (
+            {"host": "mx", "ca_file": "/nowhere"},
+            "reading option ca_file: /nowhere is not a file. Write the path of a file on",
+        ),
     ],
 )
-def test_bad_options(run_module, options, message):
+def test_invalid_options(run_module, options, message):
     result = run_module(smtp_tls_info, **options)
     assert result["failed"] is True and result["msg"].startswith(message)
 
@@ -78,8 +84,8 @@ def test_every_key_is_documented(run_module, port):
     assert set(result["relay"]) == set(documented["relay"]["contains"])
 
 
-def test_every_place_of_failure_is_documented():
-    """The names of the steps in the code, against the list in the documentation."""
+def test_every_step_is_documented():
+    """The names of the steps in the code are those of the documentation."""
     source = Path(probe.__file__).read_text(encoding="utf-8")
     steps = {
         constant.value

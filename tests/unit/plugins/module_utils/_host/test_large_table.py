@@ -30,7 +30,7 @@ def test_facts(directory):
     assert (found["owner"], found["group"], found["under_way"]) == (0, 4711, False)
 
 
-@pytest.mark.parametrize("name", [".transaction", ".unproven-1"])
+@pytest.mark.parametrize("name", [".transaction", ".unverified-1"])
 def test_an_installation_that_is_not_complete(directory, name):
     (directory / name).mkdir()
     assert large_table.table_facts(str(directory), "t", [])["under_way"]

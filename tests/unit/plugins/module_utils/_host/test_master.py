@@ -11,8 +11,9 @@ import subprocess
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master as master_host
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Completed, Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.master import Master, Process
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed
 
 MASTER_CF = """
 smtp inet n - y - - smtpd

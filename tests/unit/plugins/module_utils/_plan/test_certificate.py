@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import openssl
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_layout, pem

@@ -300,7 +300,10 @@ def of_role(role):
                 "__roadwarrior_all_pins": [":".join(["AB"] * 32)],
             }
             context[name] = known.get(name) or rendered(value, {**context, **known})
-    main_cf = {**variables("postfix_instance/vars/main.yml")["__postfix_instance_baseline"], **context[f"__{role}_fixed"]}
+    main_cf = {
+        **variables("postfix_instance/vars/main.yml")["__postfix_instance_baseline"],
+        **context[f"__{role}_fixed"],
+    }
     return main_cf, rendered(context.get(f"__{role}_master_cf", []), context)
 
 

@@ -11,7 +11,8 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._host import instance as instance_host
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import configuration, migrations
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import issue, write
@@ -22,10 +23,10 @@ NEW = "cdb"
 def run(argv, stdin=None):
     """The programs of the host, but for a Postfix that has neither hash nor lmdb."""
     if argv[0] == "postconf" and argv[-1] == "-m":
-        done = instance_host.run_program(["postconf", "-m"])
+        done = run_program(["postconf", "-m"])
         types = [word for word in done.stdout.split() if word not in (b"hash", b"btree", b"lmdb")]
         return replace(done, stdout=b"\n".join([*types, NEW.encode()]) + b"\n")
-    return instance_host.run_program(argv, stdin)
+    return run_program(argv, stdin)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def migrate(directory):
     def apply(check_mode=False, **options):
         return apply_transaction.apply(
             lambda instance: configuration.configuration(instance, {"validate": False, "migrate": True, **options}),
-            lambda: instance_host.Instance(str(directory), run),
+            lambda: Instance(str(directory), run),
             check_mode=check_mode,
         )
 
@@ -96,7 +97,7 @@ def test_tables_that_are_named_by_the_default_type_follow_it(directory, migrate,
     add(directory, "main.cf", "default_database_type = btree\n")
     add(directory, "main.cf", f"transport_maps = {reference}:{directory}/old\n")
     add(directory, "main.cf", f"canonical_maps = hash:{directory}/other, {reference}:{directory}/other\n")
-    instance = instance_host.Instance(str(directory), run)
+    instance = Instance(str(directory), run)
     found = [(entry["parameter"], entry["table"]) for entry in migrations.lost_tables(instance)]
     assert ("transport_maps", f"btree:{directory}/old") in found
     foretold = migrate(check_mode=True)
@@ -141,7 +142,7 @@ def test_options_of_services(directory, migrate):
 
 def test_they_are_reported(directory):
     add(directory, "main.cf", "transport_maps = texthash:/t, hash:/old\n")
-    instance = instance_host.Instance(str(directory), run)
+    instance = Instance(str(directory), run)
     found = [entry for entry in migrations.lost_tables(instance) if entry["parameter"] == "transport_maps"]
     assert found == [{"service": "", "parameter": "transport_maps", "table": "hash:/old"}]
 

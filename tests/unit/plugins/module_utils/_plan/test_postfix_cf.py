@@ -10,7 +10,8 @@ import re
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import master_cf as master_cf_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import postfix_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction

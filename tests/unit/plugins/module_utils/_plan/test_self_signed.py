@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import chain_file
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import self_signed as self_signed_plan

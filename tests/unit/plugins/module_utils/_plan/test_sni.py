@@ -12,7 +12,8 @@ import stat
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._formats import lookup_table
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance, run_program
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate, sni
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table as lookup_table_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan, strongest

@@ -19,17 +19,14 @@ import time
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master, openssl
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import (
-    Completed,
-    Instance,
-    run_program,
-)
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle, chain_file, lookup_table
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deploy, install, ports, renewals
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import listeners, verify
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, ROOT, issue, write
 
@@ -120,7 +117,7 @@ class Host:
             }
 
     def leaf(self, path):
-        return verify.leaf(Instance(str(self.directory)), str(path))
+        return listeners.leaf_fingerprint(Instance(str(self.directory)), str(path))
 
     def write_log(self, argv, stdin=None):
         assert argv[0] in ("postlog", "logger")
@@ -154,7 +151,6 @@ def fixture_host(tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "PORT_SECONDS", 0.3)
     monkeypatch.setattr(ports, "_PAUSE", 0.01)
     monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
-    monkeypatch.setattr(verify, "_PAUSE", 0.01)
     monkeypatch.setattr(master.Master, "_has_unit", lambda self: False)
     found = Host(tmp_path)
     found.directory.mkdir()
@@ -335,7 +331,7 @@ def test_an_unverified_change_of_a_play_stays_unverified(host):
     )
     host.renew(SECOND)
     assert host.certbot() == 0
-    assert host.left_over() == [".unproven-1", ".unproven-2", "x"]
+    assert host.left_over() == [".unverified-1", ".unverified-2", "x"]
 
 
 def test_a_second_certificate_is_probed(host, capsys):
@@ -381,14 +377,14 @@ def kill(host, monkeypatch, where):
         with pytest.raises(Killed):
             host.certbot()
     long_ago = time.time() - 3600
-    os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
+    os.utime(host.directory / ".unverified-1", (long_ago, long_ago))
 
 
 @pytest.mark.parametrize("then", [["--due"], ["--name", NAME]])
 @pytest.mark.parametrize("where", ["before the reload", "after the reload"])
 def test_the_next_call_completes_a_killed_one(host, monkeypatch, where, then):
     kill(host, monkeypatch, where)
-    assert host.left_over() == [".unproven-1"]
+    assert host.left_over() == [".unverified-1"]
     assert host.call(*then) == 0
     assert host.served[None] == leaf_of(SECOND) and host.left_over() == []
     assert host.commands == ["reload"]
@@ -610,5 +606,5 @@ def test_due_does_not_interfere_with_a_run_of_ansible(host):
     )
     assert host.call("--due") == 0 and host.commands == []
     long_ago = time.time() - 3600
-    os.utime(host.directory / ".unproven-1", (long_ago, long_ago))
+    os.utime(host.directory / ".unverified-1", (long_ago, long_ago))
     assert host.call("--due") == 0 and host.commands == ["reload"]

@@ -11,7 +11,8 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Completed, Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._program import timer as timer_program
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Conversations with real servers: honest ones, lying ones, and the Postfix of this machine."""
+"""Probes of real servers: correct ones, ones that violate the protocol, and the Postfix of this machine."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ NAME = "mx.example.org"
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
 STEP = 0.4
-"""Seconds that a silent server is given."""
+"""Time limit of a step in tests with servers that do not reply, in seconds."""
 
 PREFERRED = ("X25519", "X25519MLKEM768")
-"""What OpenSSL takes for the key exchange if it has the choice, by its version."""
+"""The groups of the key exchange that OpenSSL prefers, depending on its version."""
 
 # Certificates
 
 
 class Issued:
-    """A certificate with its key, in files as servers want them."""
+    """A certificate and its key in one file, as servers load them."""
 
     def __init__(
         self, directory, label, key, subject, issuer=None, names=(), days=(-1, 30), authority=False, purpose=None
@@ -89,7 +89,7 @@ class Issued:
 
     @property
     def chain(self):
-        """This one and its issuers, without the root."""
+        """This certificate and its issuers, without the root."""
         links, link = [], self
         while link is not None and (link is self or link.issuer is not None):
             links.append(link)
@@ -103,10 +103,10 @@ def fixture_pki(tmp_path_factory):
     curve, rsa_key = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
 
     def issue(label, *arguments, **options):
-        made[label] = Issued(directory, label, *arguments, **options)
-        return made[label]
+        issued[label] = Issued(directory, label, *arguments, **options)
+        return issued[label]
 
-    made = {}
+    issued = {}
     root = issue("root", ec.generate_private_key(ec.SECP256R1()), "Test root", authority=True)
     middle = issue("middle", ec.generate_private_key(ec.SECP384R1()), "Test middle", root, authority=True)
     issue("ecdsa", curve, NAME, middle, names=[NAME, "*.wild.example.org"])
@@ -118,64 +118,64 @@ def fixture_pki(tmp_path_factory):
     issue("for_clients", curve, NAME, middle, names=[NAME], purpose=x509.ExtendedKeyUsageOID.CLIENT_AUTH)
     issue("self_signed", curve, NAME, names=[NAME])
     issue("client", curve, "laptop.example.org", middle, names=["laptop.example.org"])
-    leaf_alone = issue("leaf_alone", curve, NAME, middle, names=[NAME])
-    leaf_alone.path.write_bytes(leaf_alone.key_pem + leaf_alone.pem)
+    leaf_only = issue("leaf_only", curve, NAME, middle, names=[NAME])
+    leaf_only.path.write_bytes(leaf_only.key_pem + leaf_only.pem)
     (directory / "ca.pem").write_bytes(root.pem)
     (directory / "directory").mkdir()
     (directory / "directory" / "root.pem").write_bytes(root.pem)
     subprocess.run(["openssl", "rehash", directory / "directory"], check=True)
-    (directory / "client.key").write_bytes(made["client"].key_pem)
+    (directory / "client.key").write_bytes(issued["client"].key_pem)
     (directory / "locked.key").write_bytes(
-        made["client"].key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+        issued["client"].key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     )
-    return made, directory
+    return issued, directory
 
 
 # Servers
 
 
-class Talk:
-    """The server's end of a connection."""
+class ServerSession:
+    """The server's side of a session."""
 
-    def __init__(self, connection, heard):
+    def __init__(self, connection, commands):
         self.socket = connection
-        self.heard = heard
+        self.commands = commands
 
-    def say(self, *lines):
+    def reply(self, *lines):
         self.socket.sendall(b"".join(line if isinstance(line, bytes) else line.encode() + b"\r\n" for line in lines))
 
-    def hear(self):
+    def read_command(self):
         line = b""
         while not line.endswith(b"\n"):
             byte = self.socket.recv(1)
             if not byte:
                 raise ConnectionError
             line += byte
-        self.heard.append(line.decode("latin-1").rstrip())
-        return self.heard[-1]
+        self.commands.append(line.decode("latin-1").rstrip())
+        return self.commands[-1]
 
     def expect(self, *commands):
-        """Takes these commands, and answers all but the last with success."""
+        """Expect these commands, and accept all but the last."""
         for number, command in enumerate(commands, start=1):
-            assert self.hear().startswith(command)
+            assert self.read_command().startswith(command)
             if number < len(commands):
-                self.say("250-here\r\n250 STARTTLS" if command == "EHLO" else "250 ok")
+                self.reply("250-here\r\n250 STARTTLS" if command == "EHLO" else "250 ok")
 
-    def secure(self, context):
+    def start_tls(self, context):
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def wait(self):
-        """Until the client goes."""
+        """Wait until the client closes the connection."""
         while self.socket.recv(4096):
             pass
 
 
 class Server:
-    """Serves each connection on a port of the loopback with a function of it."""
+    """Calls a function for each connection to a port of the loopback interface."""
 
     def __init__(self, serve):
         self._serve = serve
-        self.heard = []
+        self.commands = []
         self.connections = 0
         self.failures = []
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -189,22 +189,22 @@ class Server:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._talk, args=(connection, self.connections), daemon=True).start()
+            threading.Thread(target=self._serve_connection, args=(connection, self.connections), daemon=True).start()
 
-    def _talk(self, connection, number):
-        talk = Talk(connection, self.heard)
+    def _serve_connection(self, connection, number):
+        session = ServerSession(connection, self.commands)
         try:
-            talk.number = number
-            self._serve(talk)
+            session.number = number
+            self._serve(session)
         except OSError:
-            pass  # The client has gone, or could not agree on TLS.
+            pass  # The client has closed the connection, or the TLS handshake has failed.
         except AssertionError as error:
             self.failures.append(error)
         finally:
-            talk.socket.close()
+            session.socket.close()
 
     def close(self):
-        # Wakes the thread that accepts.
+        # Wakes up the thread in accept().
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
@@ -221,11 +221,11 @@ def fixture_serve():
     for server in servers:
         server.close()
         assert server.failures == []
-        # The promise of the module: no mail is ever sent.
-        assert not [line for line in server.heard if line.upper().startswith(("DATA", "BDAT"))]
+        # The module never sends mail.
+        assert not [line for line in server.commands if line.upper().startswith(("DATA", "BDAT"))]
 
 
-def server_context(certificate, lowest="TLSv1_2", highest="TLSv1_3", ciphers=None, curve=None, ask=None):
+def server_context(certificate, lowest="TLSv1_2", highest="TLSv1_3", ciphers=None, curve=None, client_certificate=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.path)
     context.set_ciphers(ciphers or "DEFAULT:@SECLEVEL=0")
@@ -235,67 +235,71 @@ def server_context(certificate, lowest="TLSv1_2", highest="TLSv1_3", ciphers=Non
         context.maximum_version = getattr(ssl.TLSVersion, highest)
     if curve:
         context.set_ecdh_curve(curve)
-    if ask is not None:
-        context.verify_mode = ask
+    if client_certificate is not None:
+        context.verify_mode = client_certificate
         context.load_verify_locations(cadata=certificate.chain[-1].issuer.pem.decode())
     return context
 
 
-def honest(context=None, implicit=False, before=(), after=(), **replies):
-    """A server that means what it says.
+def correct_server(context=None, implicit=False, before=(), after=(), **replies):
+    """A server that follows the protocol.
 
-    :param before: keywords before TLS; after: within TLS.
-    :param replies: what it answers to a command.
+    :param before: keywords before TLS; after: those within TLS.
+    :param replies: its replies by command; COMMAND_clear for those before TLS.
     """
 
-    def serve(talk):
+    def serve(session):
         encrypted = implicit
         if implicit:
-            talk.secure(context)
-        talk.say(f"220 {NAME} ESMTP")
+            session.start_tls(context)
+        session.reply(f"220 {NAME} ESMTP")
         while True:
-            command = talk.hear().split()[0]
+            command = session.read_command().split()[0]
             if command == "EHLO":
                 offered = list(after if encrypted else before)
                 if context is not None and not encrypted:
                     offered.append("STARTTLS")
                 keywords = [NAME, *offered]
-                talk.say(*(f"250-{keyword}" for keyword in keywords[:-1]), f"250 {keywords[-1]}")
+                session.reply(*(f"250-{keyword}" for keyword in keywords[:-1]), f"250 {keywords[-1]}")
             elif command == "STARTTLS":
-                talk.say("220 go ahead")
-                talk.secure(context)
+                session.reply("220 go ahead")
+                session.start_tls(context)
                 encrypted = True
             else:
                 reply = replies.get(f"{command}_clear" if not encrypted else command, replies.get(command))
-                talk.say(reply or {"QUIT": "221 bye", "RCPT": "554 5.7.1 Relay access denied"}.get(command, "250 ok"))
+                session.reply(
+                    reply or {"QUIT": "221 bye", "RCPT": "554 5.7.1 Relay access denied"}.get(command, "250 ok")
+                )
                 if command == "QUIT":
                     return
 
     return serve
 
 
-def ask(server, pki, **options):
+def probe_server(server, pki, **options):
     directory = pki[1]
     defaults = {"ca_file": str(directory / "ca.pem"), "hostnames": [NAME], "timeout": 5, "protocols": False}
     answer = probe.probe(ProbeOptions("127.0.0.1", server.port, **{**defaults, **options}))
     return json.loads(json.dumps(answer))
 
 
-# Honest servers
+# Correct servers
 
 
 def test_everything_at_once(serve, pki):
-    """The whole answer, key by key."""
+    """The complete result, key by key."""
     leaf = pki[0]["ecdsa"]
     server = serve(
-        honest(
+        correct_server(
             server_context(leaf),
             before=["PIPELINING", "SIZE 1000", "size-of-more a  b"],
             after=["AUTH PLAIN login", "AUTH=LOGIN XOAUTH2", "DSN"],
             MAIL_clear="530 5.7.0 Must issue a STARTTLS command first",
         )
     )
-    answer = ask(server, pki, protocols=True, server_name=NAME, ehlo="laptop.example.org", sender="me@example.org")
+    answer = probe_server(
+        server, pki, protocols=True, server_name=NAME, ehlo="laptop.example.org", sender="me@example.org"
+    )
     chain = answer.pop("chain")
     assert answer == {
         "host": "127.0.0.1",
@@ -340,7 +344,7 @@ def test_everything_at_once(serve, pki):
     }
     assert answer["tls"]["key_exchange"] in PREFERRED
     assert [link["subject"] for link in chain] == [f"CN={NAME}", "CN=Test middle"]
-    assert server.heard[:10] == [
+    assert server.commands[:10] == [
         "EHLO laptop.example.org",
         "MAIL FROM:<me@example.org>",
         "STARTTLS",
@@ -355,17 +359,17 @@ def test_everything_at_once(serve, pki):
 
 
 def test_implicit_tls(serve, pki):
-    server = serve(honest(server_context(pki[0]["rsa"]), implicit=True, after=["AUTH PLAIN"]))
-    answer = ask(server, pki, implicit_tls=True, protocols=True)
+    server = serve(correct_server(server_context(pki[0]["rsa"]), implicit=True, after=["AUTH PLAIN"]))
+    answer = probe_server(server, pki, implicit_tls=True, protocols=True)
     assert (answer["problem"], answer["before_tls"], answer["banner"]) == (None, None, f"220 {NAME} ESMTP")
     assert answer["after_tls"] == {"ehlo": {"AUTH": "PLAIN"}, "auth": ["PLAIN"]}
     assert answer["verified"] is True and answer["protocols"]["accepted"] == ["TLSv1.2", "TLSv1.3"]
-    # An address is no name to ask for.
+    # SNI has no addresses.
     assert answer["tls"]["server_name"] is None
 
 
 def test_without_tls(serve, pki):
-    answer = ask(serve(honest(before=["AUTH PLAIN"], RCPT="250 ok")), pki, protocols=True)
+    answer = probe_server(serve(correct_server(before=["AUTH PLAIN"], RCPT="250 ok")), pki, protocols=True)
     assert (answer["problem"], answer["tls"], answer["after_tls"], answer["protocols"]) == (None, None, None, None)
     assert answer["before_tls"]["starttls"] is False and answer["before_tls"]["auth"] == ["PLAIN"]
     assert answer["before_tls"]["mail"] == {"accepted": True, "reply": "250 ok"}
@@ -383,8 +387,8 @@ CERTIFICATES = [
     ("other", {}, ("ecdsa", 256), None, [NAME]),
     ("for_clients", {}, ("ecdsa", 256), r"(unsupported|unsuitable) certificate purpose \(at depth 0\)", []),
     ("self_signed", {}, ("ecdsa", 256), r"self.signed certificate \(at depth 0\)", []),
-    ("leaf_alone", {}, ("ecdsa", 256), r"unable to get local issuer certificate.*", []),
-    # The system's CAs know nothing of the root.
+    ("leaf_only", {}, ("ecdsa", 256), r"unable to get local issuer certificate.*", []),
+    # The system's CAs do not include the root.
     ("ecdsa", {"ca_file": None}, ("ecdsa", 256), r"unable to get local issuer certificate.*", []),
     ("ecdsa", {"hostnames": None}, ("ecdsa", 256), None, ["127.0.0.1"]),
     ("ecdsa", {"hostnames": ["MX.example.org.", "a.wild.example.org"]}, ("ecdsa", 256), None, []),
@@ -400,11 +404,11 @@ CERTIFICATES = [
 
 @pytest.mark.parametrize(("label", "options", "key", "error", "unmatched"), CERTIFICATES)
 def test_certificate(serve, pki, label, options, key, error, unmatched):
-    answer = ask(serve(honest(server_context(pki[0][label]))), pki, **options)
+    answer = probe_server(serve(correct_server(server_context(pki[0][label]))), pki, **options)
     assert answer["problem"] is None
     leaf = answer["chain"][0]
     assert (leaf["key_type"], leaf["key_bits"]) == key
-    assert len(answer["chain"]) == (1 if label in ("self_signed", "leaf_alone") else 2)
+    assert len(answer["chain"]) == (1 if label in ("self_signed", "leaf_only") else 2)
     assert answer["verified"] is (error is None)
     assert re.fullmatch(error, answer["verify_error"]) if error else answer["verify_error"] is None
     assert (answer["name_matches"], answer["unmatched_names"]) == (not unmatched, unmatched)
@@ -412,33 +416,33 @@ def test_certificate(serve, pki, label, options, key, error, unmatched):
 
 @pytest.mark.parametrize("key_type", ["rsa", "ecdsa"])
 @pytest.mark.parametrize("implicit", [False, True])
-def test_the_certificate_with_a_key_of_one_type(serve, pki, key_type, implicit):
+def test_a_certificate_by_key_type(serve, pki, key_type, implicit):
     context = server_context(pki[0]["ecdsa"])
     context.load_cert_chain(pki[0]["rsa"].path)
-    answer = ask(
-        serve(honest(context, implicit=implicit)), pki, key_type=key_type, implicit_tls=implicit, protocols=True
+    answer = probe_server(
+        serve(correct_server(context, implicit=implicit)), pki, key_type=key_type, implicit_tls=implicit, protocols=True
     )
     assert (answer["problem"], answer["chain"][0]["key_type"], answer["verified"]) == (None, key_type, True)
-    # What else is asked has nothing to do with it.
+    # The probes of TLS versions do not use it.
     assert answer["protocols"]["accepted"] == ["TLSv1.2", "TLSv1.3"]
 
 
-@pytest.mark.parametrize(("there", "asked"), [("ecdsa", "rsa"), ("rsa", "ecdsa")])
-def test_there_is_none_with_a_key_of_that_type(serve, pki, there, asked):
-    answer = ask(serve(honest(server_context(pki[0][there]))), pki, key_type=asked)
+@pytest.mark.parametrize(("present", "wanted"), [("ecdsa", "rsa"), ("rsa", "ecdsa")])
+def test_no_certificate_of_the_key_type(serve, pki, present, wanted):
+    answer = probe_server(serve(correct_server(server_context(pki[0][present]))), pki, key_type=wanted)
     assert (answer["failed_at"], answer["chain"]) == ("handshake", [])
 
 
 def test_ca_path(serve, pki):
-    server = serve(honest(server_context(pki[0]["ecdsa"])))
-    assert ask(server, pki, ca_file=None, ca_path=str(pki[1] / "directory"))["verified"] is True
-    assert ask(server, pki, ca_file=None, ca_path=str(pki[1]))["verified"] is False
+    server = serve(correct_server(server_context(pki[0]["ecdsa"])))
+    assert probe_server(server, pki, ca_file=None, ca_path=str(pki[1] / "directory"))["verified"] is True
+    assert probe_server(server, pki, ca_file=None, ca_path=str(pki[1]))["verified"] is False
 
 
 @pytest.mark.parametrize(
     ("ca_file", "ca_path", "verified"), [(None, None, True), ("other.pem", None, False), (None, "empty", False)]
 )
-def test_own_cas_replace_those_of_the_system(serve, pki, ca_file, ca_path, verified):
+def test_ca_file_replaces_the_system_cas(serve, pki, ca_file, ca_path, verified):
     """On a system that trusts the root."""
     directory = pki[1]
     (directory / "empty").mkdir(exist_ok=True)
@@ -446,15 +450,15 @@ def test_own_cas_replace_those_of_the_system(serve, pki, ca_file, ca_path, verif
     def run(argv, stdin):
         return probe.run_program(("env", f"SSL_CERT_DIR={directory}/directory", *argv), stdin)
 
-    server = serve(honest(server_context(pki[0]["ecdsa"])))
+    server = serve(correct_server(server_context(pki[0]["ecdsa"])))
     trusted = {"ca_file": ca_file and str(directory / ca_file), "ca_path": ca_path and str(directory / ca_path)}
     answer = probe.probe(ProbeOptions("127.0.0.1", server.port, protocols=False, **trusted), run)
     assert answer["verified"] is verified
 
 
 @pytest.mark.parametrize("label", ["ecdsa", "rsa"])
-def test_openssl_sees_the_same_certificate(serve, pki, label):
-    leaf, above = ask(serve(honest(server_context(pki[0][label]))), pki)["chain"]
+def test_openssl_reads_the_same_certificate(serve, pki, label):
+    leaf, above = probe_server(serve(correct_server(server_context(pki[0][label]))), pki)["chain"]
 
     def openssl(*arguments, stdin):
         return subprocess.run(["openssl", *arguments], input=stdin, stdout=subprocess.PIPE, check=True).stdout
@@ -496,7 +500,7 @@ HANDSHAKES = [
         ["TLSv1.2"],
     ),
     ("rsa", {"highest": "TLSv1_2", "ciphers": "AES256-GCM-SHA384"}, ("TLSv1.2", "RSA", None), ["TLSv1.2"]),
-    # What only old servers have is found all the same.
+    # Old versions, which the system's crypto policy may refuse.
     (
         "rsa",
         {"lowest": "TLSv1", "highest": "TLSv1_1", "curve": "prime256v1"},
@@ -514,7 +518,7 @@ HANDSHAKES = [
 
 @pytest.mark.parametrize(("label", "server", "session", "accepted"), HANDSHAKES)
 def test_handshake(serve, pki, label, server, session, accepted):
-    answer = ask(serve(honest(server_context(pki[0][label], **server))), pki, protocols=True)
+    answer = probe_server(serve(correct_server(server_context(pki[0][label], **server))), pki, protocols=True)
     assert answer["problem"] is None
     seen = answer["tls"]
     signature = seen["signature"] and re.sub("sha(384|512)$", "sha256", seen["signature"])
@@ -537,48 +541,48 @@ def test_handshake(serve, pki, label, server, session, accepted):
         (ssl.CERT_OPTIONAL, False, None),
         (ssl.CERT_OPTIONAL, True, None),
         (ssl.CERT_REQUIRED, True, None),
-        # TLS 1.3 refuses after the client's half of the handshake is over.
+        # With TLS 1.3, the server refuses after the client has finished the handshake.
         (ssl.CERT_REQUIRED, False, {"TLSv1_2": "handshake", "TLSv1_3": "ehlo_after_tls"}),
     ],
 )
 def test_client_certificate(serve, pki, highest, required, shown, failed_at):
-    server = serve(honest(server_context(pki[0]["ecdsa"], highest=highest, ask=required)))
+    server = serve(correct_server(server_context(pki[0]["ecdsa"], highest=highest, client_certificate=required)))
     files = {"client_certificate": str(pki[1] / "client.pem"), "client_key": str(pki[1] / "client.key")}
-    answer = ask(server, pki, **(files if shown else {}))
+    answer = probe_server(server, pki, **(files if shown else {}))
     assert answer["failed_at"] == (failed_at and failed_at[highest])
     if failed_at is None or highest == "TLSv1_3":
         assert answer["tls"]["client_certificate_requested"] is True
-    # What was shown before the server broke off is not lost.
+    # The certificates that the server sent before it aborted are kept.
     assert answer["verified"] is True and len(answer["chain"]) == 2
     assert failed_at is None or "alert" in answer["problem"]
 
 
-def test_without_the_window_on_messages(serve, pki, monkeypatch):
-    """A Python that has none: the certificate is there all the same, and what cannot be known is null."""
-    monkeypatch.setattr(connection_smtp, "_SHOWS_MESSAGES", False)
-    answer = ask(serve(honest(server_context(pki[0]["ecdsa"]))), pki, hostnames=[NAME])
+def test_without_message_callback(serve, pki, monkeypatch):
+    """A Python without it: the result has the certificate, and what is unknown is null."""
+    monkeypatch.setattr(connection_smtp, "_HAS_MESSAGE_CALLBACK", False)
+    answer = probe_server(serve(correct_server(server_context(pki[0]["ecdsa"]))), pki, hostnames=[NAME])
     unknown = ("key_exchange", "signature", "client_certificate_requested")
     assert [answer["tls"][name] for name in unknown] == [None] * 3
     assert answer["chain"][0]["subject"] == f"CN={NAME}" and answer["name_matches"] is True
-    # Python shows the rest of the chain since 3.13.
+    # Python has the rest of the chain since 3.13.
     assert len(answer["chain"]) == (2 if hasattr(ssl.SSLObject, "get_unverified_chain") else 1)
 
 
-def test_what_this_host_cannot_offer_is_unknown(serve, pki, monkeypatch):
-    """A system whose OpenSSL has no cipher for old versions asks nothing about them."""
+def test_versions_that_this_host_does_not_have_are_unknown(serve, pki, monkeypatch):
+    """OpenSSL has no cipher for old versions, so they are not probed."""
     monkeypatch.setattr(probe, "_ALL_CIPHERS", "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384")
-    answer = ask(serve(honest(server_context(pki[0]["ecdsa"], lowest="TLSv1"))), pki, protocols=True)
+    answer = probe_server(serve(correct_server(server_context(pki[0]["ecdsa"], lowest="TLSv1"))), pki, protocols=True)
     assert answer["problem"] is None
     assert answer["protocols"]["unknown"] == ["TLSv1", "TLSv1.1"] and answer["protocols"]["refused"] == []
 
 
-def test_a_certificate_that_openssl_cannot_read(serve, pki):
+def test_a_certificate_that_openssl_can_not_read(serve, pki):
     def run(argv, stdin):
         return probe.run_program(argv, b"" if argv[:2] == ("openssl", "x509") else stdin)
 
-    server = serve(honest(server_context(pki[0]["ecdsa"])))
-    question = ProbeOptions("127.0.0.1", server.port, ca_file=str(pki[1] / "ca.pem"), hostnames=[NAME], protocols=False)
-    answer = probe.probe(question, run)
+    server = serve(correct_server(server_context(pki[0]["ecdsa"])))
+    options = ProbeOptions("127.0.0.1", server.port, ca_file=str(pki[1] / "ca.pem"), hostnames=[NAME], protocols=False)
+    answer = probe.probe(options, run)
     leaf = answer["chain"][0]
     assert leaf == certificate_x509.unreadable_certificate_facts(pki[0]["ecdsa"].certificate.public_bytes(Encoding.DER))
     assert (answer["name_matches"], answer["verified"]) == (False, True)
@@ -610,15 +614,15 @@ def test_relays_for(code, text, encrypted, relays):
 
 
 @pytest.mark.parametrize(("reply", "relays"), [("530 5.7.0 Authentication required", False), ("451 busy", None)])
-def test_a_sender_that_is_refused(serve, pki, reply, relays):
-    answer = ask(serve(honest(server_context(pki[0]["ecdsa"]), MAIL=reply, MAIL_clear="250 ok")), pki)
+def test_a_rejected_sender(serve, pki, reply, relays):
+    answer = probe_server(serve(correct_server(server_context(pki[0]["ecdsa"]), MAIL=reply, MAIL_clear="250 ok")), pki)
     assert answer["relay"] == {"relays": relays, "reply": reply}
 
 
-def test_no_relay_question(serve, pki):
-    server = serve(honest(server_context(pki[0]["ecdsa"])))
-    assert ask(server, pki, relay=False)["relay"] is None
-    assert not [line for line in server.heard if line.startswith("RCPT")]
+def test_no_relay_test(serve, pki):
+    server = serve(correct_server(server_context(pki[0]["ecdsa"])))
+    assert probe_server(server, pki, relay=False)["relay"] is None
+    assert not [line for line in server.commands if line.startswith("RCPT")]
 
 
 @pytest.mark.parametrize(
@@ -654,190 +658,282 @@ def test_own_address():
     assert found == "" or ipaddress.ip_address(found).version == 4
 
 
-# Lying servers
+# Servers that violate the protocol
 
 
-def greeting(*said):
-    """A server that says something instead of a greeting, and waits."""
+def greeting(*replies):
+    """A server that sends these replies instead of a greeting, and waits."""
 
-    def serve(talk):
-        talk.say(*said)
-        talk.wait()
+    def serve(session):
+        session.reply(*replies)
+        session.wait()
 
     return serve
 
 
-def instead_of(command, *said, wait=True, context=None):
-    """A server that is honest up to a command: then it says something else, and waits or goes."""
+def instead_of(command, *replies, wait=True, context=None):
+    """A server that is correct up to a command. Then it sends these replies, and waits or closes the connection."""
 
-    def serve(talk):
-        talk.say("220 liar")
+    def serve(session):
+        session.reply("220 mx")
         before = {"EHLO": ["EHLO"], "MAIL": ["EHLO", "MAIL"], "STARTTLS": ["EHLO", "MAIL", "RSET", "STARTTLS"]}
-        talk.expect(*before.get(command, before["STARTTLS"]))
+        session.expect(*before.get(command, before["STARTTLS"]))
         if context is not None:
-            talk.say("220 go ahead")
-            talk.secure(context(talk))
-            talk.expect(*{"EHLO after TLS": ["EHLO"], "RCPT": ["EHLO", "MAIL", "RCPT"]}[command])
-        talk.say(*said)
+            session.reply("220 go ahead")
+            session.start_tls(context(session))
+            session.expect(*{"EHLO after TLS": ["EHLO"], "RCPT": ["EHLO", "MAIL", "RCPT"]}[command])
+        session.reply(*replies)
         if wait:
-            talk.wait()
+            session.wait()
 
     return serve
 
 
-def endless(talk):
+def instead_of_handshake(*data, wait=True):
+    """A server that sends this data after the client's ClientHello, and waits or closes the connection."""
+
+    def serve(session):
+        instead_of("STARTTLS", "220 go ahead", wait=False)(session)
+        session.socket.recv(4096)
+        session.reply(*data)
+        if wait:
+            session.wait()
+
+    return serve
+
+
+def endless_reply(session):
     try:
         while True:
-            talk.say(*(["220-more"] * 50))
+            session.reply(*(["220-more"] * 50))
     except OSError:
         return
 
 
-def dripping(talk):
+def one_byte_at_a_time(session):
     for byte in b"220 " + b"x" * 1000:
-        talk.say(bytes([byte]))
+        session.reply(bytes([byte]))
         time.sleep(0.02)
 
 
-def resetting(talk):
-    talk.say("220 liar")
-    talk.expect("EHLO")
-    # Closing with this option is a reset.
-    talk.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def connection_reset(session):
+    session.reply("220 mx")
+    session.expect("EHLO")
+    # With this option, close() resets the connection.
+    session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-LIARS = [
-    # what it does, failed_at, problem
-    ("silent", greeting(), "greeting", "no answer within 0.4 seconds"),
-    ("closes", lambda talk: None, "greeting", "it closed the connection"),
-    ("closes in a line", lambda talk: talk.say(b"220 he"), "greeting",
-     "it closed the connection in the middle of a line: '220 he'"),
-    ("garbage", greeting("hello"), "greeting", "this is no SMTP reply: 'hello'"),
-    ("http", greeting("HTTP/1.1 400 Bad Request"), "greeting", "this is no SMTP reply: 'HTTP/1.1 400 Bad Request'"),
-    ("binary", greeting(b"\x00\xff\x1b[2J\r\n"), "greeting", r"this is no SMTP reply: '\x00\xff\x1b[2J'"),
-    ("no such code", greeting("999 hello"), "greeting", "this is no SMTP reply: '999 hello'"),
-    ("a line without end", greeting(b"220 " + b"x" * 70000), "greeting",
-     f"it sent a line of more than 2048 bytes: '220 {'x' * 116}' ..."),
-    ("a line that is too long", greeting(b"220 " + b"x" * 2048 + b"\r\n"), "greeting",
-     f"it sent a line of more than 2048 bytes: '220 {'x' * 116}' ..."),
-    ("lines without end", endless, "greeting", "it sent a reply of more than 100 lines"),
-    ("byte by byte", dripping, "greeting", "no answer within 0.4 seconds"),
-    ("two codes in a reply", greeting("220-hello", "554 go away"), "greeting",
-     "this is no SMTP reply: '554 go away'"),
-    ("refuses", greeting("554-no", "554 service"), "greeting", "it refuses to talk: 554 no / 554 service"),
-    ("busy", greeting("421 4.3.2 later"), "greeting", "it refuses to talk: 421 4.3.2 later"),
-    ("no EHLO", instead_of("EHLO", "502 5.5.1 what?"), "ehlo", "it refuses EHLO: 502 5.5.1 what?"),
-    ("resets", resetting, "ehlo", "the connection broke: Connection reset by peer"),
-    ("two replies", instead_of("EHLO", "250 here", "250 again"), "mail",
-     "it speaks without being asked: '250 again'"),
-    ("ends at MAIL", instead_of("MAIL", "421 4.4.2 bye"), "mail", "it ends the conversation: 421 4.4.2 bye"),
-    ("refuses STARTTLS", instead_of("STARTTLS", "454 4.7.0 TLS not available due to local problem"), "starttls",
-     "it offers STARTTLS and then refuses it: 454 4.7.0 TLS not available due to local problem"),
-    ("injects", instead_of("STARTTLS", "220 go ahead", "250-liar", "250 AUTH PLAIN"), "starttls",
-     "it sends clear text after its answer to STARTTLS, where TLS must begin: '250-liar\\x0d\\x0a250 AUTH PLAIN'"),
-    ("goes on in clear", None, "handshake", "it answers in clear text, not with TLS: '250 liar'"),
-    ("closes at TLS", None, "handshake",
-     "it closed the connection during the TLS handshake"),
-    ("silent at TLS", instead_of("STARTTLS", "220 go ahead"), "handshake", "no answer within 0.4 seconds"),
-    ("alert", None, "handshake", "the TLS handshake failed: "),
-    ("half a handshake", None, "handshake", "it closed the connection during the TLS handshake"),
-]  # fmt: skip
+def check_fault(serve, pki, server, failed_at, problem):
+    """Probe a server that violates the protocol before TLS is established.
 
-
-def in_clear(talk):
-    instead_of("STARTTLS", "220 go ahead", wait=False)(talk)
-    talk.socket.recv(4096)
-    talk.say("250 liar")
-    talk.wait()
-
-
-def closing(talk):
-    instead_of("STARTTLS", "220 go ahead", wait=False)(talk)
-    talk.socket.recv(4096)
-
-
-def alerting(talk):
-    instead_of("STARTTLS", "220 go ahead", wait=False)(talk)
-    talk.socket.recv(4096)
-    talk.say(b"\x15\x03\x03\x00\x02\x02\x28")
-    talk.wait()
-
-
-def half(talk):
-    instead_of("STARTTLS", "220 go ahead", wait=False)(talk)
-    talk.socket.recv(4096)
-    talk.say(b"\x16\x03\x03\x00\x40\x02")
-
-
-BY_HAND = {"closes at TLS": closing, "goes on in clear": in_clear, "alert": alerting, "half a handshake": half}
-
-
-@pytest.mark.parametrize(("what", "function", "failed_at", "problem"), LIARS, ids=[liar[0] for liar in LIARS])
-def test_liar(serve, pki, what, function, failed_at, problem):
+    :param problem: the text, or a regular expression that matches all of it.
+    """
     started = time.monotonic()
-    answer = ask(serve(function or BY_HAND[what]), pki, timeout=STEP)
+    answer = probe_server(serve(server), pki, timeout=STEP)
     assert (answer["reachable"], answer["failed_at"]) == (True, failed_at)
-    if what == "alert":
-        assert re.fullmatch("the TLS handshake failed: .*alert handshake failure", answer["problem"])
+    if isinstance(problem, re.Pattern):
+        assert problem.fullmatch(answer["problem"])
     else:
         assert answer["problem"] == problem
     assert answer["chain"] == [] and answer["verified"] is None and answer["relay"] is None
-    # A silent server is tried with a handshake, too.
+    # A server that sends no greeting is probed with a TLS handshake, too.
     assert time.monotonic() - started < 3 * STEP + 0.5
 
 
+def invalid(quoted):
+    return f"the server sent '{quoted}', which is not a valid SMTP reply"
+
+
 @pytest.mark.parametrize(
-    ("command", "said", "failed_at", "problem"),
+    ("server", "failed_at", "problem"),
     [
-        ("EHLO after TLS", [], "ehlo_after_tls", "it closed the connection"),
-        ("EHLO after TLS", ["hello"], "ehlo_after_tls", "this is no SMTP reply: 'hello'"),
-        ("EHLO after TLS", ["530 5.7.0 no"], "ehlo_after_tls", "it refuses EHLO: 530 5.7.0 no"),
-        ("RCPT", [], "relay", "it closed the connection"),
-        ("RCPT", ["250 ok", "250 ok"], "relay", "it speaks without being asked: '250 ok'"),
+        pytest.param(greeting("hello"), "greeting", invalid("hello"), id="no code"),
+        pytest.param(greeting("HTTP/1.1 400 Bad Request"), "greeting", invalid("HTTP/1.1 400 Bad Request"), id="HTTP"),
+        pytest.param(greeting(b"\x00\xff\x1b[2J\r\n"), "greeting", invalid(r"\x00\xff\x1b[2J"), id="binary"),
+        pytest.param(greeting("999 hello"), "greeting", invalid("999 hello"), id="no such code"),
+        pytest.param(greeting("220-hello", "554 go away"), "greeting", invalid("554 go away"), id="two codes"),
     ],
 )
-def test_liar_within_tls(serve, pki, command, said, failed_at, problem):
-    server = serve(instead_of(command, *said, wait=False, context=lambda _talk: server_context(pki[0]["ecdsa"])))
-    answer = ask(server, pki, timeout=2)
+def test_malformed_replies(serve, pki, server, failed_at, problem):
+    check_fault(serve, pki, server, failed_at, problem)
+
+
+TOO_LONG = f"the server sent a line of more than 2048 bytes: '220 {'x' * 116}' ..."
+
+
+@pytest.mark.parametrize(
+    ("server", "failed_at", "problem"),
+    [
+        pytest.param(greeting(b"220 " + b"x" * 70000), "greeting", TOO_LONG, id="line without end"),
+        pytest.param(greeting(b"220 " + b"x" * 2048 + b"\r\n"), "greeting", TOO_LONG, id="long line"),
+        pytest.param(endless_reply, "greeting", "the server sent a reply of more than 100 lines", id="many lines"),
+    ],
+)
+def test_replies_that_are_too_long(serve, pki, server, failed_at, problem):
+    check_fault(serve, pki, server, failed_at, problem)
+
+
+NO_REPLY = "the server did not respond within 0.4 seconds"
+
+
+@pytest.mark.parametrize(
+    ("server", "failed_at"),
+    [
+        pytest.param(greeting(), "greeting", id="no greeting"),
+        pytest.param(one_byte_at_a_time, "greeting", id="one byte at a time"),
+        pytest.param(instead_of("STARTTLS", "220 go ahead"), "handshake", id="no handshake"),
+    ],
+)
+def test_no_reply(serve, pki, server, failed_at):
+    check_fault(serve, pki, server, failed_at, NO_REPLY)
+
+
+CLOSED_IN_HANDSHAKE = "the server closed the connection during the TLS handshake"
+
+
+@pytest.mark.parametrize(
+    ("server", "failed_at", "problem"),
+    [
+        pytest.param(lambda session: None, "greeting", "the server closed the connection", id="no greeting"),
+        pytest.param(
+            lambda session: session.reply(b"220 he"),
+            "greeting",
+            "the server closed the connection in the middle of a line: '220 he'",
+            id="half a line",
+        ),
+        pytest.param(connection_reset, "ehlo", "the connection broke: Connection reset by peer", id="reset"),
+        pytest.param(instead_of_handshake(wait=False), "handshake", CLOSED_IN_HANDSHAKE, id="no handshake"),
+        pytest.param(
+            instead_of_handshake(b"\x16\x03\x03\x00\x40\x02", wait=False),
+            "handshake",
+            CLOSED_IN_HANDSHAKE,
+            id="half a handshake message",
+        ),
+    ],
+)
+def test_closed_connection(serve, pki, server, failed_at, problem):
+    check_fault(serve, pki, server, failed_at, problem)
+
+
+@pytest.mark.parametrize(
+    ("server", "failed_at", "problem"),
+    [
+        pytest.param(
+            greeting("554-no", "554 service"),
+            "greeting",
+            "the server refuses the connection: 554 no / 554 service",
+            id="554 greeting",
+        ),
+        pytest.param(
+            greeting("421 4.3.2 later"),
+            "greeting",
+            "the server refuses the connection: 421 4.3.2 later",
+            id="421 greeting",
+        ),
+        pytest.param(
+            instead_of("EHLO", "502 5.5.1 what?"), "ehlo", "the server refuses EHLO: 502 5.5.1 what?", id="EHLO"
+        ),
+        pytest.param(
+            instead_of("MAIL", "421 4.4.2 bye"), "mail", "the server ends the session: 421 4.4.2 bye", id="421 to MAIL"
+        ),
+        pytest.param(
+            instead_of("STARTTLS", "454 4.7.0 TLS not available due to local problem"),
+            "starttls",
+            "the server offers STARTTLS, but refuses the command: 454 4.7.0 TLS not available due to local problem",
+            id="STARTTLS",
+        ),
+        pytest.param(
+            instead_of_handshake(b"\x15\x03\x03\x00\x02\x02\x28"),
+            "handshake",
+            re.compile("the TLS handshake failed: .*alert handshake failure"),
+            id="TLS alert",
+        ),
+    ],
+)
+def test_refusals(serve, pki, server, failed_at, problem):
+    check_fault(serve, pki, server, failed_at, problem)
+
+
+@pytest.mark.parametrize(
+    ("server", "failed_at", "problem"),
+    [
+        pytest.param(
+            instead_of("EHLO", "250 here", "250 again"),
+            "mail",
+            "the server sent data without a command: '250 again'",
+            id="second reply",
+        ),
+        pytest.param(
+            instead_of("STARTTLS", "220 go ahead", "250-mx", "250 AUTH PLAIN"),
+            "starttls",
+            "the server sends clear text after its reply to STARTTLS, where TLS must begin: "
+            "'250-mx\\x0d\\x0a250 AUTH PLAIN'",
+            id="injected replies",
+        ),
+        pytest.param(
+            instead_of_handshake("250 mx"),
+            "handshake",
+            "the server replied in clear text instead of TLS: '250 mx'",
+            id="no TLS",
+        ),
+    ],
+)
+def test_clear_text_that_must_not_be_there(serve, pki, server, failed_at, problem):
+    check_fault(serve, pki, server, failed_at, problem)
+
+
+@pytest.mark.parametrize(
+    ("command", "replies", "failed_at", "problem"),
+    [
+        ("EHLO after TLS", [], "ehlo_after_tls", "the server closed the connection"),
+        ("EHLO after TLS", ["hello"], "ehlo_after_tls", invalid("hello")),
+        ("EHLO after TLS", ["530 5.7.0 no"], "ehlo_after_tls", "the server refuses EHLO: 530 5.7.0 no"),
+        ("RCPT", [], "relay", "the server closed the connection"),
+        ("RCPT", ["250 ok", "250 ok"], "relay", "the server sent data without a command: '250 ok'"),
+    ],
+)
+def test_faults_within_tls(serve, pki, command, replies, failed_at, problem):
+    server = serve(instead_of(command, *replies, wait=False, context=lambda _session: server_context(pki[0]["ecdsa"])))
+    answer = probe_server(server, pki, timeout=2)
     assert (answer["failed_at"], answer["problem"]) == (failed_at, problem)
     assert answer["tls"]["protocol"] == "TLSv1.3" and answer["verified"] is True
 
 
-def test_tls_on_a_port_that_was_thought_to_be_plain(serve, pki):
-    answer = ask(serve(honest(server_context(pki[0]["ecdsa"]), implicit=True)), pki, timeout=STEP)
+def test_implicit_tls_where_starttls_is_expected(serve, pki):
+    answer = probe_server(serve(correct_server(server_context(pki[0]["ecdsa"]), implicit=True)), pki, timeout=STEP)
     assert (answer["failed_at"], answer["tls"]) == ("greeting", None)
     assert answer["problem"] == (
-        "it sends no greeting and speaks TLS from the first byte. This is a port for implicit_tls: true"
+        "the server sends no greeting and expects TLS from the first byte. Set implicit_tls: true for this port"
     )
 
 
-def test_a_plain_port_that_was_thought_to_be_tls(serve, pki):
-    answer = ask(serve(greeting(f"220 {NAME} ESMTP")), pki, implicit_tls=True, timeout=STEP)
+def test_clear_text_where_implicit_tls_is_expected(serve, pki):
+    answer = probe_server(serve(greeting(f"220 {NAME} ESMTP")), pki, implicit_tls=True, timeout=STEP)
     assert (answer["failed_at"], answer["banner"]) == ("handshake", None)
-    assert answer["problem"] == f"it answers in clear text, not with TLS: '220 {NAME} ESMTP'"
+    assert answer["problem"] == f"the server replied in clear text instead of TLS: '220 {NAME} ESMTP'"
 
 
-def test_escapes_in_a_banner_do_not_reach_the_terminal(serve, pki):
-    def serve_escapes(talk):
-        talk.say(b"220 \x1b]0;title\x07 \xc3\xa9\r\n")
-        talk.wait()
+def test_control_characters_in_a_banner_are_escaped(serve, pki):
+    def serve_escapes(session):
+        session.reply(b"220 \x1b]0;title\x07 \xc3\xa9\r\n")
+        session.wait()
 
-    assert ask(serve(serve_escapes), pki, timeout=STEP)["banner"] == r"220 \x1b]0;title\x07 \xc3\xa9"
+    assert probe_server(serve(serve_escapes), pki, timeout=STEP)["banner"] == r"220 \x1b]0;title\x07 \xc3\xa9"
 
 
-def test_a_server_that_tires_of_questions(serve, pki):
-    """It serves the first connection and no other: what is known stays known."""
-    friendly = honest(server_context(pki[0]["ecdsa"]))
+def test_a_server_that_limits_connections(serve, pki):
+    """It refuses all connections but the first. The facts of the first are kept."""
+    correct = correct_server(server_context(pki[0]["ecdsa"]))
 
-    def serve_once(talk):
-        if talk.number == 1:
-            friendly(talk)
+    def serve_once(session):
+        if session.number == 1:
+            correct(session)
         else:
-            talk.say("421 4.7.0 too many connections")
+            session.reply("421 4.7.0 too many connections")
 
-    answer = ask(serve(serve_once), pki, protocols=True)
+    answer = probe_server(serve(serve_once), pki, protocols=True)
     assert answer["failed_at"] == "protocols"
-    assert answer["problem"] == "asking for TLSv1: it refuses to talk: 421 4.7.0 too many connections"
+    assert answer["problem"] == "probing TLSv1: the server refuses the connection: 421 4.7.0 too many connections"
     assert answer["protocols"] == {
         "lowest": "TLSv1.3",
         "accepted": ["TLSv1.3"],
@@ -847,27 +943,27 @@ def test_a_server_that_tires_of_questions(serve, pki):
     assert answer["verified"] is True and answer["relay"]["relays"] is False
 
 
-def test_a_version_counts_once_the_handshake_is_over(serve, pki):
-    """Whatever the server does afterwards."""
+def test_a_version_is_accepted_if_the_handshake_succeeds(serve, pki):
+    """The server closes the connection after the handshake."""
     context = server_context(pki[0]["ecdsa"])
-    friendly = honest(context, implicit=True)
-    server = serve(lambda talk: friendly(talk) if talk.number == 1 else talk.secure(context))
-    answer = ask(server, pki, implicit_tls=True, protocols=True)
+    correct = correct_server(context, implicit=True)
+    server = serve(lambda session: correct(session) if session.number == 1 else session.start_tls(context))
+    answer = probe_server(server, pki, implicit_tls=True, protocols=True)
     assert (answer["problem"], answer["protocols"]["accepted"]) == (None, ["TLSv1.2", "TLSv1.3"])
 
 
 def test_time_limit(serve, pki):
-    """Each step is in time, all together are not."""
+    """Each step is within its time limit, all together are not."""
 
-    def slow(talk):
-        talk.say("220 slow")
-        while talk.hear():
+    def slow(session):
+        session.reply("220 slow")
+        while session.read_command():
             time.sleep(0.2)
-            talk.say("250 ok")
+            session.reply("250 ok")
 
     started = time.monotonic()
-    answer = ask(serve(slow), pki, timeout=5, time_limit=0.5)
-    assert answer["problem"] == "no answer: the time limit of 0.5 seconds for all is over"
+    answer = probe_server(serve(slow), pki, timeout=5, time_limit=0.5)
+    assert answer["problem"] == "the server did not respond: the time limit of 0.5 seconds for all steps is exceeded"
     assert answer["failed_at"] == "mail" and time.monotonic() - started < 1
 
 
@@ -876,15 +972,15 @@ def unused_port():
         return taken.getsockname()[1]
 
 
-def test_nobody_there():
+def test_connection_refused():
     port = unused_port()
     answer = probe.probe(ProbeOptions("127.0.0.1", port))
     assert (answer["reachable"], answer["failed_at"], answer["address"]) == (False, "connect", None)
     assert answer["problem"] == f"127.0.0.1 port {port}: Connection refused"
 
 
-def test_the_first_address_that_answers(serve, pki, monkeypatch):
-    server = serve(honest())
+def test_the_first_address_that_accepts_a_connection(serve, pki, monkeypatch):
+    server = serve(correct_server())
     dead = unused_port()
     found = [(socket.AF_INET, 0, 0, "", ("127.0.0.1", port)) for port in (dead, server.port)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: found)
@@ -905,8 +1001,8 @@ def sleepy(*_arguments, **_options):
     ("resolver", "problem"),
     [
         (unknown, "mx.example.org has no address: Name or service not known"),
-        (lambda *_arguments, **_options: [], "mx.example.org has no address: the resolver names none"),
-        (sleepy, "no answer about the addresses of mx.example.org within 0.4 seconds"),
+        (lambda *_arguments, **_options: [], "mx.example.org has no address: the resolver returned none"),
+        (sleepy, "the resolver returned no address of mx.example.org within 0.4 seconds"),
     ],
 )
 def test_resolver(monkeypatch, resolver, problem):
@@ -917,46 +1013,64 @@ def test_resolver(monkeypatch, resolver, problem):
     assert time.monotonic() - started < 1.5
 
 
-# Questions that cannot be asked
+# Options that are not valid
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"host": ""}, "reading option host: '' is no host. Write a host name or an IP address"),
-        ({"host": "a b"}, "reading option host: 'a b' is no host. Write a host name or an IP address"),
-        ({"host": "*.example.org"}, "reading option host: '*.example.org' is no host. Write a host name or"),
-        ({"host": "[::1]"}, "reading option host: '[::1]' is no host. Write an IP address without brackets"),
-        ({"port": 0}, "reading option port: 0 is no port. Write a number from 1 to 65535"),
-        ({"port": 65536}, "reading option port: 65536 is no port"),
-        ({"timeout": 0}, "reading option timeout: 0 is no time to wait. Write a number of seconds above 0"),
-        ({"time_limit": float("inf")}, "reading option time_limit: inf is no time to wait"),
-        ({"timeout": float("nan")}, "reading option timeout: nan is no time to wait"),
-        ({"hostnames": ["a b"]}, "reading option hostnames: 'a b' is no host name. Write a host name"),
-        ({"server_name": "a..b"}, "reading option server_name: 'a..b' is no host name. Write a host name"),
-        ({"ehlo": "a\r\nDATA"}, r"reading option ehlo: 'a\r\nDATA' cannot be sent"),
-        ({"sender": "a>b"}, "reading option sender: 'a>b' is no address. Write it as user@domain"),
-        ({"recipient": "a@b\n"}, r"reading option recipient: 'a@b\n' is no address"),
-        ({"recipient": ""}, "reading option recipient: '' is no address"),
+        (
+            {"host": ""},
+            "reading option host: '' is not a valid host name or IP address. Write a host name or an IP address",
+        ),
+        (
+            {"host": "a b"},
+            "reading option host: 'a b' is not a valid host name or IP address. Write a host name or an IP address",
+        ),
+        (
+            {"host": "*.example.org"},
+            "reading option host: '*.example.org' is not a valid host name or IP address. Write a host name or",
+        ),
+        (
+            {"host": "[::1]"},
+            "reading option host: '[::1]' is not a valid host name or IP address. Write an IP address without brackets",
+        ),
+        ({"port": 0}, "reading option port: 0 is not a valid port. Write a number from 1 to 65535"),
+        ({"port": 65536}, "reading option port: 65536 is not a valid port"),
+        ({"timeout": 0}, "reading option timeout: 0 is not a valid time limit. Write a number of seconds above 0"),
+        ({"time_limit": float("inf")}, "reading option time_limit: inf is not a valid time limit"),
+        ({"timeout": float("nan")}, "reading option timeout: nan is not a valid time limit"),
+        ({"hostnames": ["a b"]}, "reading option hostnames: 'a b' is not a valid host name. Write a host name such as"),
+        (
+            {"server_name": "a..b"},
+            "reading option server_name: 'a..b' is not a valid host name. Write a host name such as",
+        ),
+        ({"ehlo": "a\r\nDATA"}, r"reading option ehlo: 'a\r\nDATA' is not a valid name for EHLO"),
+        ({"sender": "a>b"}, "reading option sender: 'a>b' is not a valid mail address. Write it as user@domain"),
+        ({"recipient": "a@b\n"}, r"reading option recipient: 'a@b\n' is not a valid mail address"),
+        ({"recipient": ""}, "reading option recipient: '' is not a valid mail address"),
         (
             {"ca_file": "/nowhere"},
-            "reading option ca_file: there is no file /nowhere. Name a file on the host that asks",
+            "reading option ca_file: /nowhere is not a file. Write the path of a file on the host that runs the module",
         ),
-        ({"ca_path": "/nowhere"}, "reading option ca_path: there is no directory /nowhere"),
+        ({"ca_path": "/nowhere"}, "reading option ca_path: /nowhere is not a directory"),
         ({"ca_file": "/etc/passwd"}, "reading option ca_file: /etc/passwd: it holds no certificate: there is no PEM"),
         ({"ca_file": "/proc/self/mem"}, "reading option ca_file: /proc/self/mem: Input/output error"),
-        ({"client_key": "{pki}/client.key"}, "reading option client_key: it belongs to a certificate. Set client_cert"),
+        (
+            {"client_key": "{pki}/client.key"},
+            "reading option client_key: client_certificate is not set. Set client_cert",
+        ),
         (
             {"client_certificate": "{pki}/client.pem", "client_key": "{pki}/root.pem"},
-            "reading option client_certificate: certificate {pki}/client.pem and key {pki}/root.pem cannot be used: ",
+            "reading option client_certificate: certificate {pki}/client.pem and key {pki}/root.pem can't be used: ",
         ),
         (
             {"client_certificate": "{pki}/client.pem", "client_key": "{pki}/locked.key"},
-            "reading option client_certificate: certificate {pki}/client.pem and key {pki}/locked.key cannot be used: ",
+            "reading option client_certificate: certificate {pki}/client.pem and key {pki}/locked.key can't be used: ",
         ),
     ],
 )
-def test_bad_question(pki, options, message):
+def test_invalid_options(pki, options, message):
     where = str(pki[1])
     options = {
         name: value.replace("{pki}", where) if name.startswith("client") else value for name, value in options.items()
@@ -966,9 +1080,9 @@ def test_bad_question(pki, options, message):
     assert str(caught.value).startswith(message.replace("{pki}", where))
 
 
-def test_nobody_is_asked_for_a_pass_phrase(pki):
-    """Not even where there is a terminal to ask at."""
-    question = ProbeOptions("127.0.0.1", client_certificate=f"{pki[1]}/client.pem", client_key=f"{pki[1]}/locked.key")
+def test_no_prompt_for_a_pass_phrase(pki):
+    """Not even where there is a terminal."""
+    options = ProbeOptions("127.0.0.1", client_certificate=f"{pki[1]}/client.pem", client_key=f"{pki[1]}/locked.key")
     code = f"""
 import fcntl, sys, termios
 sys.path[:0] = {sys.path}
@@ -976,7 +1090,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._smtp import probe
 from ansible_collections.mailops.postfix.plugins.module_utils._smtp.probe_options import ProbeOptions
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 try:
-    probe.probe({question})
+    probe.probe({options})
 except probe.DeclarationError:
     sys.exit(3)
 """
@@ -991,7 +1105,7 @@ except probe.DeclarationError:
     assert done.returncode == 3
 
 
-def test_question():
+def test_probe_options():
     options = {"host": "mx", "port": 465, "implicit_tls": True, "config_directory": None}
     assert probe_options.probe_options(options) == ProbeOptions("mx", 465, True)
 
@@ -1001,9 +1115,9 @@ def test_question():
 
 @pytest.fixture(scope="module", name="postfix")
 def fixture_postfix(pki):
-    """A Postfix with three services of its own on the loopback."""
+    """A Postfix instance with three services on the loopback interface."""
     ports = {name: unused_port() for name in ("relay", "submission", "submissions")}
-    # Its daemons are not root, and must reach their queue.
+    # The daemons do not run as root, and must be able to access their queue.
     home = Path(tempfile.mkdtemp(prefix="postfix-", dir="/var/tmp"))
     home.chmod(0o755)
     queue = home / "queue"
@@ -1057,7 +1171,7 @@ anvil unix - - n - 1 anvil
         shutil.rmtree(home)
 
 
-def finger(pki, port):
+def posttls_finger(pki, port):
     done = subprocess.run(
         ["posttls-finger", "-c", "-d", "sha256", "-l", "secure", "-F", pki[1] / "ca.pem", f"[127.0.0.1]:{port}", NAME],
         stdout=subprocess.PIPE,
@@ -1068,22 +1182,22 @@ def finger(pki, port):
     return done.stdout
 
 
-def test_postfix_and_its_own_client_agree(postfix, pki):
-    words = finger(pki, postfix["relay"])
-    answer = ask(Port(postfix["relay"]), pki, protocols=True)
+def test_posttls_finger_agrees(postfix, pki):
+    output = posttls_finger(pki, postfix["relay"])
+    answer = probe_server(Port(postfix["relay"]), pki, protocols=True)
     assert answer["problem"] is None and answer["banner"] == f"220 {NAME} ESMTP Postfix"
     assert answer["before_tls"]["mail"]["accepted"] is True and answer["before_tls"]["auth"] == []
-    assert "Verified TLS connection established" in words
+    assert "Verified TLS connection established" in output
     assert (answer["verified"], answer["name_matches"]) == (True, True)
     session = answer["tls"]
-    with_words = re.search(r": (TLS\S+) with cipher (\S+) \((\d+)/\d+ bits\) key-exchange (\S+)", words)
-    # Postfix's words differ a little from version to version.
-    *same, group = with_words.groups()
+    logged = re.search(r": (TLS\S+) with cipher (\S+) \((\d+)/\d+ bits\) key-exchange (\S+)", output)
+    # Postfix's names of groups differ between versions.
+    *same, group = logged.groups()
     assert same == [session["protocol"], session["cipher"], str(session["cipher_bits"])]
     assert group.lower() == session["key_exchange"].lower()
-    assert re.search(r"server-signature ECDSA \([\w-]+\) server-digest SHA256", words)
+    assert re.search(r"server-signature ECDSA \([\w-]+\) server-digest SHA256", output)
     assert session["signature"] == "ecdsa_secp256r1_sha256"
-    pins = re.search(r"fingerprint=(\S+), pkey.fingerprint=(\S+)", words).groups()
+    pins = re.search(r"fingerprint=(\S+), pkey.fingerprint=(\S+)", output).groups()
     leaf = answer["chain"][0]
     assert pins == (leaf["fingerprint"]["sha256"], leaf["public_key_fingerprint"]["sha256"])
     assert answer["protocols"]["accepted"] == ["TLSv1.2", "TLSv1.3"]
@@ -1091,7 +1205,7 @@ def test_postfix_and_its_own_client_agree(postfix, pki):
 
 
 def test_postfix_with_mandatory_tls(postfix, pki):
-    answer = ask(Port(postfix["submission"]), pki, protocols=True)
+    answer = probe_server(Port(postfix["submission"]), pki, protocols=True)
     assert answer["before_tls"]["mail"] == {
         "accepted": False,
         "reply": "530 5.7.0 Must issue a STARTTLS command first",
@@ -1100,15 +1214,15 @@ def test_postfix_with_mandatory_tls(postfix, pki):
     assert answer["protocols"]["refused"] == ["TLSv1"] and answer["protocols"]["lowest"] == "TLSv1.1"
 
 
-def test_postfix_with_implicit_tls_and_a_friend(postfix, pki):
-    answer = ask(Port(postfix["submissions"]), pki, implicit_tls=True)
+def test_postfix_with_implicit_tls_and_a_client_in_mynetworks(postfix, pki):
+    answer = probe_server(Port(postfix["submissions"]), pki, implicit_tls=True)
     assert (answer["problem"], answer["before_tls"]) == (None, None)
     assert answer["relay"] == {"relays": True, "reply": "250 2.1.5 Ok"}
     assert "STARTTLS" not in answer["after_tls"]["ehlo"]
 
 
 class Port:
-    """A server that somebody else runs."""
+    """A server of another process."""
 
     def __init__(self, port):
         self.port = port

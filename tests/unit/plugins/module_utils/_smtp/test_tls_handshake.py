@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What handshake messages say. Real handshakes are in test_smtp_session; here is what no OpenSSL would send today."""
+"""Parsing of handshake messages that no current OpenSSL sends. Real handshakes are in test_probe.py."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def message(kind, body):
 
 
 def server_hello(version=0x0303, share=None):
-    """As TLS 1.3 has it if there is a share, else as its ancestors."""
+    """A message of TLS 1.3 if there is a key share, otherwise of an older version."""
     extensions = b""
     if share is not None:
         extensions = number(43, 2) + vector(number(0x0304, 2), 2) + number(51, 2) + vector(number(share, 2) + b"xx", 2)
@@ -64,7 +64,7 @@ REQUEST = message(CERTIFICATE_REQUEST, b"\x01\x40")
 
 
 @pytest.mark.parametrize(
-    ("messages", "heard"),
+    ("messages", "handshake"),
     [
         ([], Handshake()),
         ([server_hello()], Handshake((), "RSA", None, False)),
@@ -72,7 +72,7 @@ REQUEST = message(CERTIFICATE_REQUEST, b"\x01\x40")
         ([server_hello(share=29)], Handshake((), "X25519", None, False)),
         ([server_hello(share=0x11EC)], Handshake((), "X25519MLKEM768", None, False)),
         ([server_hello(share=0x6A6A)], Handshake((), "0x6a6a", None, False)),
-        # a retry asks for another group, and the second hello has it
+        # HelloRetryRequest selects another group, which is in the second ServerHello
         ([server_hello(share=29), server_hello(share=24)], Handshake((), "P-384", None, False)),
         (
             [server_hello(share=29), REQUEST, certificates(b"a", b"bb", modern=True), VERIFY],
@@ -80,12 +80,12 @@ REQUEST = message(CERTIFICATE_REQUEST, b"\x01\x40")
         ),
         ([server_hello(), curve(23)], Handshake((), "P-256", "ecdsa_secp256r1_sha256", False)),
         ([server_hello(), curve(23, 0x0999)], Handshake((), "P-256", "0x0999", False)),
-        # TLS 1.1 signs without saying how
+        # TLS 1.1 does not name the signature algorithm
         ([server_hello(0x0302), curve(24)], Handshake((), "P-384", None, False)),
         ([server_hello(), prime(2048)], Handshake((), "DH-2048", "rsa_pss_rsae_sha256", False)),
         ([server_hello(), prime(6144)], Handshake((), "DH-6144", "rsa_pss_rsae_sha256", False)),
         ([server_hello(), prime(8192)], Handshake((), "DH-8192", "rsa_pss_rsae_sha256", False)),
-        # cut off, or out of order: what cannot be read stays unknown, and the rest is read
+        # truncated or out of order: a value that can't be parsed stays unknown, the others are parsed
         ([certificates(b"a")], Handshake()),
         ([message(SERVER_HELLO, b"\x03\x03"), REQUEST], Handshake((), None, None, True)),
         ([server_hello(), message(CERTIFICATE, b"\x00\x00\x09abc")], Handshake((), "RSA", None, False)),
@@ -93,10 +93,10 @@ REQUEST = message(CERTIFICATE_REQUEST, b"\x01\x40")
         ([server_hello(share=29), message(CERTIFICATE_VERIFY, b"\x08")], Handshake((), "X25519", None, False)),
     ],
 )
-def test_read(messages, heard):
-    assert tls_handshake.read(messages) == heard
+def test_read(messages, handshake):
+    assert tls_handshake.read(messages) == handshake
 
 
-@given(st.lists(st.tuples(st.sampled_from(tls_handshake.INTERESTING), st.binary(max_size=200)), max_size=6))
-def test_read_takes_anything(messages):
+@given(st.lists(st.tuples(st.sampled_from(tls_handshake.MESSAGE_TYPES), st.binary(max_size=200)), max_size=6))
+def test_read_accepts_any_bytes(messages):
     assert isinstance(tls_handshake.read([server_hello(), *messages]), Handshake)

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Attributes, Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
@@ -185,7 +187,7 @@ def test_an_edit_after_the_kill_is_not_lost(directory):
 def test_undo(directory):
     before = {name: os.stat(directory / name) for name in OLD}
     assert apply(directory, provisional=True).requires == "reload"
-    assert {name: text for name, text in contents(directory).items() if ".unproven" not in name} == NEW
+    assert {name: text for name, text in contents(directory).items() if ".unverified" not in name} == NEW
     restored, left = apply_transaction.undo(str(directory))
     assert (sorted(os.path.basename(path) for path in restored), left) == (
         ["gone", "key.pem", "main.cf", "master.cf", "table", "table.db"],
@@ -295,6 +297,74 @@ def test_the_old_file_has_no_name_left(directory, provisional):
 
 def test_a_journal_is_for_root_alone(directory):
     apply(directory, provisional=True)
-    (journal,) = directory.glob(".unproven-*")
+    (journal,) = directory.glob(".unverified-*")
     assert journal.stat().st_mode & 0o777 == 0o700
     assert time.time() - journal.stat().st_mtime < 60
+
+
+# The format of journals
+
+
+def journal_of(directory, name):
+    return json.loads((directory / name / "journal").read_text())
+
+
+def rewrite_journal(config_directory, name, **changes):
+    """Change keys of a journal; None removes a key."""
+    content = {**journal_of(config_directory, name), **changes}
+    kept = {key: value for key, value in content.items() if value is not None}
+    (config_directory / name / "journal").write_text(json.dumps(kept))
+
+
+def test_a_journal_has_a_format_number(directory):
+    apply(directory, provisional=True)
+    assert journal_of(directory, ".unverified-1")["format"] == journal_transaction.FORMAT == 1
+
+
+def test_a_journal_without_a_format_number_has_format_1(directory):
+    apply(directory, provisional=True)
+    rewrite_journal(directory, ".unverified-1", format=None, directory="as the first version wrote it")
+    apply_transaction.undo(str(directory))
+    assert contents(directory) == OLD
+
+
+NEWER = r"a newer version of mailops\.postfix wrote it \(format {}; this version reads up to 1\)\. Upgrade"
+
+
+@pytest.mark.parametrize("number", [2, "2024-01"])
+@pytest.mark.parametrize("action", ["undo", "confirm"])
+def test_a_newer_format_is_left_alone(directory, action, number):
+    """The oldest of three transactions has a format that this version does not know. Nothing of the others is undone or confirmed either."""
+    for content in (b"a = 2\n", b"a = 3\n", b"a = 4\n"):
+        apply(
+            directory,
+            lambda instance, content=content: Plan([Change(instance.path("main.cf"), content, instance.main_cf)]),
+            provisional=True,
+        )
+    rewrite_journal(directory, ".unverified-1", format=number, files={"another": "layout"}, requires=["reload"])
+    before = contents(directory)
+    with pytest.raises(HostError, match=NEWER.format(number)) as caught:
+        getattr(apply_transaction, action)(str(directory))
+    assert caught.value.subject == str(directory / ".unverified-1/journal")
+    assert contents(directory) == before
+    assert len(journal_transaction.unverified(str(directory))) == 3, "it still is reported as present"
+    with pytest.raises(HostError, match=NEWER.format(number)):
+        journal_transaction.unverified_targets(str(directory))
+
+
+def test_an_interrupted_installation_of_a_newer_version_is_left_alone(directory):
+    kill_when(directory, half_installed)
+    rewrite_journal(directory, ".transaction", format=2)
+    before = contents(directory)
+    with pytest.raises(HostError, match=NEWER.format(2)):
+        journal_transaction.recover(str(directory))
+    with pytest.raises(HostError, match=NEWER.format(2)):
+        apply(directory)
+    assert contents(directory) == {name: text for name, text in before.items() if name != "main.cf.tmp"}
+
+
+def test_check_mode_reports_an_unverified_change_of_a_newer_version(directory):
+    apply(directory, provisional=True)
+    rewrite_journal(directory, ".unverified-1", format=2, files=None)
+    outcome = apply(directory, provisional=True, check_mode=True)
+    assert (outcome.changed, outcome.requires) == (True, "reload")

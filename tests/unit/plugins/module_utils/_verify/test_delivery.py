@@ -41,18 +41,18 @@ REFUSED = "host hub.example.test[192.0.2.1] said: 554 5.7.1 <postmaster@hub.exam
 @pytest.mark.parametrize(
     ("reason", "status", "outcome", "accepted"),
     [
-        ("250 2.1.5 Ok", "deliverable", "proven", True),
-        (REFUSED, "undeliverable", "proven", False),
+        ("250 2.1.5 Ok", "deliverable", "verified", True),
+        (REFUSED, "undeliverable", "verified", False),
         (
             "host a[192.0.2.1] said: 450 4.2.0 Greylisted (in reply to RCPT TO command)",
             "undeliverable",
-            "proven",
+            "verified",
             False,
         ),
         (
             "host a[192.0.2.1] said: 530 5.7.0 Must authenticate (in reply to MAIL FROM command)",
             "undeliverable",
-            "proven",
+            "verified",
             False,
         ),
         (

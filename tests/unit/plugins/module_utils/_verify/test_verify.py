@@ -12,14 +12,11 @@ import os
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message, master
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import (
-    Completed,
-    Instance,
-    run_program,
-)
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import listeners, next_hops, verify
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import issue, write
 
 OPTIONS = {
@@ -28,7 +25,7 @@ OPTIONS = {
     "next_hops": "error",
     "unreachable": "warning",
     "recipients": [],
-    "on_failure": "rollback",
+    "on_failure": "undo",
     "timeout": 1.0,
     "settle": 0.0,
 }
@@ -96,20 +93,21 @@ class Host:
             return answer()
         return answer
 
-    def prove(self, check_mode=False, **options):
+    def verify(self, check_mode=False, **options):
         return verify.verify(self.instance, {**OPTIONS, **options}, check_mode, self.ask)
 
     def main_cf(self):
         return (self.directory / "main.cf").read_text()
 
-    def unproven(self):
-        return sorted(path.name for path in self.directory.glob(".unproven-*"))
+    def unverified(self):
+        return sorted(path.name for path in self.directory.glob(".unverified-*"))
 
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    for name, seconds in (("FIRST_LOOK_SECONDS", 0), ("NEXT_HOP_SECONDS", 0.2), ("_PAUSE", 0.01)):
-        monkeypatch.setattr(verify, name, seconds)
+    monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(next_hops, "NEXT_HOP_SECONDS", 0.2)
+    monkeypatch.setattr(next_hops, "_PAUSE", 0.01)
     monkeypatch.setattr(master.Master, "_has_unit", lambda self: False)
     old = f"queue_directory = {tmp_path}/queue\nmaillog_file = {tmp_path}/maillog\nmyhostname = host.example.test\nmydestination =\n"
     (tmp_path / "main.cf").write_text(old)
@@ -135,13 +133,13 @@ WRONG = {**RIGHT, "relay": {"relays": None, "reply": "451 4.3.5 Server configura
 
 
 def test_it_holds(host):
-    result = host.prove()
+    result = host.verify()
     assert (host.commands, host.asked) == (["reload"], [("127.0.0.1", 2525)])
     assert (result["changed"], result["problems"], result["restored"]) == (True, [], [])
     assert result["listeners"] == [
         {"service": "127.0.0.1:2525/inet", "host": "127.0.0.1", "port": 2525, "problems": []}
     ]
-    assert host.main_cf() == host.old + "# new\n" and host.unproven() == []
+    assert host.main_cf() == host.old + "# new\n" and host.unverified() == []
 
 
 @pytest.fixture
@@ -166,8 +164,8 @@ NOT_SIGNED = dns_message.Answer("NOERROR", validated=False, truncated=False)
 
 def test_a_resolver_that_validates(dane, nameservers):
     nameservers["broken.test"] = dns_message.Answer("SERVFAIL", validated=False, truncated=False)
-    assert dane.prove(dependencies="error", bogus_names=["broken.test"])["problems"] == []
-    assert dane.unproven() == [] and "dane" in dane.main_cf()
+    assert dane.verify(dependencies="error", bogus_names=["broken.test"])["problems"] == []
+    assert dane.unverified() == [] and "dane" in dane.main_cf()
 
 
 @pytest.mark.parametrize(
@@ -176,30 +174,30 @@ def test_a_resolver_that_validates(dane, nameservers):
 def test_a_resolver_that_does_not_validate(dane, nameservers, name, says):
     nameservers[name] = NOT_SIGNED
     with pytest.raises(
-        verify.VerificationFailed, match=rf"{says}.*\[unvalidated_dns\]\. The configuration from before is back"
+        verify.VerificationFailed, match=rf"{says}.*\[unvalidated_dns\]\. The previous configuration has been restored"
     ):
-        dane.prove(dependencies="error", bogus_names=["broken.test"] if name == "broken.test" else [])
+        dane.verify(dependencies="error", bogus_names=["broken.test"] if name == "broken.test" else [])
     assert dane.main_cf() == dane.old
 
 
 def test_a_resolver_that_does_not_validate_may_be_no_more_than_a_warning(dane, nameservers):
     nameservers["."] = NOT_SIGNED
-    assert dane.prove(dependencies="ignore")["warnings"] == []
-    [warning] = dane.prove(dependencies="warning", requires="none")["warnings"]
+    assert dane.verify(dependencies="ignore")["warnings"] == []
+    [warning] = dane.verify(dependencies="warning", requires="none")["warnings"]
     assert "[unvalidated_dns]" in warning
 
 
 def test_it_does_not_hold(host):
     host.answers = [WRONG, RIGHT]
     with pytest.raises(verify.VerificationFailed) as caught:
-        host.prove()
+        host.verify()
     message = str(caught.value)
     assert message.startswith(
-        f"proving the Postfix of {host.directory}: 127.0.0.1:2525/inet at 127.0.0.1: it can take no mail at all: 451 4.3.5"
+        f"verifying the Postfix instance in {host.directory}: 127.0.0.1:2525/inet at 127.0.0.1: it can take no mail at all: 451 4.3.5"
     )
-    assert message.endswith("The configuration from before is back and in service")
+    assert message.endswith("The previous configuration has been restored and is active")
     assert "long ago" not in message
-    assert host.main_cf() == host.old and host.unproven() == []
+    assert host.main_cf() == host.old and host.unverified() == []
     assert host.commands == ["reload", "reload"]
     assert caught.value.result["restored"] == [str(host.directory / "main.cf")]
 
@@ -209,7 +207,7 @@ def test_each_of_several_certificates_is_asked_for(host):
     for number in (0, 1):
         issued = issue("host.example.test")
         write(host.directory / f"{number}.pem", issued.key_pem + issued.pem)
-        fingerprints.append(verify.leaf(host.instance(), str(host.directory / f"{number}.pem")))
+        fingerprints.append(listeners.leaf_fingerprint(host.instance(), str(host.directory / f"{number}.pem")))
     chain_files = f"{host.directory}/0.pem, {host.directory}/1.pem"
     (host.directory / "main.cf").write_text(
         f"{host.old}smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {chain_files}\n"
@@ -224,9 +222,9 @@ def test_each_of_several_certificates_is_asked_for(host):
 
     host.ask = ask
     with pytest.raises(PostfixError, match=f"it serves another certificate .11:22. than .*{fingerprints[1]}"):
-        host.prove()
+        host.verify()
     served["rsa"] = fingerprints[1]
-    assert host.prove()["problems"] == []
+    assert host.verify()["problems"] == []
 
 
 def test_what_postfix_logs_is_told(host):
@@ -241,7 +239,7 @@ def test_what_postfix_logs_is_told(host):
         verify.VerificationFailed,
         match=r"Postfix's log: postfix/smtpd\[7\]: warning: unknown smtpd restriction: x\. The",
     ):
-        host.prove()
+        host.verify()
 
 
 def test_a_daemon_that_dies_unseen(host):
@@ -254,7 +252,7 @@ def test_a_daemon_that_dies_unseen(host):
     with pytest.raises(
         verify.VerificationFailed, match=r"postfix/cleanup\[7\]: fatal: bad boolean configuration: x = True"
     ):
-        host.prove()
+        host.verify()
     assert host.main_cf() == host.old
 
 
@@ -265,13 +263,13 @@ def test_a_users_mistake_meanwhile_is_not_the_configurations(host):
         return RIGHT
 
     host.answers = [mistake, RIGHT]
-    assert host.prove()["problems"] == []
+    assert host.verify()["problems"] == []
 
 
 def test_a_reload_is_not_enough_to_free_what_is_throttled(host):
     host.answers = [WRONG, WRONG, RIGHT]
-    with pytest.raises(verify.VerificationFailed, match="is back and in service"):
-        host.prove()
+    with pytest.raises(verify.VerificationFailed, match="has been restored and is active"):
+        host.verify()
     assert host.commands == ["reload", "reload", "stop", "start"]
 
 
@@ -281,22 +279,27 @@ def test_nor_is_it_for_what_serves_no_port(host, monkeypatch):
         master.Master, "not_woken", lambda self, seconds: [] if host.commands[-1] == "start" else ["qmgr"]
     )
     host.answers = [WRONG, RIGHT]
-    with pytest.raises(verify.VerificationFailed, match="is back and in service"):
-        host.prove()
+    with pytest.raises(verify.VerificationFailed, match="has been restored and is active"):
+        host.verify()
     assert host.commands == ["reload", "reload", "stop", "start"]
 
 
 def test_what_does_not_come_back_is_told(host, monkeypatch):
     monkeypatch.setattr(master.Master, "not_woken", lambda self, seconds: ["qmgr"])
     host.answers = [WRONG, RIGHT]
-    with pytest.raises(verify.VerificationFailed, match="is back, but does not hold either: qmgr has not been started"):
-        host.prove()
+    with pytest.raises(
+        verify.VerificationFailed,
+        match="has been restored, but its verification fails, too: master\\(8\\) has not started qmgr",
+    ):
+        host.verify()
 
 
 def test_the_old_configuration_does_not_hold_either(host):
     host.answers = [WRONG]
-    with pytest.raises(verify.VerificationFailed, match=r"is back, but does not hold either: .*451 4\.3\.5"):
-        host.prove()
+    with pytest.raises(
+        verify.VerificationFailed, match=r"has been restored, but its verification fails, too: .*451 4\.3\.5"
+    ):
+        host.verify()
     assert host.main_cf() == host.old
 
 
@@ -307,9 +310,9 @@ def test_master_dies_of_a_reload_that_succeeded(host):
 
     host.answers = [die, RIGHT]
     with pytest.raises(
-        verify.VerificationFailed, match=r"master\(8\) of .* died after its reload.*is back and in service"
+        verify.VerificationFailed, match=r"master\(8\) terminated after the reload.*has been restored and is active"
     ):
-        host.prove()
+        host.verify()
     assert host.commands == ["reload", "start"]
     assert host.main_cf() == host.old and host.master
 
@@ -317,7 +320,7 @@ def test_master_dies_of_a_reload_that_succeeded(host):
 def test_master_that_has_taken_over_is_not_waited_for(host, monkeypatch):
     looks = []
     monkeypatch.setattr(master.Master, "has_taken_over", lambda self: not looks.append(1))
-    host.prove(settle=600)
+    host.verify(settle=600)
     assert len(looks) == 2, "before the ports are asked, and afterwards"
 
 
@@ -330,58 +333,69 @@ def test_one_that_dies_after_it_has_taken_over(host, monkeypatch):
 
     host.answers = [die, RIGHT]
     with pytest.raises(
-        verify.VerificationFailed, match=r"master\(8\) of .* died after its reload.*is back and in service"
+        verify.VerificationFailed, match=r"master\(8\) terminated after the reload.*has been restored and is active"
     ):
-        host.prove(settle=600)
+        host.verify(settle=600)
 
 
 def test_postfix_refuses_to_reload(host):
     host.failing = {"reload": b"postfix: fatal: bad numerical configuration\n"}
     with pytest.raises(
         verify.VerificationFailed,
-        match=r"reload: postfix: fatal: bad numerical configuration.* not in service: running",
+        match=r"reload: postfix: fatal: bad numerical configuration.* but is not active: running",
     ):
-        host.prove()
+        host.verify()
     assert host.main_cf() == host.old
 
 
 def test_postfix_that_does_not_run_is_started(host):
     host.die()
-    assert host.prove()["problems"] == []
+    assert host.verify()["problems"] == []
     assert host.commands == ["start"]
 
 
 def test_nothing_is_started_that_nobody_asked_for(host):
     host.die()
-    with pytest.raises(verify.VerificationFailed, match="does not run"):
-        host.prove(requires="none", on_failure="fail")
+    with pytest.raises(verify.VerificationFailed, match="Postfix is not running"):
+        host.verify(requires="none", on_failure="fail")
     assert host.commands == []
 
 
 def test_only_fail(host):
     host.answers = [WRONG]
-    with pytest.raises(verify.VerificationFailed, match="What is configured is in service"):
-        host.prove(on_failure="fail")
-    assert host.main_cf() == host.old + "# new\n" and host.unproven() == [".unproven-1"]
+    with pytest.raises(verify.VerificationFailed, match=r"The change has not been undone \(on_failure: fail\)"):
+        host.verify(on_failure="fail")
+    assert host.main_cf() == host.old + "# new\n" and host.unverified() == [".unverified-1"]
 
 
 def test_nothing_to_undo(host):
     apply.confirm(str(host.directory))
     host.answers = [WRONG]
-    with pytest.raises(verify.VerificationFailed, match="Nothing was changed before, so that there is nothing to undo"):
-        host.prove(requires="none")
+    with pytest.raises(verify.VerificationFailed, match="There is no unverified change to undo"):
+        host.verify(requires="none")
     assert host.commands == []
+
+
+def test_a_change_of_a_newer_version(host):
+    """It could be neither confirmed nor undone afterwards, so Postfix is not reloaded either."""
+    path = host.directory / ".unverified-1/journal"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(
+        HostError, match=r"verifying .*/\.unverified-1/journal: a newer version of mailops\.postfix wrote it"
+    ):
+        host.verify()
+    assert (host.commands, host.asked) == ([], [])
 
 
 def test_a_warning_instead(host):
     host.answers = [WRONG]
-    result = host.prove(listeners="warning")
+    result = host.verify(listeners="warning")
     assert (result["problems"], len(result["warnings"])) == ([], 1)
-    assert host.main_cf() == host.old + "# new\n" and host.unproven() == []
+    assert host.main_cf() == host.old + "# new\n" and host.unverified() == []
 
 
 def test_not_asked(host):
-    host.prove(listeners="ignore")
+    host.verify(listeners="ignore")
     assert host.asked == []
 
 
@@ -391,18 +405,18 @@ def test_an_error_while_asking_is_a_failure(host):
 
     host.answers = [fail, RIGHT]
     with pytest.raises(
-        verify.VerificationFailed, match="openssl: the program is not installed.* is back and in service"
+        verify.VerificationFailed, match="openssl: the program is not installed.* has been restored and is active"
     ):
-        host.prove()
+        host.verify()
     assert host.main_cf() == host.old
 
 
 def test_check_mode_touches_nothing(host):
-    assert host.prove(check_mode=True)["changed"]
+    assert host.verify(check_mode=True)["changed"]
     assert (host.commands, host.asked) == ([], [])
-    assert not host.prove(check_mode=True, requires="none")["changed"]
+    assert not host.verify(check_mode=True, requires="none")["changed"]
     assert (host.commands, host.asked) == ([], [("127.0.0.1", 2525)])
-    assert host.unproven() == [".unproven-1"]
+    assert host.unverified() == [".unverified-1"]
 
 
 @pytest.fixture
@@ -419,10 +433,10 @@ def hub(host):
 
 
 def test_the_next_hops_that_mail_takes_are_asked(hub):
-    result = hub.prove()
+    result = hub.verify()
     assert hub.commands == ["reload", "probe postmaster@hub.example.test"]
     (found,) = result["next_hops"]
-    assert (found["nexthop"], found["outcome"], found["accepted"]) == ("[hub.example.test]:587", "proven", True)
+    assert (found["nexthop"], found["outcome"], found["accepted"]) == ("[hub.example.test]:587", "verified", True)
 
 
 @pytest.mark.parametrize(
@@ -440,7 +454,7 @@ def test_the_next_hops_that_mail_takes_are_asked(hub):
 def test_a_next_hop(hub, delivery, options, problems, warnings):
     hub.delivery = delivery
     try:
-        result = hub.prove(on_failure="fail", **options)
+        result = hub.verify(on_failure="fail", **options)
     except verify.VerificationFailed as error:
         result = error.result
     assert (len(result["problems"]), len(result["warnings"])) == (problems, warnings), result
@@ -448,5 +462,5 @@ def test_a_next_hop(hub, delivery, options, problems, warnings):
 
 
 def test_a_probe_for_whom_the_user_names(hub):
-    hub.prove(recipients=["someone@example.net"])
+    hub.verify(recipients=["someone@example.net"])
     assert "probe someone@example.net" in hub.commands

@@ -2,38 +2,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module proof as Ansible runs it."""
+"""The module verify as Ansible runs it."""
 
 from __future__ import annotations
 
 import yaml
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
-from ansible_collections.mailops.postfix.plugins.modules import proof
+from ansible_collections.mailops.postfix.plugins.modules import verify as verify_module
 
 
 def test_an_instance_that_does_not_run(run_module, directory):
     with open(directory / "main.cf", "a", encoding="utf-8") as file:
         file.write(f"queue_directory = {directory}/queue\n")
-    result = run_module(proof)
+    result = run_module(verify_module)
     assert result["failed"] and not result["changed"]
     assert result["msg"] == (
-        f"proving the Postfix of {directory}: the Postfix of {directory} does not run. "
-        "Nothing was changed before, so that there is nothing to undo"
+        f"verifying the Postfix instance in {directory}: Postfix is not running. There is no unverified change to undo"
     )
-    assert result["problems"] == [f"the Postfix of {directory} does not run"]
+    assert result["problems"] == ["Postfix is not running"]
 
 
 def test_no_such_instance(run_module, tmp_path):
-    assert "there is no such file" in run_module(proof, config_directory=str(tmp_path / "nowhere"))["msg"]
+    assert "there is no such file" in run_module(verify_module, config_directory=str(tmp_path / "nowhere"))["msg"]
 
 
-def test_a_check_run_foretells_the_reload(run_module):
-    result = run_module(proof, requires="reload", _ansible_check_mode=True)
+def test_a_check_run_predicts_the_reload(run_module):
+    result = run_module(verify_module, requires="reload", _ansible_check_mode=True)
     assert (result["changed"], result["problems"], result["listeners"]) == (True, [], [])
 
 
 def test_its_options_are_documented():
-    documented = yaml.safe_load(proof.DOCUMENTATION)["options"]
+    documented = yaml.safe_load(verify_module.DOCUMENTATION)["options"]
     assert {name: (option["type"], option.get("default")) for name, option in documented.items()} == {
         name: (option["type"], option.get("default")) for name, option in verify.VERIFY.items()
     }

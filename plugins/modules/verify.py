@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: proof
+module: verify
 short_description: Bring a Postfix configuration into service, prove it on the wire, or go back
 version_added: 0.1.0
 author:
@@ -85,11 +85,11 @@ options:
     default: []
   on_failure:
     description:
-      - V(rollback) undoes what has been installed and not yet been proven, and fails.
-      - V(fail) only fails, and leaves the way back open for a later V(rollback).
+      - V(undo) undoes what has been installed and not yet been proven, and fails.
+      - V(fail) only fails, and leaves the way back open for a later V(undo).
     type: str
-    choices: [rollback, fail]
-    default: rollback
+    choices: [undo, fail]
+    default: undo
   timeout:
     description: Seconds that each answer of a port may take.
     type: float
@@ -115,11 +115,11 @@ EXAMPLES = r"""
   notify: Prove it
 
 - name: Look whether everything still is as it was declared
-  mailops.postfix.proof:
+  mailops.postfix.verify:
 
 # As a handler
 - name: Prove it
-  mailops.postfix.proof:
+  mailops.postfix.verify:
     requires: "{{ result.requires }}"
 """
 
@@ -132,7 +132,7 @@ listeners:
   sample: [{service: smtp/inet, host: 192.0.2.25, port: 25, problems: []}]
 next_hops:
   description:
-    - The next hops that were asked. C(outcome) is V(proven), V(unreachable) or V(failed); C(accepted) says whether the next hop would have
+    - The next hops that were asked. C(outcome) is V(verified), V(unreachable) or V(failed); C(accepted) says whether the next hop would have
       taken the probe's recipient, which is its own business.
     - C(tls) is what smtp(8) made of its certificate, where C(smtp_tls_loglevel) is at least 1.
   type: list
@@ -141,7 +141,7 @@ next_hops:
   sample:
     - nexthop: "[hub.example.org]:587"
       recipient: postmaster@hub.example.org
-      outcome: proven
+      outcome: verified
       relay: hub.example.org[192.0.2.1]:587
       accepted: true
       reason: 250 2.1.5 Ok
