@@ -1,14 +1,14 @@
 #!/usr/bin/env python
-"""What the collection costs, beside Ansible's own ping and beside other ways to the same: ratios of medians, each against its bound.
+"""Measures the run time of the collection relative to Ansible's ping and to other methods: ratios of medians, each with a bound.
 
-Runs each case once per round, in an order that is shuffled anew, on a host of the lab that is made for it. The host is reached by the ssh
-connection plugin; ./ssh stands in for the program. Cases run with pipelining, and those named "-default" without, which is how Ansible comes.
-From the environment:
+Runs each case once per round, in random order, on a separate host of the lab. The connection is Ansible's ssh plugin, with ./ssh as the
+program. Cases run with pipelining, and those named "-default" without, which is Ansible's default.
+Environment variables:
 
 ROUNDS  number of rounds (7)
-CASES   names of cases, if not all; "empty" and "ping" always run, "ping-default" with others of that name
-STRICT  1: a bound that is not kept is a failure
-PEER    directory of an installed linux-system-roles.postfix, or of the collection that holds it; not fetched here
+CASES   names of cases (default: all); "empty" and "ping" always run, "ping-default" with other cases named "-default"
+STRICT  1: a value outside its bound is a failure
+PEER    directory of an installed linux-system-roles.postfix, or of the collection that contains it; not downloaded
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from lab.hosts import Lab  # noqa: E402
 
 HOST = "relay-trixie"
 ENTRIES = 1_000_000
-# A configuration that no Postfix runs, for cases that edit main.cf: whole roles need not care what they leave behind.
+# A configuration that no Postfix uses, for cases that edit main.cf, so that they do not affect the cases of roles.
 DIRECTORY = "/srv/benchmark/postfix"
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A play that is measured."""
+    """A play to measure."""
 
     name: str
     play: str
-    changes: bool | None = False  # what its recap must say; None: either
-    state: str = ""  # the /etc/postfix that it must find; see Bench.prepare
-    every: int = 1  # for what takes long: measured in every third round only
+    changes: bool | None = False  # the expected result in the recap; None: either
+    state: str = ""  # the initial state of /etc/postfix, see Bench.prepare
+    every: int = 1  # 3: measured in every third round only, for slow cases
     table: str = ""  # the table on the host that it manages
     pipelining: bool = True
 
@@ -75,14 +75,14 @@ CASES = (
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
-    """A promise: the cost of one case divided by that of another, as Ansible comes or with pipelining."""
+    """A bound of the ratio of two cases, with or without pipelining."""
 
     says: str
     case: str
     other: str
-    limit: float | None  # None: a figure to know, not a promise
+    limit: float | None  # None: a figure without a bound
     at_least: bool = False
-    whole: bool = False  # the whole play counts, not what it takes above the empty one
+    complete: bool = False  # the time of the complete play counts, instead of the time above the empty play
 
 
 BOUNDS = (
@@ -94,20 +94,29 @@ BOUNDS = (
     Bound("by default: loop of 30 lineinfile / main_cf", "lineinfile-default", "main_cf-default", 20, at_least=True),
     Bound("table of 1,000,000, nothing to change / ping", "table-same", "ping", 1.3),
     Bound("table of 1,000,000, a change / copy + postmap", "table-change", "table-copy", 1.3),
-    Bound("role, nothing to change / ping, whole plays", "role-again", "ping", 2, whole=True),
-    Bound("peer, first run / role, first run, whole plays", "peer-first", "role-first", 5, at_least=True, whole=True),
-    Bound("peer, second run / role, second run, whole plays", "peer-again", "role-again", 4, at_least=True, whole=True),
+    Bound("role, nothing to change / ping, complete plays", "role-again", "ping", 2, complete=True),
+    Bound(
+        "peer, first run / role, first run, complete plays", "peer-first", "role-first", 5, at_least=True, complete=True
+    ),
+    Bound(
+        "peer, second run / role, second run, complete plays",
+        "peer-again",
+        "role-again",
+        4,
+        at_least=True,
+        complete=True,
+    ),
 )
-TRIPS, MEMORY = 4, 100  # of the second run of a role; MiB on either side for a table that does not change
+TRIPS, MEMORY = 4, 100  # of the second run of a role; MiB on controller and host for a table that does not change
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What one run of a play took."""
+    """The cost of one run of a play."""
 
     seconds: float
-    trips: int  # commands that went to the host
-    memory: float  # MiB, peak of the controller's biggest process
+    trips: int  # number of commands sent to the host
+    memory: float  # MiB, peak of the largest process of the controller
 
 
 class Bench:
@@ -146,7 +155,7 @@ class Bench:
         return dict(re.split(" = ?", line, maxsplit=1) for line in lines)
 
     def prepare(self, cases: Sequence[Case]) -> None:
-        """Bring the host to where each case starts from, keep the states of /etc/postfix, and run each case once."""
+        """Create and keep the initial states of /etc/postfix, and run each case once."""
         podman("cp", str(HERE / "measured_python"), f"{self.container}:/usr/local/bin/measured_python")
         self.shell(f"mkdir -p /srv/benchmark/states && cp -a /etc/postfix {DIRECTORY}")
         self.keep("stock")
@@ -166,11 +175,11 @@ class Bench:
             self.play(dataclasses.replace(case, changes=None))
 
     def keep(self, state: str) -> None:
-        """Keep /etc/postfix as it is now."""
+        """Keep a copy of the current /etc/postfix."""
         self.shell(f"cp -a /etc/postfix /srv/benchmark/states/{state}")
 
     def restore(self, state: str) -> None:
-        """Put /etc/postfix back as it was kept. Postfix waits until main.cf is two seconds old: no case shall pay for the one before."""
+        """Restore a copy of /etc/postfix. Postfix waits until main.cf is two seconds old: a case must not depend on the previous one."""
         self.shell(f"touch -d '5 seconds ago' {DIRECTORY}/main.cf")
         if state:
             self.shell(
@@ -178,7 +187,7 @@ class Bench:
             )
 
     def play(self, case: Case, **more: str) -> Run:
-        """Run a case, each time with other values than the last."""
+        """Run a case, each time with other values than the previous run."""
         count = self.runs[case.name] = self.runs.get(case.name, 0) + 1
         trips = self.scratch / "trips"
         trips.write_text("", encoding="ascii")
@@ -217,11 +226,11 @@ class Bench:
         recap = re.search(r"changed=(\d+)", text)
         changed = bool(recap and int(recap.group(1)))
         if process.returncode or (case.changes is not None and changed != case.changes):
-            raise LabError(f"case {case.name}: not what is to be measured (changed: {changed})\n{text}")
+            raise LabError(f"case {case.name}: the result is not the expected one (changed: {changed})\n{text}")
         return Run(seconds, len(trips.read_text(encoding="ascii").split()), usage.ru_maxrss / 1024)
 
     def memory_of_module(self, case: Case) -> float:
-        """MiB, peak of the biggest process on the host in one more run of a case."""
+        """The peak memory, in MiB, of the largest process on the host in an additional run of a case."""
         self.restore(case.state)
         self.shell("rm -f /srv/benchmark/memory")
         self.play(case, ansible_python_interpreter="/usr/local/bin/measured_python")
@@ -229,7 +238,7 @@ class Bench:
 
 
 def measure(bench: Bench, cases: Sequence[Case], rounds: int) -> dict[str, list[Run]]:
-    """All rounds."""
+    """Run all rounds."""
     runs: dict[str, list[Run]] = {case.name: [] for case in cases}
     for number in range(rounds):
         turn = [case for case in cases if number % case.every == 0]
@@ -241,7 +250,7 @@ def measure(bench: Bench, cases: Sequence[Case], rounds: int) -> dict[str, list[
 
 
 def report(runs: dict[str, list[Run]], module_memory: dict[str, float]) -> int:
-    """Print what has been measured; the number of bounds that are not kept."""
+    """Print the results; return the number of values outside their bounds."""
     seconds = {name: statistics.median(run.seconds for run in of_case) for name, of_case in runs.items()}
     say(
         f"\n{'case':18} {'runs':>4} {'median':>8} {'above empty':>12} {'from':>8} {'to':>8} {'trips':>6} {'controller':>11}"
@@ -267,11 +276,11 @@ def report(runs: dict[str, list[Run]], module_memory: dict[str, float]) -> int:
 
     for bound in BOUNDS:
         if bound.case in runs and bound.other in runs:
-            base = 0 if bound.whole else seconds["empty"]  # which sends nothing, so that pipelining makes no difference
+            base = 0 if bound.complete else seconds["empty"]  # it sends nothing, so that pipelining has no effect
             ratio = (seconds[bound.case] - base) / (seconds[bound.other] - base)
             line(bound.says, ratio, bound.limit, bound.at_least)
         else:
-            say(f"{bound.says:52} not measured{': no PEER given' if 'peer' in bound.case else ''}")
+            say(f"{bound.says:52} not measured{': PEER is not set' if 'peer' in bound.case else ''}")
     if "role-again" in runs:
         line("role, nothing to change: round trips", runs["role-again"][-1].trips, TRIPS)
     if "table-same" in runs:
@@ -280,12 +289,12 @@ def report(runs: dict[str, list[Run]], module_memory: dict[str, float]) -> int:
         line("table, nothing to change: controller, above ping", above, MEMORY, unit=" MiB")
         line("table, nothing to change: host", module_memory["table-same"], MEMORY, unit=" MiB")
     for name, memory in module_memory.items():
-        say(f"  on the host, the biggest process of {name}: {memory:.0f} MiB")
+        say(f"  on the host, the largest process of {name}: {memory:.0f} MiB")
     return over
 
 
 def peer_role(directory: str) -> str:
-    """What include_role takes for the peer, a role's directory or a collection's; the latter is then on Ansible's path."""
+    """The argument of include_role for the directory of a role or collection; a collection is added to Ansible's path."""
     path = Path(directory).resolve()
     if not directory or not (path / "roles" / "postfix").is_dir():
         return directory and str(path)
@@ -295,33 +304,39 @@ def peer_role(directory: str) -> str:
 
 
 def command() -> int:
-    """Start a fresh host, measure, remove it."""
+    """Start a fresh host, run the benchmark, and remove the host."""
     peer = peer_role(os.environ.get("PEER", ""))
     wanted = set(re.findall(r"[\w-]+", os.environ.get("CASES", "")))
     unknown = wanted - {case.name for case in CASES}
     if unknown:
-        raise LabError(f"no case {', '.join(sorted(unknown))}; there are {', '.join(case.name for case in CASES)}")
+        raise LabError(
+            f"there is no case {', '.join(sorted(unknown))}; the cases are {', '.join(case.name for case in CASES)}"
+        )
     wanted = {"empty", "ping"} | (wanted or {case.name for case in CASES})
     if any(name.endswith("-default") for name in wanted):
         wanted.add("ping-default")
     cases = [case for case in CASES if case.name in wanted and (peer or case.play != "peer")]
     rounds = int(os.environ.get("ROUNDS") or 7)
     lab = Lab("molecule")
-    lab.directory = CACHE / "benchmark"  # its own files beside those of the scenarios' hosts
-    if peer:  # its package task wants python3-apt from Debian
+    lab.directory = CACHE / "benchmark"  # separate from the files of the scenarios' hosts
+    if peer:  # its package task requires python3-apt from Debian
         lab.hosts[HOST] = dataclasses.replace(lab.hosts[HOST], egress=True)
     lab.up([HOST], fresh=True)
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
             bench = Bench(lab, Path(scratch), peer)
-            say(f"{rounds} rounds of {', '.join(case.name for case in cases)}; first once each, not counted")
+            say(
+                f"{rounds} rounds of {', '.join(case.name for case in cases)}; each case first runs once without measurement"
+            )
             bench.prepare(cases)
             runs = measure(bench, cases, rounds)
-            weighed = [case for case in cases if case.name in ("ping", "table-same", "table-change")]
-            memory = {case.name: bench.memory_of_module(case) for case in weighed}
+            selected = [case for case in cases if case.name in ("ping", "table-same", "table-change")]
+            memory = {case.name: bench.memory_of_module(case) for case in selected}
     finally:
         lab.down([])
-    say(f"load of this machine: {' '.join(f'{load:.1f}' for load in os.getloadavg())}; about 1 is the benchmark's own")
+    say(
+        f"load of this machine: {' '.join(f'{load:.1f}' for load in os.getloadavg())}; the benchmark itself causes about 1"
+    )
     over = report(runs, memory)
     return 1 if over and os.environ.get("STRICT") == "1" else 0
 

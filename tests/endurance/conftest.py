@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A configuration directory, the module as a process of its own, and what can be done to both."""
+"""Fixtures: a configuration directory, and modules as separate processes."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).resolve().parents[2]
-NOBODY = 65534
+UNPRIVILEGED = 65534
 LIMIT = 60
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a run of a module ended."""
+    """The result of a run of a module."""
 
     status: int
-    """Its exit status; -9 if it was killed."""
+    """The exit status; -9 if it was killed."""
     output: Mapping[str, Any]
-    """What it printed; empty if it was killed before."""
+    """The printed result; empty if it was killed before."""
     errors: str
 
     @property
     def message(self) -> str:
-        """Why it failed."""
+        """The error message."""
         return str(self.output.get("msg", ""))
 
     def succeeded(self) -> Mapping[str, Any]:
-        """What a run that must succeed printed."""
+        """The printed result of a run that must succeed."""
         assert self.status == 0, f"{self.status} {self.message} {self.errors}"
         return self.output
 
     def refused(self) -> str:
-        """The message of a run that must fail, but know why."""
+        """The message of a run that must fail with a message."""
         assert self.status == 1 and self.message and not self.errors, f"{self.status} {self.output} {self.errors}"
         return self.message
 
 
 class Run:
-    """A module at work."""
+    """A running module."""
 
     def __init__(self, modules: Modules, process: int, output: str) -> None:
         self.process = process
@@ -69,34 +69,34 @@ class Run:
         self._output = output
 
     def alive(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it is still running."""
         with suppress(OSError), open(f"/proc/{self.process}/stat", encoding="utf-8") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
         return False
 
     def until(self, condition: Callable[[], bool]) -> bool:
-        """Wait until the condition holds; False if it has ended before."""
+        """Wait until the condition holds; False if the run ends first."""
         end = time.monotonic() + LIMIT
         while not condition():
             if not self.alive():
                 return False
-            assert time.monotonic() < end, "the run neither came so far nor ended"
+            assert time.monotonic() < end, "the run neither reached the condition nor ended"
             time.sleep(0.0003)
         return True
 
     def signal(self, number: int) -> None:
-        """Signal it and the programs that it runs."""
+        """Send a signal to it and the programs that it runs."""
         with suppress(ProcessLookupError):
             os.killpg(self.process, number)
 
     def kill(self) -> Result:
-        """End it, and the programs that it runs, at once."""
+        """Kill it and the programs that it runs."""
         self.signal(signal.SIGKILL)
         return self.result()
 
     def result(self) -> Result:
-        """Wait for its end."""
-        status = self._modules.ask({"wait": self.process})
+        """Wait until it ends."""
+        status = self._modules.request({"wait": self.process})
         printed = Path(self._output).read_text(encoding="utf-8")
         errors = Path(f"{self._output}.errors").read_text(encoding="utf-8")
         for path in (self._output, f"{self._output}.errors"):
@@ -118,13 +118,13 @@ class Modules:
             text=True,
         )
 
-    def ask(self, request: Mapping[str, Any]) -> int:
-        """A request to the fork server."""
+    def request(self, request: Mapping[str, Any]) -> int:
+        """Send a request to the fork server; return the answer."""
         assert self._server.stdin and self._server.stdout
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         answer = self._server.stdout.readline()
-        assert answer, "the fork server has gone"
+        assert answer, "the fork server has terminated"
         return int(answer)
 
     def start(
@@ -136,14 +136,14 @@ class Modules:
         pace: float = 0.0,
         module: str = "configuration",
     ) -> Run:
-        """Run a module and do not wait for it.
+        """Start a module without waiting for it.
 
-        :param pace: seconds to pause after each renaming, linking and unlinking, which else are over before a test can look.
+        :param pace: seconds to pause after each rename, link and unlink, which are otherwise too fast for a test.
         """
         self._count += 1
         output = str(self.scratch / f"result-{self._count}")
         arguments = {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}
-        process = self.ask(
+        process = self.request(
             {
                 "module": module,
                 "options": arguments,
@@ -160,7 +160,7 @@ class Modules:
         return self.start(options, **arguments).result()
 
     def close(self) -> None:
-        """End it."""
+        """End the fork server."""
         assert self._server.stdin and self._server.stdout
         self._server.stdin.close()
         self._server.stdout.close()
@@ -169,10 +169,10 @@ class Modules:
 
 @dataclass(frozen=True)
 class State:
-    """Everything below a directory, at one moment."""
+    """All files below a directory at one time."""
 
     files: Mapping[str, tuple[object, ...]]
-    """Of each name: type and mode, owner, group, inode, modification time, digest or target."""
+    """For each name: type and mode, owner, group, inode, modification time, digest or target."""
     contents: Mapping[str, bytes]
 
     @classmethod
@@ -195,7 +195,7 @@ class State:
                     status.st_uid,
                     status.st_gid,
                     status.st_ino,
-                    # The lock comes and goes in the directory, and leaves no more than its time.
+                    # Creating and removing the lock changes the time of the directory.
                     0 if stat.S_ISDIR(status.st_mode) else status.st_mtime_ns,
                     digest,
                 )
@@ -218,18 +218,18 @@ class Postfix:
         )
 
     def reads_everything(self) -> None:
-        """postconf(1) reads main.cf and master.cf, and has nothing to complain of."""
+        """Check that postconf(1) reads main.cf and master.cf without warnings."""
         for option in ("-n", "-Mf"):
             done = self.run("postconf", option, check=False)
             assert (done.returncode, done.stderr) == (0, b""), done
             assert done.stdout.strip()
 
     def table(self, kind: str, path: str) -> bytes:
-        """What a compiled table holds."""
+        """The entries of a compiled table."""
         return b"".join(sorted(self.run("postmap", "-s", f"{kind}:{self.directory / path}").stdout.splitlines(True)))
 
     def contents(self) -> dict[str, bytes]:
-        """All files; of a table that Berkeley DB compiled what it holds, since each such file has an id of its own."""
+        """All files; the entries of a Berkeley DB table, because each such file has a unique id."""
         result = dict(State.of(self.directory).contents)
         for name, content in result.items():
             if name.endswith(".db") and ".new" not in name:
@@ -239,13 +239,13 @@ class Postfix:
 
 
 class Certificates:
-    """Key and certificate files that a test can refer to, made once."""
+    """Key and certificate files for tests, generated once."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def make(self, name: str) -> x509.Certificate:
-        """A self-signed certificate, NAME.pem, and its key, NAME.key."""
+        """Generate a self-signed certificate, NAME.pem, and its key, NAME.key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name}.example.test")])
         now = datetime.now(timezone.utc)
@@ -263,8 +263,8 @@ class Certificates:
         )
         (self.directory / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
         private = self.directory / f"{name}.key"
-        private.touch(mode=0o600)
         private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        private.chmod(0o600)
         return certificate
 
     def path(self, name: str) -> str:
@@ -272,7 +272,7 @@ class Certificates:
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Which files differ, and how: whole contents would hide it."""
+    """Show which files differ, and how, instead of complete contents."""
     if op != "==":
         return None
     if isinstance(left, State) and isinstance(right, State):
@@ -282,7 +282,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
     return [
         f"{len(left)} files == {len(right)} files",
         *(
-            f"{name}: {str(left.get(name, 'is not there'))[-200:]} != {str(right.get(name, 'is not there'))[-200:]}"
+            f"{name}: {str(left.get(name, 'does not exist'))[-200:]} != {str(right.get(name, 'does not exist'))[-200:]}"
             for name in sorted(set(left) | set(right))
             if left.get(name) != right.get(name)
         ),
@@ -291,7 +291,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> None:
-    """Root and a Postfix: without them these tests would say nothing."""
+    """Fail without root or Postfix, which the tests require."""
     if os.geteuid():
         pytest.fail("these tests change owners, mount file systems and become other users: run them as root")
     for program in ("postconf", "postmap", "postfix"):
@@ -301,7 +301,7 @@ def installed() -> None:
 
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
-    """A directory that everybody can enter; pytest's own are root's alone."""
+    """A directory that all users can enter; those of pytest are accessible to root only."""
     path = Path(tempfile.mkdtemp(prefix="endurance-"))
     path.chmod(0o755)
     yield path
@@ -310,7 +310,7 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def modules(scratch: Path) -> Iterator[Modules]:
-    """Runs modules."""
+    """Modules in separate processes."""
     directory = scratch / "tmp"
     directory.mkdir()
     directory.chmod(0o1777)
@@ -324,15 +324,15 @@ def certificates(scratch: Path) -> Certificates:
     """Certificates a and b, and CAs one and two."""
     directory = scratch / "issued"
     directory.mkdir()
-    made = Certificates(directory)
+    issued = Certificates(directory)
     for name in ("a", "b", "one", "two"):
-        made.make(name)
-    return made
+        issued.make(name)
+    return issued
 
 
 @pytest.fixture
 def directory(scratch: Path) -> Iterator[Path]:
-    """A configuration directory as Debian ships it, old enough for Postfix to read at once."""
+    """Debian's configuration directory, with old modification times, so that Postfix reads it without waiting."""
     path = Path(tempfile.mkdtemp(prefix="postfix-", dir=scratch))
     path.chmod(0o755)
     lay_out(path)
@@ -355,19 +355,19 @@ def postfix(directory: Path) -> Postfix:
 
 @pytest.fixture(scope="session")
 def look() -> Callable[[Path], State]:
-    """Looks at everything in a directory."""
+    """Returns the state of a directory."""
     return State.of
 
 
 @pytest.fixture
 def state(directory: Path) -> Any:
-    """Looks at everything in the configuration directory."""
+    """Returns the state of the configuration directory."""
     return lambda: State.of(directory)
 
 
 @pytest.fixture
 def declared(directory: Path, certificates: Certificates) -> Any:
-    """One of two declarations, a and b, that have every file differ: main.cf, master.cf, two tables and their compiled files, TLS policy,
+    """Two declarations, a and b, with different content in every file: main.cf, master.cf, two tables and their compiled files, TLS policy,
     chain file and CA bundle."""
 
     def declare(which: str) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs modules as Ansible does, each in a process of its own: everything is imported once, then each run is a fork.
+"""Runs modules as Ansible does, each in a separate process: everything is imported once, then each run is a fork.
 
-A line with a request, a line with the answer: ``{"module": ..., "options": ..., "output": path, ...}`` is answered with the process id,
-which is also the id of a process group for it and the programs that it runs; ``{"wait": id}`` with the exit status, once it has ended.
+Reads one request per line and prints one answer per line. The answer to ``{"module": ..., "options": ..., "output": path, ...}`` is the
+process id, which is also the id of the process group of the module and its programs; the answer to ``{"wait": id}`` is the exit status,
+when the module has ended.
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ MODULES = "ansible_collections.mailops.postfix.plugins.modules"
 
 
 def start(request: Mapping[str, Any]) -> int:
-    """Run a module and do not wait for it."""
+    """Start a module without waiting for it; return its process id."""
     process = os.fork()
     if process == 0:
         run(request)
-    # Here and there: whoever asks for a kill must find the group, whichever of the two is first.
+    # In both processes: the group must exist before a kill, whichever process runs first.
     with suppress(OSError):
         os.setpgid(process, process)
     return process
 
 
 def finished(process: int) -> int:
-    """Wait for a module's end; its exit status, or the negative number of the signal that killed it."""
+    """Wait until a module ends; return its exit status, or the negative number of the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 def run(request: Mapping[str, Any]) -> NoReturn:
-    """Be the module."""
+    """Run the module in this process."""
     status: Any = 70
     try:
         os.setpgid(0, 0)
@@ -69,7 +70,7 @@ def run(request: Mapping[str, Any]) -> NoReturn:
 
 
 def slower(function: Callable[..., Any], pace: float) -> Callable[..., Any]:
-    """The same, with time for a kill behind it."""
+    """The function, with a pause after each call."""
 
     def call(*arguments: Any, **options: Any) -> Any:
         result = function(*arguments, **options)
@@ -80,7 +81,7 @@ def slower(function: Callable[..., Any], pace: float) -> Callable[..., Any]:
 
 
 def main() -> None:
-    """Serve until the end of the input."""
+    """Answer requests until the end of the input."""
     importlib.import_module(f"{MODULES}.configuration")
     for line in sys.stdin:
         request = json.loads(line)

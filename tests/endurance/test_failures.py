@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the host refuses is said clearly, and nothing has been changed: content, owner, mode, time and inode of each file, no leftovers."""
+"""A failure on the host is reported clearly, and nothing is changed: content, owner, mode, time and inode of each file; no temporary files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-NOBODY = 65534
+UNPRIVILEGED = 65534
 PAGE = 4096
 
 
@@ -22,7 +22,7 @@ def run(*command):
 
 @pytest.fixture
 def mount():
-    """Mounts file systems for the time of a test."""
+    """Mounts file systems during a test."""
     mounted = []
 
     def mount_one(*arguments):
@@ -41,7 +41,7 @@ def mount():
 
 @pytest.fixture
 def refused(modules, state, postfix):
-    """Runs a module that must fail, with these words, and change nothing."""
+    """Runs a module that must fail with these words in its message, and change nothing."""
 
     def expect(options, *words, runner=modules, **arguments):
         before = state()
@@ -58,7 +58,7 @@ def refused(modules, state, postfix):
 
 @pytest.fixture
 def a(modules, declared):
-    """The declaration a has been applied: b changes every file."""
+    """The declaration a has been applied; b changes every file."""
     modules(declared("a")).succeeded()
 
 
@@ -67,7 +67,7 @@ def a(modules, declared):
 
 @pytest.fixture
 def small(directory, mount):
-    """The configuration directory as the only one of a small file system of its own; in ``filler`` there is room for what fills it."""
+    """Puts the configuration directory on a small file system; the file ``filler`` can fill it."""
 
     def make(options):
         kept = f"{directory}.kept"
@@ -80,18 +80,18 @@ def small(directory, mount):
 
 
 def leave_pages(path, count):
-    """Fill a file system but for some pages."""
+    """Fill a file system except for some pages."""
     path.unlink(missing_ok=True)
     with open(path, "wb") as file:
-        room = os.statvfs(path).f_bavail * os.statvfs(path).f_bsize
-        os.posix_fallocate(file.fileno(), 0, max(1, room - count * PAGE))
+        available = os.statvfs(path).f_bavail * os.statvfs(path).f_bsize
+        os.posix_fallocate(file.fileno(), 0, max(1, available - count * PAGE))
 
 
 FULL = "No space left on device"
 
 
-def test_no_room_for_content(modules, directory, declared, small, refused):
-    """Some pages more in each run, until all of it fits."""
+def test_no_space_for_content(modules, directory, declared, small, refused):
+    """Each run has more pages available, until all files fit."""
     before, after = declared("a"), declared("b")
     for declaration in (before, after):
         declaration["ca_bundle"]["system"] = False
@@ -104,24 +104,24 @@ def test_no_room_for_content(modules, directory, declared, small, refused):
             break
         actions.add(refused(after, FULL).partition(" ")[0])
     else:
-        pytest.fail("it never fits")
+        pytest.fail("no run succeeds")
     assert {"writing", "compiling"} <= actions
 
 
-def test_no_room_for_names(modules, a, directory, declared, small, refused):
-    """One inode more in each run, so that each file in turn is the one for which there is none left."""
+def test_no_inodes_for_files(modules, a, directory, declared, small, refused):
+    """Each run has one more inode available, so that the creation of each file fails once."""
     small("size=4m,nr_inodes=1000")
     actions = []
     for free in range(60):
         shutil.rmtree(directory / "filler", ignore_errors=True)
         (directory / "filler").mkdir()
         for number in range(os.statvfs(directory).f_favail - free):
-            (directory / "filler" / str(number)).touch()
+            (directory / "filler" / str(number)).write_text("")
         if free > 18 and modules(declared("b")).status == 0:
             break
         actions.append(refused(declared("b"), FULL, str(directory)))
     else:
-        pytest.fail("it never fits")
+        pytest.fail("no run succeeds")
     for stage in (
         "locking ",
         "/.transaction:",
@@ -133,8 +133,8 @@ def test_no_room_for_names(modules, a, directory, declared, small, refused):
         assert any(stage in message for message in actions), (stage, actions)
 
 
-def test_no_room_for_temporary_files(a, directory, declared, refused, scratch, mount):
-    """Where Postfix reads a copy of what is planned."""
+def test_no_space_for_temporary_files(a, directory, declared, refused, scratch, mount):
+    """The temporary directory, where Postfix reads a copy of the planned files."""
     temporary = scratch / "full"
     temporary.mkdir()
     mount("-t", "tmpfs", "-o", "size=4m,mode=1777", "tmpfs", str(temporary))
@@ -142,7 +142,7 @@ def test_no_room_for_temporary_files(a, directory, declared, refused, scratch, m
     refused(declared("b"), FULL, environment={"TMPDIR": str(temporary)})
 
 
-# What may not be written
+# Files that can't be written
 
 
 def test_a_file_system_that_is_read_only(a, directory, declared, small, refused, mount):
@@ -151,11 +151,11 @@ def test_a_file_system_that_is_read_only(a, directory, declared, small, refused,
     refused(declared("b"), f"locking {directory}/main.cf: Read-only file system")
 
 
-@pytest.mark.parametrize("which", ["tls", "elsewhere"])
+@pytest.mark.parametrize("which", ["tls", "maps"])
 def test_a_directory_that_is_read_only(which, modules, directory, declared, refused, mount):
     declared_there = declared("a"), declared("b")
     for declaration in declared_there:
-        declaration["lookup_tables"][1]["path"] = "elsewhere/recipients"
+        declaration["lookup_tables"][1]["path"] = "maps/recipients"
     modules(declared_there[0]).succeeded()
     mount("--bind", str(directory / which), str(directory / which))
     mount("-o", "remount,bind,ro", str(directory / which))
@@ -164,17 +164,17 @@ def test_a_directory_that_is_read_only(which, modules, directory, declared, refu
 
 @pytest.fixture
 def immutable(directory):
-    """Makes a file or directory immutable, to root as well."""
-    made = []
+    """Makes a file or directory immutable, also for root."""
+    changed = []
 
     def make(path):
         done = run("chattr", "+i", str(path))
         if done.returncode:
             pytest.fail(f"{done.stderr.strip()}: set TMPDIR to a file system with immutable files (ext4, xfs, btrfs)")
-        made.append(path)
+        changed.append(path)
 
     yield make
-    for path in made:
+    for path in changed:
         run("chattr", "-i", str(path))
 
 
@@ -196,23 +196,23 @@ def test_an_immutable_directory_below(a, directory, declared, immutable, refused
     refused(declared("b"), f"{directory}/tls/", "Operation not permitted", "Nothing has been changed")
 
 
-# What is not there
+# Missing programs and files
 
 
 @pytest.fixture
 def without(modules):
-    """Runs modules where a program is not installed, for them alone."""
-    made = []
+    """Runs modules in an environment without a program."""
+    servers = []
 
     def run_without(program):
-        # A file that is not executable stands over it, in a mount namespace of these runs.
+        # A file that is not executable is mounted over it, in a mount namespace of these runs.
         hide = f"for path in $(command -v -a {program}) /usr/sbin/{program} /usr/bin/{program}; do "
         hide += '[ ! -e "$path" ] || mount --bind "$0" "$path" || exit 1; done; exec "$@"'
-        made.append(type(modules)(modules.scratch, ["unshare", "--mount", "sh", "-c", hide, "/etc/fstab"]))
-        return made[-1]
+        servers.append(type(modules)(modules.scratch, ["unshare", "--mount", "sh", "-c", hide, "/etc/fstab"]))
+        return servers[-1]
 
     yield run_without
-    for server in made:
+    for server in servers:
         server.close()
 
 
@@ -221,7 +221,7 @@ def test_a_program_that_is_not_installed(program, a, declared, without, refused)
     refused(declared("b"), f"running {program}: the program is not installed", runner=without(program))
 
 
-def test_no_such_configuration(modules, directory, scratch, declared, state):
+def test_a_configuration_that_does_not_exist(modules, directory, scratch, declared, state):
     before = state()
     gone = str(scratch / "gone")
     message = modules({**declared("a"), "config_directory": gone}).refused()
@@ -245,7 +245,7 @@ def test_a_directory_where_a_file_should_be(name, a, directory, declared, refuse
     assert "Is a directory" in message or "it is not a file" in message, message
 
 
-def test_links_that_lead_nowhere(a, directory, declared, refused):
+def test_a_link_to_itself(a, directory, declared, refused):
     (directory / "transport").unlink()
     (directory / "transport").symlink_to("transport")
     refused(declared("b"), f"reading {directory}/transport: Too many levels of symbolic links")
@@ -256,7 +256,7 @@ def test_links_that_lead_nowhere(a, directory, declared, refused):
 
 @pytest.fixture
 def table_only(directory):
-    """Declares one table: that takes no key, which nobody else may read."""
+    """Declares one table and one parameter, without keys that only root can read."""
     return {
         "config_directory": str(directory),
         "main_cf": {"smtpd_banner": "changed"},
@@ -267,27 +267,29 @@ def table_only(directory):
 
 
 def test_not_root(a, directory, table_only, refused):
-    refused(table_only, f"locking {directory}/main.cf: Permission denied. Run as root (become: true)", user=NOBODY)
+    refused(
+        table_only, f"locking {directory}/main.cf: Permission denied. Run as root (become: true)", user=UNPRIVILEGED
+    )
 
 
 def test_files_of_another_owner(a, directory, table_only, refused):
-    """Whoever may write the directory could replace root's files by files of his own: that is refused, not done."""
-    os.chown(directory, NOBODY, NOBODY)
-    refused(table_only, str(directory), "Operation not permitted", "Nothing has been changed", user=NOBODY)
+    """A user with write access to the directory could replace root's files: the module refuses to do so."""
+    os.chown(directory, UNPRIVILEGED, UNPRIVILEGED)
+    refused(table_only, str(directory), "Operation not permitted", "Nothing has been changed", user=UNPRIVILEGED)
 
 
 @pytest.mark.parametrize("name", ["main.cf", "master.cf", "transport"])
-def test_a_file_that_may_not_be_read(name, a, directory, table_only, refused):
-    os.chown(directory, NOBODY, NOBODY)
+def test_a_file_that_can_not_be_read(name, a, directory, table_only, refused):
+    os.chown(directory, UNPRIVILEGED, UNPRIVILEGED)
     os.chmod(directory / name, 0o600)
     options = {**table_only, "master_cf": [{"service": "smtp/inet"}]}
-    message = refused(options, f"{directory}/{name}", user=NOBODY)
+    message = refused(options, f"{directory}/{name}", user=UNPRIVILEGED)
     assert "ermission denied" in message, message
 
 
-def test_a_user_of_his_own_configuration(a, directory, modules, table_only):
-    """The counterpart: it is the owner that matters, not root."""
+def test_a_configuration_of_another_user(a, directory, modules, table_only):
+    """The module works for the owner of the files, who need not be root."""
     for path in [directory, *directory.iterdir()]:
-        os.chown(path, NOBODY, NOBODY)
-    assert modules(table_only, user=NOBODY).succeeded()["changed"]
-    assert (directory / "main.cf").stat().st_uid == NOBODY
+        os.chown(path, UNPRIVILEGED, UNPRIVILEGED)
+    assert modules(table_only, user=UNPRIVILEGED).succeeded()["changed"]
+    assert (directory / "main.cf").stat().st_uid == UNPRIVILEGED

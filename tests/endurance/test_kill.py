@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run that is killed at any moment leaves a whole configuration, old or new, and the next run does what it was to do."""
+"""A run that is killed at any time leaves a configuration of complete files, old or new, and the next run makes the intended changes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 
 BATCHES = 8
 KILLS = {"anywhere": 12, "installing": 6, "renaming": 7}
-"""How many kills of a batch fall anywhere in a run, after the journal has been opened, and after the first new file has been put in place.
-That last part is over in a millisecond: it is made to take longer, so that the kills fall between the files."""
+"""The number of kills of a batch at any time of a run, after the journal has been opened, and after the first new file has been renamed.
+The last phase takes a millisecond: pauses make it longer, so that kills happen between the files."""
 
 PACE = 0.004
 OWN = re.compile(r"\.transaction$|\.[^/]+\.new|main\.cf\.tmp$")
-"""What a killed run may leave behind, until the next one."""
+"""Files that a killed run may leave until the next run."""
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -40,15 +40,15 @@ def test_the_configuration_is_whole_and_the_next_run_converges(batch, modules, d
         longest["anywhere"] = min(longest["anywhere"], time.monotonic() - begin)
         longest["installing"] = min(longest["installing"], time.monotonic() - opened)
         reference[which] = postfix.contents()
-    inhabitants = set(reference["a"])
-    assert inhabitants == set(reference["b"])
-    assert all(reference["a"][name] != reference["b"][name] for name in inhabitants), "every file must differ"
+    names = set(reference["a"])
+    assert names == set(reference["b"])
+    assert all(reference["a"][name] != reference["b"][name] for name in names), "every file must differ"
 
     chance = random.Random(batch)
     phases = [phase for phase, count in KILLS.items() for _number in range(count)]
     chance.shuffle(phases)
-    longest["renaming"] = PACE * len(inhabitants)
-    seen = dict.fromkeys(("killed", "too late", "put back", "mixed"), 0)
+    longest["renaming"] = PACE * len(names)
+    seen = dict.fromkeys(("killed", "too late", "restored", "mixed"), 0)
     old = "b"
     while phases:
         phase = phases.pop()
@@ -64,23 +64,23 @@ def test_the_configuration_is_whole_and_the_next_run_converges(batch, modules, d
 
         postfix.reads_everything()
         found = postfix.contents()
-        foreign = [name for name in set(found) - inhabitants if not any(map(OWN.match, name.split("/")))]
-        assert (foreign, inhabitants - set(found)) == ([], set())
-        assert [name for name in inhabitants if found[name] not in (reference["a"][name], reference["b"][name])] == []
+        foreign = [name for name in set(found) - names if not any(map(OWN.match, name.split("/")))]
+        assert (foreign, names - set(found)) == ([], set())
+        assert [name for name in names if found[name] not in (reference["a"][name], reference["b"][name])] == []
 
         interrupted = (journal / "journal").exists()
         if chance.random() < 0.5:
-            # Any run goes back to before, also one that has nothing to do.
+            # Any run restores the previous state, also a run without changes.
             other = modules({"config_directory": str(directory), "main_cf": {"smtpd_tls_security_level": "may"}})
             assert not other.succeeded()["changed"]
             present = postfix.contents()
-            present.pop("main.cf.tmp", None)  # who has nothing to write does not lock either
+            present.pop("main.cf.tmp", None)  # a run without changes does not take the lock
             assert present in (reference[old], reference[new]), f"{phase}, {seen}"
             again = modules(declared(new)).succeeded()
         else:
             again = modules(declared(new)).succeeded()
             told = "that an interrupted run had begun to change" in str(again.get("warnings"))
-            assert told == interrupted, "who finds that a run was interrupted says so"
+            assert told == interrupted, "a run that finds an interrupted one must report it"
         assert postfix.contents() == reference[new], f"{phase}, {seen}"
         after = modules(declared(new)).succeeded()
         assert (after["changed"], after["diff"], after["requires"]) == (False, [], "none")
@@ -89,11 +89,11 @@ def test_the_configuration_is_whole_and_the_next_run_converges(batch, modules, d
             seen["killed"] += 1
         else:
             seen["too late"] += 1
-            assert seen["too late"] < 100, "nothing is killed in time"
+            assert seen["too late"] < 100, "no run is killed in time"
             longest[phase] *= 0.9
             phases.append(phase)
-        seen["put back"] += interrupted
-        seen["mixed"] += len({found[name] == reference[new][name] for name in inhabitants}) == 2
+        seen["restored"] += interrupted
+        seen["mixed"] += len({found[name] == reference[new][name] for name in names}) == 2
         old = new
     print(seen)
-    assert seen["put back"] >= 4 and seen["mixed"] >= 2, f"too few kills hit the installation: {seen}"
+    assert seen["restored"] >= 4 and seen["mixed"] >= 2, f"too few kills hit the installation: {seen}"

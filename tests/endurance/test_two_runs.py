@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two runs at once: both succeed, and the result is that of one after the other."""
+"""Two runs at the same time: both succeed, and the result is that of consecutive runs."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ PAIRS = {
         },
     ),
 }
-"""Tables are cdb: its files are the same when they hold the same."""
+"""Tables are cdb: files with the same entries are identical."""
 
 
 @pytest.fixture
 def fresh(directory, modules):
-    """Puts the configuration directory back to where each round begins."""
+    """Restores the initial configuration directory."""
     base = {"lookup_tables": [{**TABLE, "entries": {"example.test": "smtp:[old.test]", "old.test": "smtp:"}}]}
     modules({"config_directory": str(directory), **base}).succeeded()
     kept = f"{directory}.kept"
@@ -80,7 +80,7 @@ def fresh(directory, modules):
 
 @pytest.fixture
 def result(state):
-    """All there is: content and mode of each file, and no leftovers among them."""
+    """Content and mode of all files, temporary files included."""
     return lambda: {name: (entry[0], entry[-1]) for name, entry in state().files.items()}
 
 
@@ -97,7 +97,7 @@ def test_the_result_is_that_of_some_order(pair, modules, directory, postfix, fre
     for waiting in (False, True, False, True):
         fresh()
         if waiting:
-            # Both have planned from the same files when the first of them gets the lock.
+            # Both have planned from the same files before one of them gets the lock.
             with open(directory / "main.cf.tmp", "w", encoding="ascii") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 runs = [modules.start(one), modules.start(two)]
@@ -116,7 +116,7 @@ def test_the_result_is_that_of_some_order(pair, modules, directory, postfix, fre
 
 @pytest.fixture
 def stopped(modules, directory, declared):
-    """A run that does not go on, in the middle of its installation."""
+    """A run that is stopped during its installation."""
     run = modules.start(declared("a"))
     assert run.until((directory / ".transaction").exists)
     run.signal(signal.SIGSTOP)
@@ -124,13 +124,13 @@ def stopped(modules, directory, declared):
     run.signal(signal.SIGCONT)
 
 
-def test_who_waits_too_long_is_told_for_whom(modules, declared, stopped, state, postfix):
+def test_a_lock_timeout_names_the_other_process(modules, declared, stopped, state, postfix):
     before = state()
     message = modules({**declared("b"), "lock_timeout": 1}).refused()
     assert f"process {stopped.process} (python" in message, message
     assert "has been editing this configuration for 1 seconds" in message, message
     assert "Run again when it has ended, or set lock_timeout to wait longer" in message, message
-    assert state() == before, "what the other run has begun is its own"
+    assert state() == before, "the run must not change what the other run has begun"
     stopped.signal(signal.SIGCONT)
     stopped.result().succeeded()
     assert not modules(declared("a")).succeeded()["changed"]
@@ -138,7 +138,7 @@ def test_who_waits_too_long_is_told_for_whom(modules, declared, stopped, state, 
     postfix.reads_everything()
 
 
-def test_who_waited_long_is_told_so(modules, directory, declared):
+def test_a_long_wait_is_reported(modules, directory, declared):
     with open(directory / "main.cf.tmp", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         run = modules.start(declared("a"))

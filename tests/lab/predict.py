@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a playbook with --check --diff and prints what it foretells: {host: {path: content}}, as JSON.
+"""Runs a playbook with --check --diff and prints the predicted files, {host: {path: content}}, as JSON.
 
-What a task does on another host than its own (delegate_to) stands under that host's ansible_host.
+Files of a delegated task are listed under the ansible_host of the other host.
 
-python3 foretell.py INVENTORY PLAYBOOK
+python3 predict.py INVENTORY PLAYBOOK
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ import sys
 
 
 def main(inventory: str, playbook: str) -> None:
-    """Later tasks have the last word on a file."""
+    """Print the predictions; a later task overrides an earlier one."""
     environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     argv = ["ansible-playbook", "--check", "--diff", f"--inventory={inventory}", playbook]
     done = subprocess.run(argv, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
     text = done.stdout.decode()
     if done.returncode:
         sys.exit(text)
-    foretold: dict[str, dict[str, str]] = {}
+    predicted: dict[str, dict[str, str]] = {}
     for play in json.loads(text[text.index("{") :])["plays"]:
         for task in play["tasks"]:
             for host, result in task["hosts"].items():
                 place = result.get("_ansible_delegated_vars", {}).get("ansible_host", host)
                 if result.get("changed"):
                     for diff in result.get("diff", []):
-                        foretold.setdefault(place, {})[diff["after_header"]] = diff["after"]
-    print(json.dumps(foretold))
+                        predicted.setdefault(place, {})[diff["after_header"]] = diff["after"]
+    print(json.dumps(predicted))
 
 
 if __name__ == "__main__":

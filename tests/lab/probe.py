@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a mail host really does: takes steps on the host itself and prints as JSON what it saw.
+"""Inspects a mail host: performs steps on the host itself and prints the results as JSON.
 
     python3 - '{"NAME": {"do": "files", "paths": ["/etc"]}, ...}' < probe.py
 
-Each step is a call of one of these functions with its other entries as arguments, in the order in which they are given;
-the answer has each result under the step's NAME:
+Each step calls one of these functions, with its other entries as arguments, in the given order. The output has the result
+of each step under its NAME:
 
 files      {PATH: {"content", "access", "stamp"} or null, ...}
 send       {NAME: MAIL, ...}
@@ -19,7 +19,7 @@ protocols  {"accepted": ["TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"], "errors": {"
 run        {"rc", "stdout", "stderr"}
 
 MAIL is {"queue_id", "process", "relay", "status", "reason", "verdict", "protocol", "cipher", "lines": [line, ...]}.
-Nothing is judged here: that is for who asks. Python 3.9 and the standard library are enough for it.
+The caller evaluates the results. Requires Python 3.9 and the standard library only.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ import time
 import uuid
 from typing import Any, Callable, Iterable, Iterator
 
-PATIENCE = 30.0  # seconds that a server may take to answer, and a mail to come through
+TIMEOUT_SECONDS = 30.0  # for the replies of a server, and for the delivery of a message
 PROTOCOLS = ("TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3")
 SENDER = "alice@probe.example.test"
 
@@ -51,14 +51,14 @@ _DELIVERY = re.compile(r"to=<.*? relay=(?P<relay>.*?), .* status=(?P<status>\w+)
 
 
 def _execute(*argv: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
-    """A program, to its end."""
+    """Run a program and wait for it."""
     return subprocess.run(
         argv, input=stdin, capture_output=True, encoding="utf-8", errors="replace", timeout=60, check=check
     )
 
 
 def run(argv: list[str]) -> dict[str, Any]:
-    """A program and what it says."""
+    """Run a program; return its exit status and output."""
     done = _execute(*argv, check=False)
     return {"rc": done.returncode, "stdout": done.stdout.rstrip("\n"), "stderr": done.stderr.rstrip("\n")}
 
@@ -67,7 +67,7 @@ def run(argv: list[str]) -> dict[str, Any]:
 
 
 def _below(path: str) -> Iterator[str]:
-    """The path itself; of a directory all files below it."""
+    """The path itself; for a directory, all files below it."""
     if not os.path.isdir(path):
         yield path
     for directory, _names, names in os.walk(path):
@@ -76,9 +76,9 @@ def _below(path: str) -> Iterator[str]:
 
 
 def files(paths: list[str]) -> dict[str, Any]:
-    """What tells whether a file is the same as before, and who can read it; null if there is none. A directory stands for its files.
+    """Digest, access and stamp of each file; null if it does not exist. A directory represents its files.
 
-    content: SHA-256, or of a link where it leads. access: such as "root:postfix 0640". stamp: inode and time of last change.
+    content: SHA-256, or the target of a link. access: such as "root:postfix 0640". stamp: inode and modification time.
     """
     seen: dict[str, Any] = {}
     for path in (found for top in paths for found in _below(top)):
@@ -106,14 +106,14 @@ def _cursor() -> str:
     return shown.rpartition("-- cursor: ")[2].strip()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _beginning() -> str:
     """The end of the journal before the first step."""
     return _cursor()
 
 
 def _journal(since: str) -> list[str]:
-    """Postfix's lines after that place in the journal, or all of them, from the program's name on."""
+    """The lines of Postfix after a cursor of the journal, or all, starting with the program's name."""
     place = [f"--after-cursor={since}"] if since else []
     lines = _execute("journalctl", "--quiet", "--no-pager", "--output=short", *place).stdout.splitlines()
     found = (re.search(r" ((?:postfix/|mailops-postfix\[).*)", line) for line in lines)
@@ -121,13 +121,13 @@ def _journal(since: str) -> list[str]:
 
 
 def log(pattern: str = "", since: str = "") -> dict[str, Any]:
-    """The lines of Postfix in which the pattern is found, after a place: an earlier answer's cursor, or where the first step began."""
+    """The lines of Postfix that match the pattern, after a cursor of an earlier result, or since the first step began."""
     cursor = _cursor()
     return {"cursor": cursor, "lines": [line for line in _journal(since or _beginning()) if re.search(pattern, line)]}
 
 
 def _trace(lines: list[str], message_id: str) -> dict[str, Any]:
-    """What the log says of a message."""
+    """The entries of a message in the log."""
     names = ("queue_id", "process", "relay", "status", "reason", "verdict", "protocol", "cipher")
     seen: dict[str, Any] = {**dict.fromkeys(names, ""), "lines": []}
     for line in lines:
@@ -135,7 +135,7 @@ def _trace(lines: list[str], message_id: str) -> dict[str, Any]:
             seen["queue_id"] = line.split(": ")[1]
     if not seen["queue_id"]:
         return seen
-    # A line about TLS need not bear a queue id: it belongs to the next mail that the same process takes or delivers.
+    # A TLS line may have no queue id: it belongs to the next message that the same process receives or delivers.
     tls: dict[str, list[str]] = {}
     for line in lines:
         process, _colon, words = line.partition(": ")
@@ -156,8 +156,8 @@ def _trace(lines: list[str], message_id: str) -> dict[str, Any]:
 
 
 def _follow(message_ids: Iterable[str], since: str, leaving: bool = False) -> dict[str, dict[str, Any]]:
-    """The traces of messages once each has been tried, or has left."""
-    deadline = time.monotonic() + PATIENCE
+    """The traces of messages after the first attempt, or with ``leaving`` after delivery, of each."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         lines = _journal(since)
         seen = {message_id: _trace(lines, message_id) for message_id in message_ids}
@@ -172,11 +172,11 @@ def _message(sender: str, recipient: str, message_id: str) -> str:
 
 
 def send(recipients: dict[str, str], sender: str = "root", run_id: str = "", keep: bool = False) -> dict[str, Any]:
-    """Hand a mail for each recipient to this host's Postfix as a user does, all at once, and follow them to the end of the first attempt.
+    """Submit a message for each recipient, all at once, as a user of this host, and follow them to the end of the first attempt.
 
-    run_id: the mail NAME gets the Message-ID NAME.run_id, by which other hosts can follow it too.
-    keep: leave what has not left in the queue. It is deleted otherwise, and the next hops that Postfix has given up for a
-    while are forgiven, so that the next mail to them is tried at once.
+    run_id: the message NAME gets the Message-ID NAME.run_id, with which other hosts can follow it too.
+    keep: keep undelivered messages in the queue. Otherwise they are deleted and the queue is flushed, so that Postfix delivers
+    the next message to the same next hops immediately.
     """
     run_id = run_id or f"{uuid.uuid4().hex}@probe"
     for name, recipient in recipients.items():
@@ -191,11 +191,11 @@ def send(recipients: dict[str, str], sender: str = "root", run_id: str = "", kee
 
 
 def follow(message_id: str, flush: bool = False) -> dict[str, Any]:
-    """What this host's log says of a message, once it is through or put back.
+    """The entries of a message in this host's log, after its delivery or deferral.
 
-    process, relay, status, reason: of the last delivery; verdict, protocol, cipher: of the TLS session that was begun for it,
-    empty if there was none. lines: all with its queue id, each after what its process said of TLS just before.
-    flush: try the queue again first, and wait until the message has left.
+    process, relay, status, reason: of the last delivery; verdict, protocol, cipher: of its TLS session, empty
+    if there was none. lines: all with its queue id, each preceded by the TLS lines of its process.
+    flush: flush the queue first, and wait until the message is delivered.
     """
     if flush:
         _execute("postqueue", "-f")
@@ -203,8 +203,8 @@ def follow(message_id: str, flush: bool = False) -> dict[str, Any]:
 
 
 def arrived(user: str, message_id: str) -> dict[str, Any]:
-    """A message in a mailbox: its Received headers, unfolded, newest first; none if it does not come in time."""
-    deadline = time.monotonic() + PATIENCE
+    """The Received headers of a message in a mailbox, unfolded, newest first; none if it does not arrive in time."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
             with open(f"/var/mail/{user}", encoding="utf-8", errors="replace") as file:
@@ -224,14 +224,14 @@ def arrived(user: str, message_id: str) -> dict[str, Any]:
 
 
 def _context(protocol: str, ca_file: str) -> ssl.SSLContext:
-    """What a client demands of TLS."""
+    """The TLS requirements of a client."""
     if ca_file:
         context = ssl.create_default_context(cafile=ca_file)
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if protocol:
-        # Our own OpenSSL must refuse nothing for its age.
+        # The local OpenSSL must accept old protocol versions.
         context.set_ciphers("DEFAULT@SECLEVEL=0")
         context.minimum_version = context.maximum_version = getattr(ssl.TLSVersion, protocol)
     return context
@@ -251,22 +251,22 @@ def session(
     recipient: str = "",
     message_id: str = "",
 ) -> dict[str, Any]:
-    """One session as a client would hold it, with TLS from the start on 465 and STARTTLS elsewhere; the server's words.
+    """The replies of a server to a client session, with implicit TLS on port 465 and STARTTLS on all others.
 
-    before, after: what EHLO offers before and after STARTTLS. mail_before, rcpt_before: the replies to an envelope before it.
-    tls: the version; certificate: the server's, as SHA-256 fingerprint. error: why the session ended early, if it did.
-    protocol: the only TLS version to speak, one of PROTOCOLS, with all the ciphers that OpenSSL still has.
-    ca_file: check the server's certificate and name by it. user: authenticate; the password is the user's name.
-    recipient: give an envelope. message_id: send a whole message, not just its envelope.
+    before, after: the replies to EHLO before and after STARTTLS. mail_before, rcpt_before: the replies to an envelope before it.
+    tls: the version; certificate: the SHA-256 fingerprint of the server's. error: the reason if the session ended early.
+    protocol: the only TLS version to use, one of PROTOCOLS, with all ciphers that OpenSSL supports.
+    ca_file: verify the server's certificate and name with it. user: authenticate; the password is the user's name.
+    recipient: send an envelope. message_id: send a complete message.
     """
     context = _context(protocol, ca_file)
     replies = ("before", "mail_before", "rcpt_before", "tls", "certificate", "after", "auth", "mail", "rcpt", "data")
     seen: dict[str, Any] = dict.fromkeys(("error", *replies), "")
     try:
         if port == 465:
-            client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=PATIENCE, context=context)
+            client: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=context)
         else:
-            client = smtplib.SMTP(host, port, timeout=PATIENCE)
+            client = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
             seen["before"] = _reply(client.ehlo())
             if recipient:
                 seen["mail_before"] = _reply(client.mail(SENDER))
@@ -296,7 +296,7 @@ def session(
 
 
 def protocols(host: str, port: int = 25) -> dict[str, Any]:
-    """The versions of TLS in which a handshake succeeds, and how those end in which none does."""
+    """The TLS versions with a successful handshake, and the errors of the others."""
     sessions = {protocol: session(host, port, protocol) for protocol in PROTOCOLS}
     return {
         "accepted": [protocol for protocol, seen in sessions.items() if seen["tls"]],
@@ -310,7 +310,7 @@ STEPS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def main(argument: str) -> None:
-    """Take all steps."""
+    """Perform all steps."""
     steps: dict[str, dict[str, Any]] = json.loads(argument)
     _beginning()
     print(json.dumps({name: STEPS[step.pop("do")](**step) for name, step in steps.items()}, indent=1))

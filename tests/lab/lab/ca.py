@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lab's own certificate authority: a root, an intermediate, and certificates as an ACME client would leave them."""
+"""The lab's own certificate authority: a root, an intermediate, and certificates in the layout of an ACME client."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SERVER = (
 
 
 def _key(path: Path) -> None:
-    """A new key, as PEM without a pass phrase, for its owner only."""
+    """Generate a key, as PEM without a pass phrase, readable by its owner only."""
     run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(path)])
     path.chmod(0o600)
 
 
 def _certificate(path: Path, key: Path, subject: str, extensions: str, issuer: tuple[Path, Path] | None) -> None:
-    """A certificate for the key; issuer: the issuing certificate and its key, None: signed by itself."""
+    """Issue a certificate for the key. issuer: the issuing certificate and its key; None: self-signed."""
     with tempfile.TemporaryDirectory() as directory:
         request, config = Path(directory, "request"), Path(directory, "extensions")
         config.write_text(extensions, encoding="utf-8")
@@ -40,7 +40,7 @@ def _certificate(path: Path, key: Path, subject: str, extensions: str, issuer: t
 
 
 def authority(directory: Path) -> None:
-    """Make root.pem and intermediate.pem with their keys, if they are not there."""
+    """Create root.pem and intermediate.pem with their keys, unless they exist."""
     if (directory / "intermediate.pem").exists():
         return
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -53,7 +53,7 @@ def authority(directory: Path) -> None:
 
 
 def issue(authority_directory: Path, names: Sequence[str], directory: Path) -> None:
-    """Make privkey.pem, cert.pem, chain.pem and fullchain.pem for the names, if they are not there."""
+    """Create privkey.pem, cert.pem, chain.pem and fullchain.pem for the names, unless they exist."""
     if (directory / "fullchain.pem").exists():
         return
     directory.mkdir(parents=True, exist_ok=True)

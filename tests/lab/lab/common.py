@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the lab's scripts share: where things are, how podman is run, how progress is shown."""
+"""Common functions of the lab's scripts: paths, running podman, and showing progress."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ PROJECT = LAB.parents[1]
 CACHE = PROJECT / ".cache" / "lab"
 # The first part of the names of containers and networks.
 PREFIX = os.environ.get("LAB_PREFIX", "mailops")
-# Images are known by what is in them, so all labs share them.
+# The name of an image depends on its content only, so that all labs share the images.
 IMAGES = "localhost/mailops-lab"
 
 
 class LabError(Exception):
-    """Something the lab needs did not work; the text is for the user."""
+    """A failure of the lab; the text is for the user."""
 
 
 def load(name: str) -> Any:
-    """Data of the lab from one of its YAML files."""
+    """The data in one of the lab's YAML files."""
     return yaml.safe_load((LAB / name).read_text(encoding="utf-8"))
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     print(text, flush=True)
 
 
@@ -60,9 +60,9 @@ def run(
             list(argv), input=stdin if stdin is not None else b"", capture_output=True, timeout=timeout, check=False
         )
     except FileNotFoundError as error:
-        raise LabError(f"no program {argv[0]}; run 'make setup' first") from error
+        raise LabError(f"the program {argv[0]} is not installed; run 'make setup' first") from error
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"no end of {' '.join(argv[:4])} after {timeout:.0f} s") from error
+        raise LabError(f"{' '.join(argv[:4])} has not ended after {timeout:.0f} s") from error
     if check and done.returncode:
         words = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise LabError(f"{' '.join(argv[:6])}: {words or f'exit status {done.returncode}'}")
@@ -70,7 +70,7 @@ def run(
 
 
 def podman(*argv: str, check: bool = True, stdin: bytes | None = None, timeout: float = 120) -> str:
-    """Run podman; what it prints."""
+    """Run podman; return its output."""
     return run(["podman", *argv], check=check, stdin=stdin, timeout=timeout).stdout.decode(errors="replace").strip()
 
 
@@ -92,19 +92,19 @@ def settle_podman(image: str) -> None:
 
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Let nobody else work on the same part of the lab meanwhile."""
+    """Hold a lock on a part of the lab, so that no other process changes it."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / f"{name}.lock", "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"lab: waiting for another process that is busy with {name} ...")
+            say(f"lab: waiting for another process that has locked {name} ...")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 class Clock:
-    """Seconds since it was made, as text."""
+    """The seconds since its creation, as text."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The demonstration: real mail through real hosts that this collection has configured, and what each hop did."""
+"""The demonstration: sends real mail through real hosts that this collection has configured, and shows the result of each hop."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from lab.common import CACHE, LAB, PROJECT, Clock, LabError, main, podman, say
 from lab.hosts import Lab
 from lab.mail_log import Hop
 
-PATIENCE = 60
+DELIVERY_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Expected:
-    """A mail and what must become of it."""
+    """A message and its expected delivery."""
 
     title: str
-    sender: str  # the host it starts on
+    sender: str  # the host that sends it
     recipient: str
     verdicts: tuple[tuple[str, str, str], ...]  # (from, to, Postfix's verdict) of each hop between hosts
     delivered: bool
-    reason: str = ""  # what the log must say of a deferred one
-    impostor: bool = False  # in the hub's place meanwhile
+    reason: str = ""  # the expected reason in the log if it is deferred
+    impostor: bool = False  # the hub's name points to the impostor during delivery
 
 
 MAILS = [
@@ -65,7 +65,7 @@ MAILS = [
         reason=r"certificate not (trusted|verified)",
     ),
     Expected(
-        "an impostor in the hub's place",
+        "an impostor under the hub's name",
         "laptop",
         "bob@example.test",
         (("laptop", "impostor", "Untrusted"),),
@@ -76,28 +76,28 @@ MAILS = [
 ]
 
 
-def wrongs(mail: Expected, hops: list[Hop], names: dict[str, str], impostor: list[str]) -> list[str]:
-    """What is not as it must be. names: full name -> host; impostor: the commands it got."""
+def deviations(mail: Expected, hops: list[Hop], names: dict[str, str], impostor: list[str]) -> list[str]:
+    """The deviations from the expected delivery. names: full name -> host; impostor: the commands that it received."""
     between = [hop for hop in hops if not hop.local]
-    seen = tuple((hop.source, names.get(hop.target, hop.target or "nobody"), hop.verdict) for hop in between)
+    seen = tuple((hop.source, names.get(hop.target, hop.target or "no host"), hop.verdict) for hop in between)
     result = []
     if seen != mail.verdicts:
         result.append(
-            f"hops are {_hops(seen)}, must be {_hops(mail.verdicts)}" + (f" ({hops[-1].reason})" if hops else "")
+            f"expected hops: {_hops(mail.verdicts)}; found: {_hops(seen)}" + (f" ({hops[-1].reason})" if hops else "")
         )
     last = hops[-1] if hops else None
     if mail.delivered and not (last and last.local and last.status == "sent"):
-        result.append(f"must be delivered, is {last.status if last else 'nowhere in the logs'}")
+        result.append(f"expected: delivered; found: {last.status if last else 'not in the logs'}")
     if not mail.delivered and not (last and last.status == "deferred"):
-        result.append(f"must be deferred, is {last.status if last else 'nowhere in the logs'}")
+        result.append(f"expected: deferred; found: {last.status if last else 'not in the logs'}")
     if mail.reason and last and not re.search(mail.reason, last.reason, re.IGNORECASE):
         result.append(f"the reason is not the certificate: {last.reason}")
     if mail.impostor:
         verbs = [command.split(" ", 1)[0].upper() for command in impostor]
         if "STARTTLS" not in verbs:
-            result.append("the impostor was not even asked for TLS")
+            result.append("the impostor did not receive STARTTLS")
         if given := [c for c, verb in zip(impostor, verbs) if verb in ("AUTH", "MAIL", "RCPT", "DATA")]:
-            result.append(f"the impostor was told {given[0]!r}")
+            result.append(f"the impostor received {given[0]!r}")
     return result
 
 
@@ -106,7 +106,7 @@ def _hops(hops: tuple[tuple[str, str, str], ...]) -> str:
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows as columns; an empty cell says: as above."""
+    """Format rows as columns; an empty cell means: as above."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
@@ -114,7 +114,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 def rows_of(
     number: int, mail: Expected, hops: list[Hop], names: dict[str, str], problems: list[str]
 ) -> list[tuple[str, ...]]:
-    """The mail's rows in the table: one for each hop between hosts."""
+    """The rows of a message in the table, one for each hop between hosts."""
     last = hops[-1] if hops else None
     if not last:
         status = "lost"
@@ -152,7 +152,7 @@ class Demo:
         self.stamp = f"{int(time.time())}"
 
     def configure(self) -> None:
-        """Run the playbook; its progress in a line for each task, everything in a log."""
+        """Run the playbook. Prints a line for each task; the log has the complete output."""
         log = CACHE / "demo" / "site.log"
         ansible = PROJECT / ".venv" / "bin" / "ansible-playbook"
         argv = [
@@ -164,16 +164,19 @@ class Demo:
         say("$ ansible-playbook " + " ".join(argv[1:]))
         environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
         last: deque[str] = deque(maxlen=60)
-        with open(log, "w", encoding="utf-8") as file, subprocess.Popen(
-            argv,
-            cwd=PROJECT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
+        with (
+            open(log, "w", encoding="utf-8") as file,
+            subprocess.Popen(
+                argv,
+                cwd=PROJECT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            ) as process,
+        ):
             assert process.stdout is not None
             for line in process.stdout:
                 file.write(line)
@@ -187,12 +190,12 @@ class Demo:
         say(f"  hosts are configured ({clock})")
 
     def send(self, number: int, mail: Expected) -> str:
-        """Hand a mail to Postfix on its first host as alice would; its message id."""
+        """Submit a message as alice on its first host; return its message id."""
         address = f"alice@{self.lab.fqdn(mail.sender)}"
         message_id = f"demo-{number}-{self.stamp}@{self.lab.fqdn(mail.sender)}"
         text = (
             f"From: {address}\nTo: {mail.recipient}\nSubject: {mail.title}\nMessage-ID: <{message_id}>\n\n"
-            "Only who is meant to read this may get it.\n"
+            "Only the recipient may receive this message.\n"
         )
         container = self.lab.container(mail.sender)
         sendmail = ["sendmail", "-i", "-f", address, mail.recipient]
@@ -200,7 +203,7 @@ class Demo:
         return message_id
 
     def logs(self) -> dict[str, str]:
-        """What Postfix has logged on each host."""
+        """The journal of each host."""
         return {
             name: podman("exec", self.lab.container(name), "journalctl", "--no-pager", "--output=short-iso", "--quiet")
             for name, host in self.lab.hosts.items()
@@ -208,8 +211,8 @@ class Demo:
         }
 
     def follow(self, mail: Expected, message_id: str) -> list[Hop]:
-        """Wait for a mail's end."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait until a message is delivered or deferred."""
+        deadline = time.monotonic() + DELIVERY_SECONDS
         while True:
             hops = mail_log.way(mail.sender, self.logs(), message_id, self.names)
             if mail_log.ended(hops) or time.monotonic() > deadline:
@@ -217,20 +220,20 @@ class Demo:
             time.sleep(0.5)
 
     def impersonated(self, hop: Hop) -> Hop:
-        """The log names the hub, as the client believes: say who it was."""
+        """The hop with the impostor as its target: the log has the name of the hub."""
         if self.names.get(hop.target) != "hub":
             return hop
         return mail_log.replace_target(hop, self.lab.fqdn("impostor"))
 
     def impostor(self) -> list[str]:
-        """What the impostor has heard."""
+        """The commands that the impostor received."""
         log = podman("exec", self.lab.container("impostor"), "cat", "/var/log/impostor.log")
         return mail_log.commands(log)
 
     def run(self) -> int:
-        """All of it; the exit status."""
+        """Run the demonstration; return the exit status."""
         clock = Clock()
-        say("== 1/3  Hosts (containers; the first time their images are built, some minutes)")
+        say("== 1/3  Hosts (containers; the first run builds their images, which takes some minutes)")
         self.lab.up([], fresh=True)
         say("\n== 2/3  Configuration: playbooks/site.yml on laptop (road-warrior), hub (smarthost), mx (mail relay)")
         self.configure()
@@ -238,7 +241,7 @@ class Demo:
         heads = ("", "from", "to", "hop", "protocol", "cipher", "verdict", "status", "")
         rows: list[tuple[str, ...]] = [heads]
         problems: list[str] = []
-        heard: list[str] = []
+        received: list[str] = []
         for number, mail in enumerate(MAILS, 1):
             say(f"  {number} {mail.sender} to {mail.recipient}: {mail.title}")
             if mail.impostor:
@@ -247,23 +250,23 @@ class Demo:
                 hops = self.follow(mail, self.send(number, mail))
             finally:
                 if mail.impostor:
-                    heard = self.impostor()
+                    received = self.impostor()
                     self.lab.point(["hub"], "itself")
-            wrong = wrongs(mail, hops, self.names, heard)
+            wrong = deviations(mail, hops, self.names, received)
             problems += [f"mail {number}: {text}" for text in wrong]
             rows += rows_of(number, mail, hops, self.names, wrong)
         say("\n" + table(rows))
-        say(f"\nAll that the impostor heard: {', '.join(heard) or 'nothing'}")
+        say(f"\nCommands that the impostor received: {', '.join(received) or 'none'}")
         if problems:
-            say("\nNOT as it must be:\n  " + "\n  ".join(problems))
+            say("\nDeviations from the expected delivery:\n  " + "\n  ".join(problems))
         else:
-            say(f"\nAll {len(MAILS)} mails went as they must ({clock}).")
+            say(f"\nAll {len(MAILS)} messages were delivered or deferred as expected ({clock}).")
         playbook = ".venv/bin/ansible-playbook -i tests/lab/demo-inventory playbooks/site.yml"
         say(
-            "\nLook around:    make shell HOST=hub    (and there: mailq, postconf -n, journalctl -u 'postfix*')"
-            "\nThe last mail:  make shell HOST=laptop (and there: postqueue -f; the real hub is back, so now it leaves)"
+            "\nInspect a host: make shell HOST=hub    (and there: mailq, postconf -n, journalctl -u 'postfix*')"
+            "\nLast message:   make shell HOST=laptop (and there: postqueue -f; the name points to the real hub again, so that Postfix delivers it)"
             f"\nRun it again:   {playbook}    (changes nothing)"
-            "\nRemove it all:  make demo-down"
+            "\nRemove all:     make demo-down"
         )
         return 1 if problems else 0
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starts and stops the hosts of a lab: containers with systemd on a network of their own, with a real name server.
+"""Starts and stops the hosts of a lab: containers with systemd on a separate network, with a real name server.
 
 The hosts are data (hosts.yml); the parent directory of a lab's generated files is .cache/lab/<lab>/.
 """
@@ -41,15 +41,15 @@ from lab.common import (
 
 T = TypeVar("T")
 R = TypeVar("R")
-# What watches for pass phrases costs each host two of the few inotify instances that a machine allows a user.
+# These units use two inotify instances per host, of which a machine allows each user only a few.
 SYSTEMD = (
     "/lib/systemd/systemd",
     "systemd.mask=systemd-ask-password-wall.path",
     "systemd.mask=systemd-ask-password-console.path",
 )
-# Where a machine with both kinds of control groups keeps the new kind, which the newest systemd insists on.
+# The unified hierarchy of a machine with both versions of control groups, which the newest systemd requires.
 UNIFIED = Path("/sys/fs/cgroup/unified")
-PATIENCE = 90  # seconds that a host may take to come up
+START_SECONDS = 90  # the time limit for the start of a host
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Host:
 
 
 def together(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Do it for all items, some at a time; the first error is raised after all are through."""
+    """Call a function for all items, four at a time; the first error is raised when all have ended."""
     with ThreadPoolExecutor(max_workers=4) as pool:
-        futures = [pool.submit(function, item) for item in items]
-    return [future.result() for future in futures]
+        calls = [pool.submit(function, item) for item in items]
+    return [call.result() for call in calls]
 
 
 class Lab:
@@ -80,7 +80,7 @@ class Lab:
     def __init__(self, name: str) -> None:
         data = load("hosts.yml")
         if name not in data["labs"]:
-            raise LabError(f"no lab {name} in hosts.yml; it has {', '.join(data['labs'])}")
+            raise LabError(f"there is no lab {name} in hosts.yml; it has {', '.join(data['labs'])}")
         self.name = name
         self.domain: str = data["domain"]
         self.network = f"{PREFIX}-{name}"
@@ -89,9 +89,9 @@ class Lab:
         self.name_server = next(host.name for host in self.hosts.values() if host.peer == "ns")
 
     def container(self, name: str) -> str:
-        """The container's name of a host."""
+        """The name of a host's container."""
         if name not in self.hosts:
-            raise LabError(f"no host {name} in the lab {self.name}; it has {', '.join(self.hosts)}")
+            raise LabError(f"there is no host {name} in the lab {self.name}; it has {', '.join(self.hosts)}")
         return f"{self.network}-{name}"
 
     def fqdn(self, name: str) -> str:
@@ -115,7 +115,7 @@ class Lab:
     # Files
 
     def write_zones(self) -> None:
-        """What the name server serves, from the hosts' data and what `point` has changed."""
+        """Write the files of the name server, from the data of the hosts and the changes of `point`."""
         directory = self.directory / "hosts" / self.name_server / "dns"
         directory.mkdir(parents=True, exist_ok=True)
         addresses, subnet = self.addresses(), self.subnet()
@@ -135,12 +135,12 @@ class Lab:
             (directory / name).write_text(text, encoding="utf-8")
 
     def pointed(self) -> dict[str, str]:
-        """Names that stand for another host's address now."""
+        """The names that point to another host, with that host."""
         file = self.directory / "pointed.json"
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
     def write_host(self, host: Host) -> None:
-        """The files that a host finds in /lab."""
+        """Write the files of a host in /lab."""
         directory = self.directory / "hosts" / host.name
         directory.mkdir(parents=True, exist_ok=True)
         authority = self.directory / "ca"
@@ -162,7 +162,7 @@ class Lab:
     # Containers
 
     def create(self, host: Host, fresh: bool) -> bool:
-        """Start the host's container unless it runs as it should; whether it was started."""
+        """Start the host's container unless it is running with the current recipe; return whether it was started."""
         container, image = self.container(host.name), images.reference(host.image)
         address = self.addresses()[host.name]
         directory = self.directory / "hosts" / host.name
@@ -193,9 +193,9 @@ class Lab:
         return True
 
     def wait(self, name: str) -> None:
-        """Wait until systemd has finished starting and what the host is for is there."""
+        """Wait until systemd has started all units and the service of the host is available."""
         host, container = self.hosts[name], self.container(name)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_SECONDS
         state = ""
         while time.monotonic() < deadline:
             done = run(["podman", "exec", container, "systemctl", "is-system-running", "--wait"], check=False)
@@ -203,7 +203,7 @@ class Lab:
             if state in ("running", "degraded"):
                 break
             if podman("inspect", "--format", "{{.State.Running}}", container, check=False) == "false":
-                state = f"its systemd gave up. {podman('logs', container, check=False)}"
+                state = f"its systemd has terminated. {podman('logs', container, check=False)}"
                 break
             time.sleep(0.3)
         if state != "running":
@@ -212,9 +212,9 @@ class Lab:
             hint = ""
             if "inotify" in journal and "Too many open files" in journal:
                 hint = (
-                    "\nToo many hosts at once for this machine: raise its fs.inotify.max_user_instances, or stop some."
+                    "\nThe machine can't run this many hosts: raise fs.inotify.max_user_instances, or stop some hosts."
                 )
-            raise LabError(f"host {name} does not come up: {state or 'no answer'}\n{failed}\n{journal}{hint}")
+            raise LabError(f"host {name} has not started: {state or 'no reply'}\n{failed}\n{journal}{hint}")
         if host.peer == "ns":
             check = ["sh", "-c", f"dig +short +time=1 +tries=1 @127.0.0.1 {self.fqdn(name)} A | grep -q ."]
         elif host.peer == "impostor":
@@ -225,23 +225,23 @@ class Lab:
             check = ["postfix", "status"]
         while not podman_ok("exec", container, *check):
             if time.monotonic() > deadline:
-                raise LabError(f"host {name}: '{' '.join(check)}' still fails after {PATIENCE} s")
+                raise LabError(f"host {name}: '{' '.join(check)}' has not succeeded after {START_SECONDS} s")
             time.sleep(0.3)
 
     def settle(self, name: str) -> bool:
-        """Wait for a host; one with an optional image may fail to come up and is then removed. Whether it was lost."""
+        """Wait for a host. A host with an optional image that fails to start is removed; return whether it was."""
         try:
             self.wait(name)
         except LabError as error:
             if not images.recipes()[self.hosts[name].image]["optional"]:
                 raise
-            say(f"  host {name}: WARNING: goes without, its image is optional: {str(error).strip()}")
+            say(f"  host {name}: WARNING: continuing without this host, whose image is optional: {str(error).strip()}")
             podman("rm", "--force", "--time=0", "--ignore", self.container(name))
             return True
         return False
 
     def up(self, names: Sequence[str], fresh: bool) -> None:
-        """Start hosts (default: all), the name server with them."""
+        """Start hosts (default: all) and the name server."""
         for name in names:
             self.container(name)
         clock = Clock()
@@ -266,7 +266,7 @@ class Lab:
         say(f"lab {self.name}: {len(wanted) - lost} hosts up, {sum(started) - lost} of them started now ({clock})")
 
     def containers(self) -> list[str]:
-        """Every container of this lab, also those that hosts.yml does not know any more."""
+        """All containers of this lab, including those that are no longer in hosts.yml."""
         return podman("ps", "--all", "--filter", f"label=lab={self.network}", "--format", "{{.Names}}").split()
 
     def down(self, names: Sequence[str]) -> None:
@@ -283,7 +283,7 @@ class Lab:
         say(f"lab {self.name}: {len(doomed)} hosts removed ({clock})")
 
     def point(self, names: Sequence[str], other: str) -> None:
-        """Let hosts' names stand for another host's address, or each for its own again ("itself")."""
+        """Point the names of hosts to another host, or each to its own host again ("itself")."""
         targets = {name: name if other == "itself" else other for name in names}
         for name in (*targets, *targets.values()):
             self.container(name)
@@ -301,7 +301,7 @@ class Lab:
                     time.sleep(0.1)
                 else:
                     raise LabError(
-                        f"the name server still says {answer or 'nothing'} for {name}, not {addresses[target]}"
+                        f"the name server returns {answer or 'no address'} for {name} instead of {addresses[target]}"
                     )
         for name, target in targets.items():
             say(f"lab {self.name}: {self.fqdn(name)} is {addresses[target]} ({target})")
@@ -340,12 +340,12 @@ class Lab:
 
 def command() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="hosts", description="Start, stop and look at the hosts of a lab.")
+    parser = argparse.ArgumentParser(prog="hosts", description="Start, stop and inspect the hosts of a lab.")
     default = os.environ.get("LAB", "demo")
     parser.add_argument("--lab", default=default, help=f"a lab of hosts.yml (default: $LAB or demo; now {default})")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start hosts and wait until they are ready (default: all)")
-    up.add_argument("--fresh", action="store_true", help="make them anew even if they run already")
+    up.add_argument("--fresh", action="store_true", help="recreate hosts that are running")
     up.add_argument("names", metavar="NAME", nargs="*")
     down = commands.add_parser("down", help="remove hosts (default: all, with network and generated files)")
     down.add_argument("names", metavar="NAME", nargs="*")
@@ -353,7 +353,7 @@ def command() -> int:
     shell = commands.add_parser("shell", help="a shell on a host, or a command")
     shell.add_argument("name", metavar="NAME")
     shell.add_argument("argv", metavar="COMMAND", nargs=argparse.REMAINDER)
-    point = commands.add_parser("point", help="let hosts' names stand for another host's address; OTHER itself: undo")
+    point = commands.add_parser("point", help="point the names of hosts to another host; OTHER itself: undo")
     point.add_argument("names", metavar="NAME", nargs="+")
     point.add_argument("other", metavar="OTHER")
     commands.add_parser("inventory", help="the hosts as a dynamic inventory for Ansible")

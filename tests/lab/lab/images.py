@@ -4,8 +4,8 @@
 
 """Builds the images of the lab's hosts with mmdebstrap and keeps them in podman's store, by a hash of their recipe.
 
-images [NAME...]    build what is missing (default: every image)
-images --list                     what there is
+images [NAME...]   build missing images (default: all)
+images --list      list the images
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org/debian")
 
 
 def recipes() -> dict[str, dict[str, Any]]:
-    """Everything that makes an image what it is, by image name."""
+    """The recipe of each image, by name."""
     data = load("images.yml")
     script = "".join((LAB / "files" / name).read_text(encoding="utf-8") for name in ("build", "lab-host.service"))
     return {
@@ -43,7 +43,7 @@ def reference(name: str) -> str:
     """The image's name in podman: the tag is a hash of its recipe."""
     known = recipes()
     if name not in known:
-        raise LabError(f"no image {name} in images.yml; it has {', '.join(sorted(known))}")
+        raise LabError(f"there is no image {name} in images.yml; it has {', '.join(sorted(known))}")
     parts = ("suite", "packages", "script", *(["disabled"] if known[name]["disabled"] else []))
     ingredients = {part: known[name][part] for part in parts}
     digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:12]
@@ -51,12 +51,12 @@ def reference(name: str) -> str:
 
 
 def exists(name: str) -> bool:
-    """Whether the image has been built from the recipe as it is now."""
+    """Whether the image has been built from the current recipe."""
     return podman_ok("image", "exists", reference(name))
 
 
 def build(name: str) -> None:
-    """Build one image and drop what older recipes made."""
+    """Build one image and remove those of older recipes."""
     recipe = recipes()[name]
     wanted = reference(name)
     clock = Clock()
@@ -71,7 +71,7 @@ def build(name: str) -> None:
                 "--components=main",
                 '--aptopt=APT::Install-Recommends "false"',
                 '--aptopt=Acquire::Retries "3"',
-                # Testing's Release file may be past its date on a mirror that is not fresh; the stable ones bear none.
+                # The Release file of testing may have expired on an outdated mirror; those of stable do not expire.
                 *(['--aptopt=Acquire::Check-Valid-Until "false"'] if recipe["optional"] else []),
                 f"--include={','.join(recipe['packages'])}",
                 f'--customize-hook={LAB / "files" / "build"} "$1"',
@@ -86,7 +86,7 @@ def build(name: str) -> None:
         (CACHE / f"{name}.log").write_bytes(done.stderr)
         if done.returncode:
             words = "\n    ".join(done.stderr.decode(errors="replace").strip().splitlines()[-8:])
-            raise LabError(f"image {name} cannot be built (log: {CACHE / f'{name}.log'})\n    {words}")
+            raise LabError(f"image {name} can't be built (log: {CACHE / f'{name}.log'})\n    {words}")
         podman("import", "--quiet", str(archive), wanted, timeout=300)
     finally:
         archive.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ def build(name: str) -> None:
 
 
 def ensure(names: Iterable[str]) -> set[str]:
-    """Build what is missing; the names that there are now (an optional image may be missing)."""
+    """Build missing images; return the names of all available ones (an optional image may be missing)."""
     names = list(dict.fromkeys(names))
     known = recipes()
     with locked("images"):
@@ -115,7 +115,7 @@ def ensure(names: Iterable[str]) -> set[str]:
     for name, error in failures:
         if not known[name]["optional"]:
             raise error
-        say(f"  image {name}: WARNING: goes without, it is optional: {error}")
+        say(f"  image {name}: WARNING: continuing without this image, which is optional: {error}")
     return set(names) - {name for name, _error in failures}
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Postfix's logs say of a message: which hosts it went through, over what kind of connection, and how it ended.
+"""Reads the route of a message from Postfix's logs: the hosts, the TLS status of each connection, and the result.
 
 Pure: text in, values out.
 """
@@ -30,13 +30,13 @@ _RELAY = re.compile(r"(?P<host>[^\[]+)\[(?P<address>[^\]]*)\](?::(?P<port>\d+))?
 
 @dataclass(frozen=True)
 class Hop:
-    """One attempt of one host to get a message on: to another host, or into a mailbox."""
+    """One delivery attempt of one host: to another host, or into a mailbox."""
 
-    source: str  # the host whose log it is
+    source: str  # the host of the log
     program: str  # smtp, local, ...
-    target: str  # the other host's name; "" if it could not be reached, or for a mailbox
+    target: str  # the other host's name; "" if it was unreachable, or for a mailbox
     port: str
-    verdict: str  # Verified, Trusted, Untrusted, Anonymous; none: in clear, or no connection
+    verdict: str  # Verified, Trusted, Untrusted, Anonymous; none: clear text, or no connection
     protocol: str
     cipher: str
     status: str  # sent, deferred, bounced
@@ -44,14 +44,14 @@ class Hop:
 
     @property
     def local(self) -> bool:
-        """Whether this was the end of the way: a mailbox."""
+        """Whether the message was delivered to a mailbox."""
         return self.program in ("local", "virtual", "pipe", "lmtp")
 
 
 def hops(host: str, log: str, message_id: str) -> list[Hop]:
-    """What one host did with the message: its last attempt for each recipient."""
+    """The last delivery attempt of one host for each recipient."""
     queue_ids: set[str] = set()
-    # The line about TLS bears no queue id: it belongs to what the same process delivers next to the same peer.
+    # The TLS line has no queue id: it belongs to the next delivery of the same process to the same peer.
     connections: dict[tuple[str, str, str], Mapping[str, str]] = {}
     found: dict[tuple[str, str], Hop] = {}
     for line in log.splitlines():
@@ -86,7 +86,7 @@ def hops(host: str, log: str, message_id: str) -> list[Hop]:
 
 
 def way(start: str, logs: Mapping[str, str], message_id: str, names: Mapping[str, str]) -> list[Hop]:
-    """The message's way from the host `start` on. logs: by host; names: full name of each host -> host."""
+    """The route of the message from the host `start`. logs: by host; names: full name of each host -> host."""
     result: list[Hop] = []
     host, seen = start, set()
     while host in logs and host not in seen:
@@ -103,16 +103,16 @@ def way(start: str, logs: Mapping[str, str], message_id: str, names: Mapping[str
 
 
 def replace_target(hop: Hop, target: str) -> Hop:
-    """The hop, to another host than the log names."""
+    """The hop with another target than the one in the log."""
     return dataclasses.replace(hop, target=target)
 
 
 def ended(hops_so_far: Iterable[Hop]) -> bool:
-    """Whether nothing more is to be expected soon: in a mailbox, or stopped."""
+    """Whether the message has been delivered to a mailbox, deferred or bounced."""
     last = list(hops_so_far)[-1:]
     return bool(last) and (last[0].local or last[0].status != "sent")
 
 
 def commands(impostor_log: str) -> list[str]:
-    """The SMTP commands that the impostor got, verbatim and in order."""
+    """The SMTP commands that the impostor received, verbatim and in order."""
     return [line.split(" < ", 1)[1] for line in impostor_log.splitlines() if " < " in line]

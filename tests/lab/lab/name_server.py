@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the lab's name server is told: zone files and the configurations of Knot and Unbound. Pure text."""
+"""The zone files of the lab's name server and the configurations of Knot and Unbound, as text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ server:
     do-ip6: no
     do-not-query-localhost: no
     module-config: "validator iterator"
-    # Nothing but the lab's zones exists.
+    # Only the lab's zones exist.
     local-zone: "." static
 """
 
@@ -45,7 +45,7 @@ def network_zone(subnet: str) -> str:
 
 
 def _head(server: str, serial: int) -> str:
-    """TTL 0: nobody remembers an answer, so that a changed record counts at once."""
+    """The head of a zone. TTL 0: resolvers do not cache answers, so that a changed record takes effect immediately."""
     return f"$TTL 0\n@ SOA {server}. hostmaster.{server}. {serial} 3600 600 86400 0\n@ NS {server}.\n"
 
 
@@ -57,7 +57,7 @@ def forward(domain: str, server: str, serial: int, addresses: Mapping[str, str],
 
 
 def backward(subnet: str, server: str, serial: int, addresses: Mapping[str, str]) -> str:
-    """The zone that turns addresses into names."""
+    """The reverse zone."""
     lines = [f"{ipaddress.ip_address(address).reverse_pointer}. PTR {name}." for name, address in addresses.items()]
     return f"$ORIGIN {network_zone(subnet)}.\n{_head(server, serial)}" + "".join(f"{line}\n" for line in lines)
 
@@ -74,7 +74,7 @@ def unbound(zones: Iterable[str]) -> str:
     for zone in zones:
         text += f'    local-zone: "{zone}." transparent\n'
         if zone.endswith(".in-addr.arpa"):
-            # Unbound answers for private addresses itself unless told otherwise.
+            # By default Unbound answers for private addresses itself.
             parent = {"10": "10.in-addr.arpa", "192": "168.192.in-addr.arpa"}.get(zone.split(".")[-3])
             text += f'    local-zone: "{parent}." nodefault\n' if parent else ""
     for zone in zones:

@@ -1,6 +1,6 @@
-# An ACME server, Pebble: https://acme.example.test:14000/dir, known by the lab's CA; its certificates live six days, and
-# its root is at :15000/roots/0. What DNS it asks is its own Knot, which takes updates of the challenges of the names
-# below, signed with the key "challenge", and asks the lab's name server for all else.
+# An ACME server, Pebble: https://acme.example.test:14000/dir, with a certificate of the lab's CA. Its certificates are valid
+# for six days, and its root CA is at :15000/roots/0. Its DNS server is Knot, which accepts updates of the challenges of the
+# names below, signed with the key "challenge", and forwards all other queries to the lab's name server.
 cat > /etc/pebble.json <<CONFIG
 {
   "pebble": {
@@ -22,7 +22,7 @@ cat > /etc/systemd/system/pebble.service <<'UNIT'
 Description=ACME server
 After=knot.service
 [Service]
-# It would refuse some requests, and wait before it looks, to try the clients' patience.
+# By default Pebble rejects some requests and delays validation, to test clients.
 Environment=PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0
 ExecStart=/usr/bin/pebble -config /etc/pebble.json -dnsserver 127.0.0.1:53
 [Install]

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An SMTP server with the wrong key that takes everything and logs every command it gets, verbatim.
+"""An SMTP server with the wrong key that accepts everything and logs every command verbatim.
 
-It offers what a real submission server offers, AUTH before and after STARTTLS included, and accepts whatever comes:
-if a client gives away a password or a message, the log shows it.
+It offers the extensions of a real submission server, AUTH before and after STARTTLS included, and accepts every command:
+if a client discloses a password or a message, the log shows it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Session(socketserver.BaseRequestHandler):
         self.server.log(self.name, "disconnect")
 
     def start_tls(self) -> None:
-        """Take the connection to TLS; the handshake's failure is an event of its own."""
+        """Start TLS; a failed handshake is logged as a separate event."""
         try:
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         except OSError as error:
@@ -67,7 +67,7 @@ class Session(socketserver.BaseRequestHandler):
         self.request.sendall(text.encode())
 
     def line(self) -> str | None:
-        """The next line from the client, as it came; None at the end."""
+        """The next line from the client, verbatim; None at the end."""
         data: bytes = self.reader.readline(65536)
         if not data:
             return None
@@ -76,7 +76,7 @@ class Session(socketserver.BaseRequestHandler):
         return text
 
     def talk(self) -> None:
-        """Say yes to everything."""
+        """Accept every command."""
         while True:
             line = self.line()
             if line is None:

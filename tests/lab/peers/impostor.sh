@@ -1,4 +1,4 @@
-# Somebody who has taken the hub's place in the network, with another key. Not Postfix: it logs every command.
+# An impostor that uses the hub's name with another key. Not Postfix: it logs every command.
 systemctl --quiet disable --now postfix.service
 systemctl --quiet mask postfix.service
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 365 -subj "/CN=hub.example.test" \
@@ -6,7 +6,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 
 install -m 755 /lab/impostor.py /usr/local/sbin/impostor
 cat > /etc/systemd/system/impostor.service <<'UNIT'
 [Unit]
-Description=SMTP server that takes everything and logs every command
+Description=SMTP server that accepts everything and logs every command
 [Service]
 ExecStart=/usr/bin/python3 /usr/local/sbin/impostor /etc/impostor.pem /etc/impostor.key /var/log/impostor.log
 [Install]

@@ -1,4 +1,4 @@
-# A mail server with STARTTLS and a certificate that nobody vouches for: what most of the world's servers are.
+# A mail server with STARTTLS and a self-signed certificate, as many servers on the Internet.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 365 -subj "/CN=$fqdn" \
     -addext "subjectAltName=DNS:$fqdn" -keyout /etc/postfix/key.pem -out /etc/postfix/cert.pem 2>/dev/null
 chmod 600 /etc/postfix/key.pem

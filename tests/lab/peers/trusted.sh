@@ -1,5 +1,5 @@
-# A mail server with STARTTLS and a certificate of the lab's CA: whoever trusts that CA can verify it.
-# Whoever asks for sni.example.test gets another certificate, signed by itself.
+# A mail server with STARTTLS and a certificate of the lab's CA: a client that trusts that CA can verify it.
+# For SNI sni.example.test it serves another, self-signed certificate.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 365 -subj "/CN=sni.example.test" \
     -keyout /etc/postfix/sni.pem -out /etc/postfix/sni-cert.pem 2>/dev/null
 cat /etc/postfix/sni-cert.pem >> /etc/postfix/sni.pem

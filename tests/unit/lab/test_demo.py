@@ -35,36 +35,36 @@ def test_there_are_five_mails():
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_as_it_must_be(number):
-    assert demo.wrongs(demo.MAILS[number], GOOD[number], NAMES, QUIET) == []
+def test_expected_delivery(number):
+    assert demo.deviations(demo.MAILS[number], GOOD[number], NAMES, QUIET) == []
 
 
 @pytest.mark.parametrize(
-    ("number", "hops", "heard"),
+    ("number", "hops", "received"),
     [
         pytest.param(0, [], [], id="lost"),
         pytest.param(0, GOOD[0][:2], [], id="not in the mailbox"),
         pytest.param(0, [hop("laptop", "hub", "Trusted"), *GOOD[0][1:]], [], id="no pin"),
         pytest.param(0, [GOOD[0][0], hop("hub", "mx", "Untrusted"), LAST], [], id="no CA"),
-        pytest.param(0, [hop("laptop", "mx", "Trusted"), LAST], [], id="past the smarthost"),
+        pytest.param(0, [hop("laptop", "mx", "Trusted"), LAST], [], id="not through the smarthost"),
         pytest.param(0, [GOOD[0][0], hop("hub", "mx", "Trusted", "deferred", "later")], [], id="deferred"),
-        pytest.param(1, [hop("hub", "plain", "Untrusted"), LAST], [], id="TLS where there is none"),
+        pytest.param(1, [hop("hub", "plain", "Untrusted"), LAST], [], id="TLS at a peer without TLS"),
         pytest.param(2, [hop("hub", "selfsigned", "Trusted"), LAST], [], id="trusted without reason"),
         pytest.param(2, [hop("hub", "selfsigned", "none"), LAST], [], id="in clear"),
         pytest.param(3, GOOD[2], [], id="delivered against the policy"),
         pytest.param(3, [dataclasses.replace(GOOD[3][0], status="bounced")], [], id="bounced"),
-        pytest.param(3, [dataclasses.replace(GOOD[3][0], reason="Connection timed out")], [], id="another reason"),
-        pytest.param(4, GOOD[0], QUIET, id="to the hub after all"),
-        pytest.param(4, [hop("laptop", "impostor", "Untrusted"), LAST], QUIET, id="given to the impostor"),
-        pytest.param(4, GOOD[4], [], id="the impostor was not met"),
+        pytest.param(3, [dataclasses.replace(GOOD[3][0], reason="Connection timed out")], [], id="different reason"),
+        pytest.param(4, GOOD[0], QUIET, id="delivered through the hub"),
+        pytest.param(4, [hop("laptop", "impostor", "Untrusted"), LAST], QUIET, id="accepted by the impostor"),
+        pytest.param(4, GOOD[4], [], id="not connected to the impostor"),
         *(
             pytest.param(4, GOOD[4], [*QUIET[:2], command], id=command)
             for command in ("AUTH PLAIN AGEAYg==", "mail FROM:<alice@laptop.example.test>", "RCPT TO:<b@x>", "DATA")
         ),
     ],
 )
-def test_what_is_wrong_is_noticed(number, hops, heard):
-    assert demo.wrongs(demo.MAILS[number], hops, NAMES, heard)
+def test_deviations_are_reported(number, hops, received):
+    assert demo.deviations(demo.MAILS[number], hops, NAMES, received)
 
 
 def test_table():

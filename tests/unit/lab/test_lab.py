@@ -17,12 +17,12 @@ HOSTS = [(lab, Host(name=name, **host)) for lab, hosts in DATA["labs"].items() f
 
 @pytest.mark.parametrize(("lab", "host"), HOSTS, ids=lambda value: getattr(value, "name", value))
 def test_host_definition(lab, host):
-    """Where a typing error would only be noticed when the host does not come up, or never."""
+    """Detects typing errors that otherwise appear only when the host does not start."""
     assert host.image in images.recipes()
     assert 2 <= host.address <= 254
     assert [h.name for other, h in HOSTS if other == lab and h.address == host.address] == [host.name]
     assert not host.peer or (LAB / "peers" / f"{host.peer}.sh").exists()
-    assert bool(host.peer) is not bool(host.groups), "ours to manage, or a peer"
+    assert bool(host.peer) is not bool(host.groups), "either managed or a peer"
     assert all(name.endswith(f".{DATA['domain']}") for name in host.certificate)
 
 
@@ -60,7 +60,7 @@ def test_unbound_asks_knot_for_private_addresses(subnet, zone, parent):
     assert f"domain: {zone}" in name_server.knot(["x.test", zone])
 
 
-def test_an_image_is_known_by_its_recipe(monkeypatch):
+def test_the_reference_of_an_image_depends_on_its_recipe(monkeypatch):
     before = images.reference("trixie")
     recipes = images.recipes()
     recipes["trixie"]["packages"] = [*recipes["trixie"]["packages"], "vim"]
@@ -68,7 +68,7 @@ def test_an_image_is_known_by_its_recipe(monkeypatch):
     assert images.reference("trixie") != before
 
 
-def test_what_an_image_does_not_start_is_part_of_its_recipe(monkeypatch):
+def test_disabled_units_are_part_of_the_recipe(monkeypatch):
     before = images.reference("dane")
     recipes = images.recipes()
     recipes["dane"]["disabled"] = []
@@ -76,7 +76,7 @@ def test_what_an_image_does_not_start_is_part_of_its_recipe(monkeypatch):
     assert images.reference("dane") != before
 
 
-def test_names_point_elsewhere_until_they_are_their_own_again(monkeypatch, tmp_path):
+def test_names_point_to_another_host_until_reset(monkeypatch, tmp_path):
     lab = Lab("molecule")
     lab.directory = tmp_path
     monkeypatch.setattr(hosts, "locked", lambda _name: contextlib.nullcontext())
@@ -94,5 +94,5 @@ def test_names_point_elsewhere_until_they_are_their_own_again(monkeypatch, tmp_p
     assert lab.pointed() == {"hub-trixie": "impostor"}
     lab.point(["hub-trixie"], "hub-trixie")
     assert lab.pointed() == {}
-    with pytest.raises(LabError, match="no host nobody in the lab"):
-        lab.point(["nobody"], "itself")
+    with pytest.raises(LabError, match="there is no host missing in the lab"):
+        lab.point(["missing"], "itself")

@@ -56,7 +56,7 @@ def tls(verdict="Verified", address="10.0.0.1", port=587, pid=9):
 START = "Nov 23 02:06:34 laptop postfix/cleanup[5]: A1: message-id=<m@x.test>\n"
 
 
-def test_the_whole_way():
+def test_the_complete_route():
     found = mail_log.way("laptop", {"laptop": LAPTOP, "hub": HUB, "mx": MX}, ID, NAMES)
     assert [(hop.source, hop.target, hop.port, hop.verdict, hop.protocol, hop.cipher, hop.status) for hop in found] == [
         ("laptop", "hub.example.test", "587", "Verified", "TLSv1.3", "TLS_AES_256_GCM_SHA384", "sent"),
@@ -67,7 +67,7 @@ def test_the_whole_way():
 
 
 @pytest.mark.parametrize("logs", [{"laptop": LAPTOP}, {"laptop": LAPTOP, "hub": "", "mx": MX}], ids=["no log", "empty"])
-def test_a_way_that_goes_on_has_not_ended(logs):
+def test_a_route_that_continues_has_not_ended(logs):
     found = mail_log.way("laptop", logs, ID, NAMES)
     assert [hop.source for hop in found] == ["laptop"]
     assert not mail_log.ended(found)
@@ -100,7 +100,7 @@ def test_another_message_is_not_followed():
             "none",
             "deferred",
             "connect to hub.example.test[10.0.0.1]:587: Connection refused",
-            id="nobody there",
+            id="connection refused",
         ),
         pytest.param(
             delivery(status="deferred (try again)") + tls("Trusted") + delivery(), "Trusted", "sent", "ok", id="retried"
@@ -134,7 +134,7 @@ def test_forms_of_lines(line):
     assert mail_log.hops("laptop", line + "\n" + delivery(queue_id), "<m@x.test>")
 
 
-def test_each_recipient_has_its_own_end():
+def test_each_recipient_has_its_own_result():
     log = START + delivery(recipient="a@x.test") + delivery(recipient="b@x.test", status="deferred (later)")
     assert [hop.status for hop in mail_log.hops("laptop", log, "m@x.test")] == ["sent", "deferred"]
 
