@@ -24,6 +24,7 @@ description:
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
+  - mailops.postfix.program
 requirements:
   - the C(openssl) command, 1.1.1 or later
 options:

@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance
+  - mailops.postfix.program
   - mailops.postfix.checks
 options:
   main_cf:

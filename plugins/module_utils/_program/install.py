@@ -48,13 +48,8 @@ CA_HOOK = "mailops-postfix"
 COMMENT = b"mailops.postfix format "
 """The beginning of the archive's comment. The format number of journals and store follows."""
 
-OPTION: Mapping[str, Any] = {
-    "_program": {
-        "type": "dict",
-        "options": {"checksum": {"type": "str", "required": True}, "path": {"type": "path"}},
-    }
-}
-"""The hidden option in which the action plugin passes the checksum and the path of the program."""
+OPTION: Mapping[str, Any] = {"_program": {"type": "dict"}}
+"""The option in which the action plugin sends the checksum of the program and, if the host needs it, its path on the host."""
 
 _SYSTEM = ("/etc/", "/usr/local/etc/")
 _USUAL_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
