@@ -37,7 +37,7 @@ def judge_configuration(
     declared: FrozenSet[Setting],
     made: FrozenSet[str],
     severities: Mapping[str, str],
-    elsewhere: bool,
+    standalone: bool,
 ) -> List[str]:
     """Refuse what is wrong with a change; return what to warn of.
 
@@ -45,15 +45,15 @@ def judge_configuration(
     :param declared: what the user declares.
     :param made: files that the same transaction makes.
     :param severities: the user's choice.
-    :param elsewhere: whether the rest of the configuration may come from other tasks.
+    :param standalone: whether the rest of the configuration may come from other tasks.
     :raises DeclarationError: with everything that is wrong.
     """
     # A single module need not do what configuration does for all at once: it is as slow as all else together.
-    instance.begin_postfix_check(future.main_cf, future.master_cf, whole=not elsewhere)
+    instance.begin_postfix_check(future.main_cf, future.master_cf, standalone=standalone)
     host = Host()
     defaults = future.defaults
     types = _map_types(future)
-    after = configuration_of(instance, future, map_types=types, made=made)
+    after = configuration_of(instance, future, map_types=types, created_files=made)
     # What Postfix can't read now is about to be mended: how it was is not known, and counts as no better.
     readable = instance.is_readable()
     before = configuration_of(instance, map_types=types) if readable else after
@@ -66,11 +66,11 @@ def judge_configuration(
     found += tls.override_findings(after, declared)
     found += _key_problems(instance, before, after, declared)
     known = _all(before, host, instance, defaults, live_facts) if found and readable else found
-    errors, warnings = finding.classify(known, found, declared, severities, elsewhere)
+    errors, warnings = finding.classify(known, found, declared, severities, standalone)
     finding.raise_errors(errors)
-    said = list(_said(instance, future.main_cf, future.master_cf, whole=not elsewhere))
-    said_before = _said(instance, instance.main_cf, instance.master_cf, whole=not elsewhere) if said else ()
-    errors, more = finding.classify(said_before, said, declared, severities, elsewhere)
+    said = list(_said(instance, future.main_cf, future.master_cf, standalone=standalone))
+    said_before = _said(instance, instance.main_cf, instance.master_cf, standalone=standalone) if said else ()
+    errors, more = finding.classify(said_before, said, declared, severities, standalone)
     finding.raise_errors(errors)
     return [str(problem) for problem in (*warnings, *more)]
 
@@ -81,8 +81,8 @@ def judge_dependencies(instance: Instance, declared: FrozenSet[Setting], severit
     :raises DeclarationError: with everything that is wrong.
     """
     found = Dependencies(instance).problems(configuration_of(instance))
-    mine = [problem for problem in found if problem.touches & declared]
-    errors, warnings = finding.classify((), mine, declared, severities, elsewhere=False)
+    mine = [problem for problem in found if problem.settings & declared]
+    errors, warnings = finding.classify((), mine, declared, severities, standalone=False)
     finding.raise_errors(errors)
     return [str(problem) for problem in warnings]
 
@@ -106,7 +106,7 @@ def _explain(instance: Instance, future: Instance, declared: FrozenSet[Setting])
     parameters = instance.parameters if instance.is_readable() else future.defaults
     configuration = configuration_of(instance, future, {**parameters, **future.explicit})
     found = [*values_checks.value_findings(configuration), *master_cf_checks.master_cf_findings(configuration, Host())]
-    finding.raise_errors([problem for problem in found if problem.touches & declared])
+    finding.raise_errors([problem for problem in found if problem.settings & declared])
 
 
 def _map_types(future: Instance) -> FrozenSet[str]:
@@ -140,8 +140,8 @@ def _all(
     return found
 
 
-def _said(instance: Instance, main_cf: bytes, master_cf: bytes, whole: bool) -> Iterator[Finding]:
-    failure, complaints = instance.postfix_check(main_cf, master_cf, whole)
+def _said(instance: Instance, main_cf: bytes, master_cf: bytes, standalone: bool) -> Iterator[Finding]:
+    failure, complaints = instance.postfix_check(main_cf, master_cf, standalone)
     where = instance.config_directory
     if failure:
         yield Finding("postfix_check", where, f"postfix check refuses it: {failure}", "Postfix would not start with it")
@@ -169,14 +169,14 @@ def _key_problems(
                 values = [after.value(name, service) for name in names]
                 if not any(values):
                     continue
-                touches = after.touches(service, *names)
+                settings = after.settings_of(service, *names)
                 same = values == [before.value(name, service) for name in names]
-                if same and not touches & declared:
+                if same and not settings & declared:
                     continue
                 raw = after.raw(service)
                 subject = " with ".join(shown(name, raw.get(name, "")) for name in names if raw.get(name))
                 for check, cause, remedy in _pair_reasons(instance, after, [value or "" for value in values]):
-                    result.append(Finding(check, subject, cause, remedy, after.where(names[0], service), touches))
+                    result.append(Finding(check, subject, cause, remedy, after.where(names[0], service), settings))
     return result
 
 
@@ -185,7 +185,7 @@ def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -
 
     chain = len(values) == 1
     files = words(values[0]) if chain else [values[0], values[1] or values[0]]
-    if any(path in after.made or not os.path.isfile(path) for path in files):
+    if any(path in after.created_files or not os.path.isfile(path) for path in files):
         return  # made by this very transaction and checked by its plan, or missing, which is another finding
     try:
         if not chain:

@@ -158,7 +158,7 @@ def judge_routes(
     if not after:
         return []
     before = list(routing.routing_findings(router_of(instance))) if instance.is_readable() else after
-    errors, warnings = finding.classify(before, after, declared, severities, elsewhere=False)
+    errors, warnings = finding.classify(before, after, declared, severities, standalone=False)
     finding.raise_errors(errors)
     return [str(problem) for problem in warnings]
 
