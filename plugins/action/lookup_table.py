@@ -4,8 +4,8 @@
 
 """The controller's half of lookup_table: a table that is a file here travels only if the host has another one.
 
-The host is first asked for facts, by a command that costs less than a module. If they say that the table is as it shall
-be, that is the result. Whatever else they say, or if there is no answer, the module decides.
+The host is first asked for facts, by a command that costs less than a module. If the table is as
+declared, that is the result. Whatever else they say, or if there is no answer, the module decides.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class ActionModule(ActionBase):
 
 
 def _key_that_is_no_text(entries: Any) -> str:
-    """What is wrong with a key that YAML has read as something else, so that nobody knows how it was typed; empty if none is."""
+    """What is wrong with a key that YAML has read as something else, so that its spelling is lost; empty if none is."""
     for key in entries if isinstance(entries, Mapping) else ():
         if isinstance(key, (bool, float)):
             kind = "a boolean" if isinstance(key, bool) else "a fraction"

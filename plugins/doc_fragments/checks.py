@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Postfix instance that a module works on. Private to mailops.postfix."""
+"""The option checks. Private to mailops.postfix."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ class ModuleDocFragment:
 options:
   checks:
     description:
-      - What follows from the findings of a check, by the name of the check, which stands at the end of its message. V(error) refuses the
-        change before anything is written, V(warning) warns, V(ignore) says nothing.
-      - Without it, what a change introduces, and what is wrong with anything that is declared, is an error; what was wrong before and is not
-        declared is a warning. An explicit V(error) holds for what was wrong before, too.
+      - The severity of the findings of a check, by the name of the check, which is at the end of its message. V(error) refuses the
+        change before anything is written, V(warning) warns, V(ignore) reports nothing.
+      - By default, a finding that the change introduces, or in what it declares, is an error; an older finding in what is not declared is a
+        warning. An explicit V(error) applies to older findings, too.
       - "The checks are:"
       - V(unknown_parameter) - a name that this Postfix does not use.
       - V(undefined_parameter) - a $name that nothing defines.
-      - V(wrong_value) - a value that its parameter can't have.
-      - V(wrong_protocols) - protocols that name no protocol, or leave none.
+      - V(wrong_value) - a value that is not valid for its parameter.
+      - V(wrong_protocols) - protocols with an unknown name, or none that is left enabled.
       - V(lost_protocols) - a list of protocols that switches off newer ones, such as TLSv1.3, by not naming them.
-      - V(unknown_restriction) - a word in smtpd's restrictions that is none.
-      - V(missing_file) - a file or directory that is not there.
+      - V(unknown_restriction) - a word in smtpd's restrictions that is not a restriction.
+      - V(missing_file) - a file or directory that does not exist.
       - V(unreadable_file) - a file that the process that needs it can't read.
       - V(wrong_file) - a file of another kind than the parameter needs.
       - V(key_mismatch) - a private key that does not belong to the certificate.
       - V(unknown_table_type) - a table of a type that this Postfix lacks.
-      - V(missing_table) - a table that is not there, or is not compiled.
-      - V(wrong_destination) - a relayhost or transport in a syntax that Postfix reads otherwise, or not at all.
+      - V(missing_table) - a table that does not exist, or is not compiled.
+      - V(wrong_destination) - a relayhost or transport in a syntax that Postfix rejects, or reads differently.
       - V(open_relay) - a listener that relays for strangers, or that refuses to start since it might.
-      - V(auth_without_tls) - passwords that are taken without TLS, or AUTH that is never offered since TLS is off.
+      - V(auth_without_tls) - passwords that are accepted without TLS, or AUTH that is never offered since TLS is off.
       - V(password_without_tls) - passwords that are sent without TLS.
-      - V(no_certificate) - a server side with TLS and no certificate.
-      - V(no_trusted_ca) - a level that verifies certificates, and no CAs to do it with.
-      - V(dane_without_dnssec) - a dane level without DNSSEC lookups, which is no more than may.
-      - V(weaker_next_hop) - mail that gets past a TLS policy, by another next hop of its route or another name of the same host.
-      - V(unvalidated_dns) - a dane level with a resolver that does not validate DNSSEC, which is no more than may.
+      - V(no_certificate) - a server with TLS and without a certificate.
+      - V(no_trusted_ca) - a level that verifies certificates, without trusted CAs.
+      - V(dane_without_dnssec) - a dane level without DNSSEC lookups, which Postfix downgrades to may.
+      - V(weaker_next_hop) - mail that bypasses a TLS policy, through another next hop or another name of the same host.
+      - V(unvalidated_dns) - a dane level with a resolver that does not validate DNSSEC, which Postfix downgrades to may.
       - V(remote_resolver) - a dane level with a resolver on another host, whose answers can be forged on the way.
-      - V(dead_policy_service) - a service of TLS policies that does not answer, so that all mail is deferred.
-      - V(mta_sts_before_dane) - a service of MTA-STS policies that takes the place of DANE for domains that have both.
-      - V(wrapper_mode) - implicit TLS where STARTTLS is spoken, or the other way round.
-      - V(overridden) - a master.cf option that defeats the main.cf value that is declared.
-      - V(option_syntax) - an -o in master.cf that is no name=value.
+      - V(dead_policy_service) - a TLS policy service that does not answer, so that all mail is deferred.
+      - V(mta_sts_before_dane) - an MTA-STS policy service that takes the place of DANE for domains that have both.
+      - V(wrapper_mode) - implicit TLS where clients use STARTTLS, or the other way round.
+      - V(overridden) - a master.cf option that overrides the declared main.cf value.
+      - V(option_syntax) - an -o in master.cf that is not name=value.
       - V(duplicate_service) - two live entries of master.cf for one service.
       - V(unknown_command) - a service whose program is not in daemon_directory.
       - V(missing_service) - a service that master.cf must have for a parameter to work.
@@ -52,13 +52,13 @@ options:
       - V(wrong_listener) - a listener that master(8) stops on.
       - V(unresolvable_host) - a host name in a listener or in inet_interfaces that can't be resolved now.
       - V(missing_address) - a listener's address that this host does not have now.
-      - V(port_in_use) - a new listener's port that another program holds.
+      - V(port_in_use) - a new listener's port that another program uses.
       - V(postfix_check) - postfix check fails.
-      - V(postfix_complaint) - postfix check says something that it does not say of the present configuration.
+      - V(postfix_complaint) - postfix check warns of something new.
       - V(undefined_parameter), V(duplicate_service) and V(remote_resolver) are warnings by default; so are, in the modules that manage a single file,
-        V(no_certificate), V(no_trusted_ca) and V(missing_service), since another task may bring what is missing.
-      - The whole mail system stops on what V(wrong_listener) and V(postfix_check) find; they stay errors. So does what Postfix can't
-        read at all.
+        V(no_certificate), V(no_trusted_ca) and V(missing_service), since another task may add what is missing.
+      - Postfix stops on what V(wrong_listener) and V(postfix_check) find; they are always errors. So is a configuration that Postfix
+        cannot read.
     type: dict
     default: {}
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: instance_info
-short_description: Report what one Postfix on disk is and how it is configured
+short_description: Gather facts about a Postfix instance and its configuration
 version_added: 0.1.0
 author:
   - mailops.postfix contributors (@mailops)
@@ -20,7 +20,7 @@ extends_documentation_fragment:
 options:
   routes:
     description:
-      - Recipients whose next hops RV(routes) shall tell, with the TLS policy that applies to each.
+      - Recipients for which RV(routes) reports the next hops, with the TLS policy that applies to each.
     type: list
     elements: dict
     default: []
@@ -33,27 +33,27 @@ options:
       sender:
         description:
           - An address, or V(<>) for the null sender. It matters with C(sender_dependent_relayhost_maps) and
-            C(sender_dependent_default_transport_maps). By default all senders are meant.
+            C(sender_dependent_default_transport_maps). The default is all senders.
         type: str
 """
 
 EXAMPLES = r"""
-- name: Look at Postfix
+- name: Gather facts about Postfix
   mailops.postfix.instance_info:
   register: postfix
 
-- name: Refuse to go on with deprecated parameters
+- name: Fail if there are deprecated parameters
   ansible.builtin.assert:
     that: postfix.deprecated_parameters | length == 0
     fail_msg: "{{ postfix.deprecated_parameters }}"
 
-- name: Look where mail for a partner goes
+- name: Determine the next hops of mail for a partner
   mailops.postfix.instance_info:
     routes:
       - recipient: partner.example
   register: postfix
 
-- name: Refuse to go on if it could leave without TLS
+- name: Fail if that mail could leave without TLS
   ansible.builtin.assert:
     that: postfix.routes[0].weakest_level not in ['none', 'may', 'dane', '']
     fail_msg: "{{ postfix.routes[0] }}"
@@ -141,7 +141,7 @@ unused_parameters:
   sample: [smtp_tls_received_header]
 lost_tables:
   description:
-    - The settings that name tables of a type that this Postfix no longer has, C(hash) or C(btree), where Berkeley DB is gone.
+    - The settings that name tables of a type that this Postfix no longer has, C(hash) or C(btree), where it was built without Berkeley DB.
     - O(mailops.postfix.configuration#module:migrate) replaces them.
   type: list
   elements: dict
@@ -154,27 +154,27 @@ lost_tables:
       description: The parameter.
       type: str
     table:
-      description: Type and file, as they stand there.
+      description: Type and file, as the setting names them.
       type: str
   sample: [{service: "", parameter: transport_maps, table: "hash:/etc/postfix/transport"}]
 routes:
   description:
     - The routes of O(routes), in that order.
-    - Addresses and senders of which all are meant are known as far as the tables' texts name them. A content filter is not followed.
+    - For all addresses of a domain, or all senders, the texts of the tables tell which there are. A content filter is not followed.
   type: list
   elements: dict
   returned: when Postfix is installed
   contains:
     recipient:
-      description: As asked.
+      description: The recipient of the request.
       type: str
     sender:
-      description: As asked; null for all senders.
+      description: The sender of the request; null for all senders.
       type: str
     next_hops:
       description:
-        - What the mail may take. For a single recipient and sender these are tried in this order; for several there may be
-          several such routes, one after the other, of which C(source) tells what leads to each.
+        - The next hops that the mail may take. For a single recipient and sender Postfix tries them in this order; for several there
+          may be several such routes, one after the other, and C(source) tells what selects each.
       type: list
       elements: dict
       contains:
@@ -193,7 +193,7 @@ routes:
         level:
           description:
             - The TLS security level that counts, be it from a policy, from C(main.cf), or from an option of the service; a dane level without
-              DNSSEC is V(may). V(invalid) if Postfix takes the policy for wrong, and mail waits. Empty where the transport speaks neither
+              DNSSEC is V(may). V(invalid) if Postfix treats the policy as invalid, and defers the mail. Empty where the transport speaks neither
               SMTP nor LMTP.
           type: str
         match:
@@ -204,13 +204,13 @@ routes:
           description: The policy that applies, with C(table), C(key), C(level) and its attributes; null where there is none.
           type: dict
         problem:
-          description: Why the level is not what is written; empty if it is.
+          description: Why the level differs from the one in the configuration; empty if it does not.
           type: str
     weakest_level:
       description: The lowest of the levels, V(invalid) ones not counted.
       type: str
     problem:
-      description: Why the next hops can't be told; empty if they can.
+      description: Why the next hops cannot be determined; empty if they can.
       type: str
   sample:
     - recipient: partner.example

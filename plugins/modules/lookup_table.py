@@ -15,13 +15,13 @@ description:
   - Sets and removes entries of a table such as C(transport), C(relay_clientcerts) or C(sasl_passwd), or installs a
     whole table from a file. In a text that is edited every byte that does not belong to a declared entry stays,
     comments and order included.
-  - The compiled file beside the text is made anew when, and only when, it is missing, older than the text, of another
+  - The compiled file beside the text is rebuilt when, and only when, it is missing, older than the text, of another
     type, or holds other content. It is built aside and renamed, so that Postfix never finds a half-built table, and
     it is never more readable than its text.
-  - Text and compiled file are installed together, with one modification time, whose part below the second is a seal
-    on the two (a checksum of their name, inode numbers and sizes; no content goes into it). While the seal is whole,
+  - Text and compiled file are installed together, with one modification time, whose part below the second is a stamp
+    on the two (a checksum of their name, inode numbers and sizes; no content goes into it). While the stamp is valid,
     and the status of neither file has been changed apart from the other's (ctime), they are known to agree and are
-    not read. Where it is not, because somebody has run C(postmap), restored a backup, or given one of them another
+    not read. Where it is not, because an administrator has run C(postmap), restored a backup, or given one of them another
     mode, and on file systems without nanoseconds, the compiled file is listed and compared with the text, entry by
     entry; for a million entries that takes seconds. The next change seals them again.
   - What C(postmap) only warns about, ignoring the line and reporting success, is an error here, found before anything
@@ -40,8 +40,8 @@ extends_documentation_fragment:
 options:
   path:
     description:
-      - The text file, without the type. The compiled file stands beside it. Where Postfix refers to the table by
-        another type than O(type), the compiled file of that type is made anew as well.
+      - The text file, without the type. The compiled file is beside it. Where Postfix refers to the table by
+        another type than O(type), the compiled file of that type is rebuilt as well.
       - A relative path is taken from the configuration directory.
     type: path
     required: true
@@ -58,7 +58,7 @@ options:
         network, in whichever spelling. New rules are added at the end in the order in which they are declared; rules inside C(if) blocks are
         left alone.
       - For more than some thousand entries use O(src). Ansible itself needs 25 seconds and 640 MiB on the controller
-        to hand on 100,000 entries; a file with 1,000,000 that is as it shall be costs less than a C(ping) task.
+        to hand on 100,000 entries; a file with 1,000,000 that is as declared costs less than a C(ping) task.
     type: dict
   src:
     description:
@@ -159,7 +159,7 @@ EXAMPLES = r"""
       transport_maps: "{{ transport.map }}"
   notify: Reload Postfix
 
-- name: The passwords of this host's relay, shown to nobody
+- name: The passwords of this host's relay, readable by root only
   mailops.postfix.lookup_table:
     path: sasl_passwd
     mode: "0600"

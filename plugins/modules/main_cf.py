@@ -27,7 +27,7 @@ options:
       - Parameters and their values. Booleans become V(yes) and V(no), lists are joined by V(", "), and
         V(null) removes the parameter, so that it is back at Postfix's default.
       - A value equal to Postfix's default is written too, since it is a declaration.
-      - A value that differs from the file's only in white space that Postfix ignores is no change.
+      - A value that differs from the file's only in white space that Postfix ignores does not count as a change.
       - V(0), V(""), V(false) and V(null) are four things, namely C(0), an empty value, C(no), and no setting at all.
       - Each line of a string of several lines becomes a line of main.cf; empty lines go, and lines that begin with C(#) are refused.
       - Quote versions, as in V("3.10"), since YAML reads a number there and drops the last digit.
@@ -64,7 +64,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 parameters:
-  description: The parameters that changed, or in check mode would change; V(null) stands for a parameter that is not set.
+  description: The parameters that changed, or in check mode would change; V(null) means a parameter that is not set.
   type: dict
   returned: success
   sample: {smtp_tls_security_level: {before: null, after: may}}

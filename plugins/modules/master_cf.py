@@ -18,7 +18,7 @@ description:
     with words behind any other command is prose. Without such an entry it is appended.
   - C(465), C(smtps) and C(submissions) are one service to Postfix, and so they are here.
   - Where the file holds a declared service several times the last entry counts, as in Postfix; it is edited and the others go.
-  - An entry with a C(-o) that is no C(name=value), as in C(-o name = value) without braces, can be removed or disabled but not edited.
+  - An entry with a C(-o) that is not C(name=value), as in C(-o name = value) without braces, can be removed or disabled but not edited.
     In other entries it does not matter.
 extends_documentation_fragment:
   - mailops.postfix.attributes
@@ -107,7 +107,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 services:
-  description: The services that changed, or in check mode would change, each as one line; V(null) stands for no live service.
+  description: The services that changed, or in check mode would change, each as one line; V(null) means no live service.
   type: dict
   returned: success
   sample:

@@ -21,7 +21,7 @@ description:
     recipient's domain, and a policy for the domain would never apply. Declare such a policy with O(policies[].domain)
     and it is put on the route that the mail really takes, or refused with the reason.
   - A peer that is declared secure must not get mail over anything weaker. Where another next hop is tried before or
-    after one that has a policy (the rest of a list in C(relayhost), C(smtp_fallback_relay)), or the same host stands in
+    after one that has a policy (the rest of a list in C(relayhost), C(smtp_fallback_relay)), or the same host is in
     a route in a form for which there is no policy (C([hub]:587) beside a policy for C([hub])), the change is refused,
     with what to declare instead. O(checks) says otherwise, by the name V(weaker_next_hop). The module
     M(mailops.postfix.instance_info) shows the routes and what applies to each next hop.
@@ -68,7 +68,7 @@ options:
       level:
         description:
           - The security level. Needed unless O(policies[].state=absent).
-          - V(none) is no TLS, V(may) TLS if offered, V(encrypt) TLS with anybody, V(fingerprint) TLS with the holder
+          - V(none) means without TLS, V(may) TLS if offered, V(encrypt) TLS with anybody, V(fingerprint) TLS with the holder
             of a known certificate or key, V(verify) and V(secure) TLS with a certificate that is trusted and has the
             right name, V(dane) and V(dane-only) as DNSSEC says.
           - V(dane) and V(dane-only) need C(smtp_dns_support_level = dnssec), without which Postfix quietly takes
@@ -104,7 +104,7 @@ options:
           of:
             description:
               - What to pin of O(policies[].pins[].pem). A public key stays the same when its certificate is renewed with the same
-                key, V(certificate) must be pinned anew with each renewal.
+                key, V(certificate) must be pinned again with each renewal.
             type: str
             choices: [public_key, certificate]
             default: public_key

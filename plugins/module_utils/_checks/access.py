@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom smtpd(8) lets in: restrictions that exist, and relaying for nobody's benefit. Private to mailops.postfix. Pure.
+"""Checks of smtpd(8)'s access restrictions: unknown words, and open relays. Private to mailops.postfix. Pure.
 
 Source: postconf(5), SMTPD_ACCESS_README, src/smtpd/smtpd_check.c.
 """
@@ -50,7 +50,7 @@ _NAMES = sorted(
     | {"reject_rhsbl_recipient", "permit_dnswl_client", "permit_rhswl_client", "sleep"}
 )
 
-# Words after which no stranger's mail to a stranger goes any further.
+# Restrictions after which mail from an unknown client to a remote domain is rejected.
 _CLOSED = frozenset(
     [
         "reject",
@@ -76,7 +76,7 @@ _REMEDY = "Write smtpd_relay_restrictions = permit_mynetworks, reject_unauth_des
 
 
 def access_findings(configuration: Configuration) -> Iterator[Finding]:
-    """All findings."""
+    """The findings of this module."""
     yield from _unknown_restrictions(configuration)
     for service in configuration.of_command("smtpd"):
         if service.column("type") in ("inet", "pass"):
@@ -103,7 +103,7 @@ def _classes(configuration: Configuration, service: Optional[MasterEntry]) -> Di
 
 def _unknown_restrictions(configuration: Configuration) -> Iterator[Finding]:
     main_classes = set(_classes(configuration, None))
-    for name, written, service in configuration.settings():
+    for name, written, service in configuration.all_settings():
         parameter = parameters.find_parameter(name)
         classes = _classes(configuration, service) if service else dict.fromkeys(main_classes, "")
         if name not in classes and not (parameter and parameter.kind == "restriction list"):
@@ -118,7 +118,7 @@ def _unknown_restrictions(configuration: Configuration) -> Iterator[Finding]:
                 cause,
                 remedy,
                 configuration.where(name, service),
-                frozenset([configuration.touch(name, service)]),
+                frozenset([configuration.setting(name, service)]),
             )
 
 
@@ -131,7 +131,7 @@ def _wrong_words(value: str, classes: FrozenSet[str]) -> Iterator[Tuple[str, str
         if _WITH_ARGUMENT.fullmatch(lower):
             argument = next(elements, None)
             if argument is None:
-                yield f"{word} has no argument", f"Write {word} and what it shall look at"
+                yield f"{word} has no argument", f"Write {word} and its argument"
             elif _ACCESS_LISTS.fullmatch(lower) and ":" not in argument:
                 yield (
                     f"{word} needs a table, and {argument!r} has no type",
@@ -140,7 +140,7 @@ def _wrong_words(value: str, classes: FrozenSet[str]) -> Iterator[Tuple[str, str
             continue
         hint = did_you_mean(lower, [*_NAMES, *classes], cutoff=0.7)
         yield (
-            f"there is no restriction {word!r}: smtpd(8) answers every client with a temporary error",
+            f"{word!r} is not a valid restriction: smtpd(8) answers every client with a temporary error",
             f"{hint}A class of your own must be named in smtpd_restriction_classes",
         )
 
@@ -157,7 +157,7 @@ def _relaying(configuration: Configuration, service: MasterEntry) -> Iterator[Fi
         lists[name] = braced_words(value)
     incomplete = any(_is_undefined(configuration, configuration.raw(service).get(name, "")) for name in _LISTS)
     classes = _classes(configuration, service)
-    touches = configuration.touches(service, *_LISTS, "mynetworks", "smtpd_restriction_classes", *classes)
+    settings = configuration.settings_of(service, *_LISTS, "mynetworks", "smtpd_restriction_classes", *classes)
     described = [name for name in _REQUIRED_IN if configuration.where(name, service)] or ["smtpd_relay_restrictions"]
     subject = f"{' and '.join(described)} of service {service.key}"
     where = configuration.where(described[0], service) or configuration.place(service)
@@ -165,48 +165,48 @@ def _relaying(configuration: Configuration, service: MasterEntry) -> Iterator[Fi
         yield Finding(
             "open_relay",
             subject,
-            "nothing in them refuses mail from strangers to strangers, and smtpd(8) does not start without that",
+            "they do not reject mail from unknown clients to remote domains, and smtpd(8) does not start without that",
             _REMEDY,
             where,
-            touches,
-            elsewhere=incomplete,
+            settings,
+            standalone=incomplete,
         )
         return
     if _is_loopback(configuration, service):
         return
-    networks = _everybody(configuration.value("mynetworks", service) or "")
-    verdicts = [_verdict(lists[name], classes, bool(networks), 0) for name in _LISTS]
-    if "closed" in verdicts:
+    networks = _all_networks(configuration.value("mynetworks", service) or "")
+    results = [_result(lists[name], classes, bool(networks), 0) for name in _LISTS]
+    if "closed" in results:
         return
-    if networks and "closed" in [_verdict(lists[name], classes, False, 0) for name in _LISTS]:
+    if networks and "closed" in [_result(lists[name], classes, False, 0) for name in _LISTS]:
         yield Finding(
             "open_relay",
             f"mynetworks with {networks} in service {service.key}",
-            "it makes everybody a trusted client, who may relay anywhere",
+            "it makes every client a trusted one, which may relay to any destination",
             "List your own networks",
             configuration.where("mynetworks", service),
-            configuration.touches(service, "mynetworks", *_REQUIRED_IN),
+            configuration.settings_of(service, "mynetworks", *_REQUIRED_IN),
         )
         return
     yield Finding(
         "open_relay",
         subject,
-        "a stranger's mail to a stranger reaches the end, or a permit, before anything refuses it",
+        "mail from an unknown client to a remote domain is permitted before a restriction rejects it",
         _REMEDY,
         where,
-        touches,
-        elsewhere=incomplete,
+        settings,
+        standalone=incomplete,
     )
 
 
 def _is_undefined(configuration: Configuration, value: str) -> bool:
-    """Whether it refers to a parameter that nothing defines yet."""
+    """Whether a value refers to a parameter that is not defined yet."""
     names = re.findall(r"\$[({]?(\w+)", value)
     return any(name not in configuration.raw(None) for name in names)
 
 
 def _mentions(restrictions: List[str], classes: Dict[str, str]) -> bool:
-    """Whether smtpd(8) starts with the list: one of the words it wants is there, wherever."""
+    """Whether the list has one of the restrictions without which smtpd(8) does not start."""
     flat = [word.lower() for word in restrictions]
     return any(word in _CLOSED for word in flat) or any(
         _mentions(braced_words(classes[word]), {name: text for name, text in classes.items() if name != word})
@@ -215,8 +215,8 @@ def _mentions(restrictions: List[str], classes: Dict[str, str]) -> bool:
     )
 
 
-def _verdict(restrictions: List[str], classes: Dict[str, str], everybody: bool, depth: int) -> str:
-    """What a list says of a stranger's mail to a stranger: ``closed``, ``permit``, or nothing."""
+def _result(restrictions: List[str], classes: Dict[str, str], all_trusted: bool, depth: int) -> str:
+    """The result of a list for mail from an unknown client to a remote domain: ``closed``, ``permit``, or empty."""
     elements = iter(restrictions)
     for word in elements:
         lower = word.lower()
@@ -226,12 +226,12 @@ def _verdict(restrictions: List[str], classes: Dict[str, str], everybody: bool, 
                 next(elements, "")
         elif lower in _CLOSED:
             return "closed"
-        elif lower in ("permit", "ok") or (lower == "permit_mynetworks" and everybody):
+        elif lower in ("permit", "ok") or (lower == "permit_mynetworks" and all_trusted):
             return "permit"
         elif word in classes and depth < 10:
-            verdict = _verdict(braced_words(classes[word]), classes, everybody, depth + 1)
-            if verdict:
-                return verdict
+            result = _result(braced_words(classes[word]), classes, all_trusted, depth + 1)
+            if result:
+                return result
         elif _WITH_ARGUMENT.fullmatch(lower):
             if _constant(next(elements, "")) == "permit":
                 return "permit"
@@ -241,12 +241,12 @@ def _verdict(restrictions: List[str], classes: Dict[str, str], everybody: bool, 
 
 
 def _constant(table: str) -> str:
-    """A table that answers ``permit`` whatever it is asked."""
+    """``permit`` if a table permits every key; otherwise empty."""
     return "permit" if re.fullmatch(r"static:\{?\s*(ok|permit)\s*\}?", table.lower()) else ""
 
 
-def _everybody(mynetworks: str) -> str:
-    """The element of mynetworks that holds (nearly) all addresses; empty if there is none."""
+def _all_networks(mynetworks: str) -> str:
+    """The element of mynetworks that has (nearly) all addresses; empty if there is none."""
     for word in words(mynetworks):
         address, slash, length = word.rpartition("/")
         if slash and length.isdigit() and int(length) < (8 if "." in address else 16) and re.match(r"[\[\d:]", address):
@@ -270,8 +270,8 @@ def _all_senders_authorized(configuration: Configuration) -> Iterator[Finding]:
                 yield Finding(
                     "open_relay",
                     shown(name, configuration.entries[name].value) if name in configuration.entries else name,
-                    "it makes every domain one that strangers may send to",
+                    "it lets unknown clients relay to every domain",
                     "List your own domains",
                     configuration.where(name),
-                    configuration.touches(None, name),
+                    configuration.settings_of(None, name),
                 )

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes the level dane no more than may, and dane-only a mistake for each mail. Private to mailops.postfix. Pure.
+"""Settings and resolvers with which Postfix downgrades level dane to may, and dane-only fails. Private to mailops.postfix. Pure.
 
-Source: dane_init() in src/smtp/smtp_tls_policy.c, and RFC 7672. Whether the resolver validates is for others to find out.
+Source: dane_init() in src/smtp/smtp_tls_policy.c, and RFC 7672. The caller queries the resolver.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from .._model.finding import Finding
 from .facts import DnsAnswer, DnsQuestion
 
 DEFAULT_PROBE = "ns:."
-"""What Postfix asks to see whether answers are validated: the name servers of the root (postconf(5), dnssec_probe)."""
+"""Postfix's default for dnssec_probe (postconf(5)): the name servers of the root."""
 
 
 class Resolver(NamedTuple):
-    """What a client's resolver was asked, and what came back."""
+    """A question to a client's resolver, and the answers."""
 
     resolv_conf: str
     """The file that names its nameservers."""
     question: DnsQuestion
     answers: Mapping[str, Optional[DnsAnswer]]
     bogus: Mapping[str, Sequence[str]] = {}
-    """Names with wrong signatures that were resolved, each with the nameservers that did."""
+    """Names with invalid signatures, and the nameservers that resolved each."""
 
 
 class Reliance(NamedTuple):
-    """A service that takes DANE for granted."""
+    """A service that relies on DANE."""
 
     service: MasterEntry
     side: str
     parameter: str
-    """What says so: its security level, or a table of policies that answers with dane levels."""
+    """The parameter with the dane level, or with the table that returns one."""
     consequence: str
-    """What becomes of it where DANE does not work."""
+    """The effect where DANE does not work."""
 
 
 Entries = Callable[[str, str], Optional[Mapping[str, str]]]
@@ -55,17 +55,17 @@ def _no_entries(map_type: str, path: str) -> Optional[Mapping[str, str]]:
 def relying(configuration: Configuration, entries: Entries = _no_entries) -> Iterator[Reliance]:
     """The services that rely on DANE.
 
-    :param entries: the entries of a table of policies, given its type and path; None if they can't be known.
+    :param entries: the entries of a policy table, by its type and path; None if they are unknown.
     """
     for side in ("smtp", "lmtp"):
         level, maps = f"{side}_tls_security_level", f"{side}_tls_policy_maps"
         for service in configuration.of_command(side):
             if configuration.level(service, side) == "dane":
-                yield Reliance(service, side, level, "it is no more than may")
+                yield Reliance(service, side, level, "Postfix downgrades it to may")
             elif configuration.level(service, side) == "dane-only":
-                yield Reliance(service, side, level, "it is an error for each mail")
+                yield Reliance(service, side, level, "Postfix treats it as an error for each message")
             elif mta_sts.answers_dane(configuration.value(maps, service) or ""):
-                yield Reliance(service, side, maps, "its dane-only is an error for each mail")
+                yield Reliance(service, side, maps, "Postfix treats its dane-only as an error for each message")
             else:
                 yield from _by_policy(configuration, service, side, entries)
 
@@ -78,8 +78,13 @@ def _by_policy(configuration: Configuration, service: MasterEntry, side: str, en
         for key, value in (found or {}).items():
             level = re.split(r"[\s,]", value, maxsplit=1)[0].lower()
             if level in ("dane", "dane-only"):
-                consequence = "no more than may" if level == "dane" else "an error for each mail"
-                yield Reliance(service, side, maps, f"the policy for {key} in {path} is {consequence}")
+                policy = f"the policy for {key} in {path}"
+                consequence = (
+                    f"Postfix downgrades {policy} to may"
+                    if level == "dane"
+                    else f"Postfix treats {policy} as an error for each message"
+                )
+                yield Reliance(service, side, maps, consequence)
                 break
 
 
@@ -95,7 +100,7 @@ def dane_findings(configuration: Configuration) -> Iterator[Finding]:
                     f"{cause}: {reliance.consequence}",
                     remedy,
                     _where(configuration, reliance),
-                    configuration.touches(reliance.service, reliance.parameter, name),
+                    configuration.settings_of(reliance.service, reliance.parameter, name),
                 )
 
 
@@ -105,25 +110,25 @@ def _defeating(side: str) -> List[Tuple[str, Callable[[List[str]], bool], str, s
         (
             support,
             lambda value: value != ["dnssec"],
-            "without DNSSEC lookups there is nothing to know a server by",
+            "without DNSSEC lookups Postfix cannot authenticate a server",
             f"Write {support} = dnssec, on a host whose resolver validates",
         ),
         (
             lookup,
             lambda value: "dns" not in value,
-            "hosts are not looked up in the DNS",
+            "Postfix does not look up hosts in the DNS",
             f"Write {lookup} = dns",
         ),
         (
             options,
             lambda value: bool({"res_defnames", "res_dnsrch"} & set(value)),
-            "names may be completed, so that nobody knows whose records they are",
+            "names may be completed, and the records belong to another domain",
             f"Remove {options}",
         ),
     ]
     if side == "smtp":
         name = "ignore_mx_lookup_error"
-        cause = "an attacker who suppresses the MX record leads mail elsewhere"
+        cause = "an attacker who suppresses the MX record can redirect mail"
         result.append((name, lambda value: value == ["yes"], cause, f"Remove {name}"))
     return result
 
@@ -131,28 +136,28 @@ def _defeating(side: str) -> List[Tuple[str, Callable[[List[str]], bool], str, s
 def unvalidated_findings(
     configuration: Configuration, resolver: Callable[[str], Resolver], entries: Entries = _no_entries
 ) -> Iterator[Finding]:
-    """Services that rely on DANE with a resolver that is not to be relied on.
+    """Services that rely on DANE with a resolver that does not validate, or is on another host.
 
-    :param resolver: what the resolver of a service, given as NAME/TYPE, answers.
+    :param resolver: returns the answers of a service's (NAME/TYPE) resolver.
     """
     for reliance in relying(configuration, entries):
         if configuration.value(f"{reliance.side}_dns_support_level", reliance.service) != "dnssec":
             continue  # which is another finding
         seen = resolver(reliance.service.key)
         subject, where = _subject(configuration, reliance), _where(configuration, reliance)
-        touches = configuration.touches(reliance.service, reliance.parameter, "dnssec_probe")
+        settings = configuration.settings_of(reliance.service, reliance.parameter, "dnssec_probe")
         cause = distrust(seen)
         if cause:
-            yield Finding("unvalidated_dns", subject, f"{cause}: {reliance.consequence}", REMEDY, where, touches)
+            yield Finding("unvalidated_dns", subject, f"{cause}: {reliance.consequence}", REMEDY, where, settings)
         remote = [nameserver for nameserver in seen.answers if not is_local(nameserver)]
         if remote and not cause:
             yield Finding(
                 "remote_resolver",
                 subject,
-                f"{' and '.join(remote)} ({seen.resolv_conf}) is another host: whoever is on the way can forge its answers",
+                f"{' and '.join(remote)} ({seen.resolv_conf}) is another host: an attacker between the two can forge its answers",
                 "Run a validating resolver on this host",
                 where,
-                touches,
+                settings,
             )
 
 
@@ -163,7 +168,7 @@ REMEDY = (
 
 
 def distrust(seen: Resolver) -> str:
-    """Why answers can't be taken for validated; empty if they can. A nameserver that is silent is asked for nothing."""
+    """Why answers are not validated; empty if they are. Nameservers that do not answer are ignored."""
     answered = {nameserver: answer for nameserver, answer in seen.answers.items() if answer is not None}
     if not answered:
         return f"no nameserver in {seen.resolv_conf} answers ({', '.join(seen.answers)})"
@@ -179,8 +184,8 @@ def distrust(seen: Resolver) -> str:
     for name, nameservers in seen.bogus.items():
         if nameservers:
             return (
-                f"the nameserver {nameservers[0]} in {seen.resolv_conf} does not insist on DNSSEC: "
-                f"it resolves {name}, whose signatures are wrong"
+                f"the nameserver {nameservers[0]} in {seen.resolv_conf} does not enforce DNSSEC: "
+                f"it resolves {name}, whose signatures are invalid"
             )
     return ""
 

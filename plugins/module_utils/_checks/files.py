@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files, directories and lookup tables that the configuration refers to. Private to mailops.postfix. Pure, but for what it
-asks a Host.
+"""Files, directories and lookup tables that the configuration refers to. Private to mailops.postfix. Pure; a
+HostFacts has the facts.
 
 TLS files and most tables are opened by root before a daemon gives up its privileges; what is opened later must be readable by
 mail_owner: the directory of CAs, trust anchors, and tables behind proxy: (postconf(5), DATABASE_README, proxymap(8)).
@@ -39,7 +39,7 @@ _TYPES = {
 _TABLE = re.compile(r"!?([a-z][a-z0-9_-]*):(.+)", re.DOTALL)
 _COMPILE = {"alias_maps": "newaliases", "tls_server_sni_maps": "postmap -F"}
 
-# What is opened after the privileges are gone.
+# Opened without privileges.
 _LATE = ("tls_CApath", "tls_trust_anchor_file")
 
 Reason = Tuple[str, str, str]
@@ -47,7 +47,7 @@ Reason = Tuple[str, str, str]
 
 def file_findings(configuration: Configuration, host: HostFacts) -> Iterator[Finding]:
     """All findings."""
-    for name, written, service in configuration.settings():
+    for name, written, service in configuration.all_settings():
         parameter = parameters.find_parameter(name)
         value = configuration.expanded(written, service)
         classes = words(configuration.value("smtpd_restriction_classes", service) or "")
@@ -61,7 +61,7 @@ def file_findings(configuration: Configuration, host: HostFacts) -> Iterator[Fin
                 cause,
                 remedy,
                 configuration.where(name, service),
-                frozenset([configuration.touch(name, service)]),
+                frozenset([configuration.setting(name, service)]),
             )
     yield from _sasl_sockets(configuration, host)
 
@@ -92,14 +92,14 @@ def _reasons(
 
 def _file(configuration: Configuration, host: HostFacts, name: str, path: str) -> Iterator[Reason]:
     full = posixpath.join(configuration.value("queue_directory") or "/", path)
-    if full in configuration.made:
+    if full in configuration.created_files:
         return
     status = host.status(full)
     if status is None:
         consequence = "Postfix would go without TLS" if "_tls_" in name else "Postfix stops on that"
-        yield "missing_file", f"there is no file {full}", f"Put it there first: {consequence}"
+        yield "missing_file", f"there is no file {full}", f"Create it first: {consequence}"
     elif not stat.S_ISREG(status.st_mode):
-        what = "a directory" if stat.S_ISDIR(status.st_mode) else "no file"
+        what = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         remedy = f"Write {name.replace('CAfile', 'CApath')}" if name.endswith("CAfile") else "Name a file"
         yield "wrong_file", f"{full} is {what}", remedy
     elif name.endswith(_LATE) or "CAfile" in name and not status.st_size:
@@ -109,25 +109,29 @@ def _file(configuration: Configuration, host: HostFacts, name: str, path: str) -
         elif not host.readable_by(full, owner):
             yield (
                 "unreadable_file",
-                f"{owner}, who reads {full}, may not",
+                f"Postfix reads {full} as {owner}, which has no permission to",
                 f"Let {owner} read it, and enter its directories",
             )
 
 
 def _directory(configuration: Configuration, host: HostFacts, name: str, path: str) -> Iterator[Reason]:
-    if not path.startswith("/") or path in configuration.made:
+    if not path.startswith("/") or path in configuration.created_files:
         return
     status = host.status(path)
     if status is None:
-        if name != "data_directory":  # postfix(1) makes that one
-            yield "missing_file", f"there is no directory {path}", "Make it first"
+        if name != "data_directory":  # postfix(1) creates that one
+            yield "missing_file", f"there is no directory {path}", "Create it first"
     elif not stat.S_ISDIR(status.st_mode):
         remedy = f"Write {name.replace('CApath', 'CAfile')}" if name.endswith("CApath") else "Name a directory"
-        yield "wrong_file", f"{path} is no directory", remedy
+        yield "wrong_file", f"{path} is not a directory", remedy
     elif name.endswith(_LATE):
         owner = configuration.value("mail_owner") or "postfix"
         if not host.readable_by(path, owner):
-            yield "unreadable_file", f"{owner}, who reads {path}, may not", f"Let {owner} enter and read it"
+            yield (
+                "unreadable_file",
+                f"Postfix reads {path} as {owner}, which has no permission to",
+                f"Let {owner} enter and read it",
+            )
 
 
 def _table(
@@ -135,12 +139,12 @@ def _table(
     host: HostFacts,
     name: str,
     word: str,
-    made_by_postfix: bool = False,
+    created_by_postfix: bool = False,
     proxied: bool = False,
 ) -> Iterator[Reason]:
     found = _TABLE.fullmatch(word)
     if not found:
-        return  # a value without a type is for _checks to complain about
+        return  # values.py reports values without a type
     kind, path = found.groups()
     known = not configuration.map_types or kind in configuration.map_types
     if not known and not (kind in ("hash", "btree") and _redirected(configuration)):
@@ -149,11 +153,11 @@ def _table(
         yield "unknown_table_type", f"this Postfix has no tables of type {kind!r}{package}", f"It has {has}"
         return
     if kind == "proxy":
-        yield from _table(configuration, host, name, path, made_by_postfix, True)
+        yield from _table(configuration, host, name, path, created_by_postfix, True)
     elif kind in ("pipemap", "unionmap"):
         for inner in braced_words(path.strip()[1:-1] if path.strip().startswith("{") else path):
-            yield from _table(configuration, host, name, inner, made_by_postfix, proxied)
-    elif path.startswith("/") and not made_by_postfix:
+            yield from _table(configuration, host, name, inner, created_by_postfix, proxied)
+    elif path.startswith("/") and not created_by_postfix:
         yield from _table_file(configuration, host, name, kind, path, proxied)
 
 
@@ -172,26 +176,26 @@ def _table_file(
         names = [path]
     else:
         return
-    if any(candidate in configuration.made for candidate in names):
+    if any(candidate in configuration.created_files for candidate in names):
         return
     there = [candidate for candidate in names if host.status(candidate) is not None]
     if not there:
-        if kind in _SUFFIXES and (host.status(path) is not None or path in configuration.made):
+        if kind in _SUFFIXES and (host.status(path) is not None or path in configuration.created_files):
             program = _COMPILE.get(name, "postmap")
             command = program if program == "newaliases" else f"{program} {kind}:{path}"
-            yield "missing_table", f"{path} is there, but was not compiled to {names[0]}", f"Run {command} first"
+            yield "missing_table", f"{path} exists, but is not compiled to {names[0]}", f"Run {command} first"
         else:
             yield (
                 "missing_table",
-                f"there is no {names[0]}: whatever needs the table is deferred",
-                "Make it first, with the module lookup_table or in lookup_tables of configuration",
+                f"there is no {names[0]}: Postfix defers all mail that needs the table",
+                "Create it first, with the module lookup_table or in lookup_tables of configuration",
             )
         return
     owner = configuration.value("mail_owner") or "postfix"
     if proxied and not host.readable_by(there[0], owner):
         yield (
             "unreadable_file",
-            f"{owner}, who reads {there[0]} for proxy:, may not",
+            f"proxymap(8) reads {there[0]} as {owner}, which has no permission to",
             f"Write {kind}:{path}, which root opens, or let {owner} read it",
         )
 
@@ -213,9 +217,9 @@ def _sasl_sockets(configuration: Configuration, host: HostFacts) -> Iterator[Fin
             yield Finding(
                 "missing_file",
                 f"{shown('smtpd_sasl_path', raw)} in service {service.key}",
-                f"there is no socket {full}, and smtpd(8) answers nobody without it",
+                f"there is no socket {full}, and without it smtpd(8) answers no client",
                 "Have Dovecot's auth service listen there",
                 configuration.where("smtpd_sasl_path", service) or configuration.place(service),
-                configuration.touches(service, "smtpd_sasl_path", "smtpd_sasl_type", "smtpd_sasl_auth_enable"),
+                configuration.settings_of(service, "smtpd_sasl_path", "smtpd_sasl_type", "smtpd_sasl_auth_enable"),
                 "warning",
             )

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Services that master(8) can't start, or stops on. Private to mailops.postfix. Pure, but for what it asks a Host.
+"""Services that master(8) can't start, or stops on. Private to mailops.postfix. Pure; a HostFacts has the facts.
 
-``postfix check`` and ``postfix reload`` pass all of this; what master(8) then finds fatal ends the whole mail system. Source:
+``postfix check`` and ``postfix reload`` accept all of this; a fatal error of master(8) then stops Postfix. Source:
 master(5), src/master/master_ent.c, src/master/{single,multi,event,trigger}_server.c.
 """
 
@@ -57,8 +57,8 @@ def _of(
     *names: str,
     severity: str = "error",
 ) -> Finding:
-    touches = frozenset((service.key, name) for name in names or master_cf.COLUMNS)
-    return Finding(check, f"service {service.key}", cause, remedy, configuration.place(service), touches, severity)
+    settings = frozenset((service.key, name) for name in names or master_cf.COLUMNS)
+    return Finding(check, f"service {service.key}", cause, remedy, configuration.place(service), settings, severity)
 
 
 # Listeners
@@ -81,7 +81,7 @@ def _listener(configuration: Configuration, host: HostFacts, service: MasterEntr
             configuration,
             service,
             "wrong_listener",
-            f"there is no TCP port {port!r}, and master(8) stops on it",
+            f"{port!r} is not a valid TCP port, and master(8) stops on it",
             "Write a number from 1 to 65535, or a name that services(5) has",
         )
     if name:
@@ -129,7 +129,7 @@ def _interfaces(configuration: Configuration, host: HostFacts) -> Iterator[Findi
         if name in ("all", "loopback-only") or "inet_interfaces" not in configuration.entries:
             continue
         subject = shown("inet_interfaces", configuration.entries["inet_interfaces"].value)
-        where, touches = configuration.where("inet_interfaces"), configuration.touches(None, "inet_interfaces")
+        where, settings = configuration.where("inet_interfaces"), configuration.settings_of(None, "inet_interfaces")
         addresses = host.addresses(name.strip("[]"))
         if not addresses:
             yield Finding(
@@ -138,7 +138,7 @@ def _interfaces(configuration: Configuration, host: HostFacts) -> Iterator[Findi
                 f"the host {name} can't be resolved, and no Postfix program starts without it",
                 "Write the address itself, all, or loopback-only",
                 where,
-                touches,
+                settings,
             )
         for address in addresses:
             family = "ipv6" if ":" in address else "ipv4"
@@ -150,12 +150,12 @@ def _interfaces(configuration: Configuration, host: HostFacts) -> Iterator[Findi
                 f"this host does not have the address {address}, and master(8) stops when it can't listen on it",
                 "Write an address that 'ip address' shows, all, or loopback-only",
                 where,
-                touches,
+                settings,
             )
 
 
 def port_findings(configuration: Configuration, host: HostFacts, previous: Configuration) -> Iterator[Finding]:
-    """Listeners that are new, on ports that another program holds: neither Postfix's own, nor what was there before."""
+    """Listeners that are new, on ports that another program uses."""
     there = {master_cf.service_identity(service) for service in previous.services}
     for service in configuration.services:
         if service.column("type") != "inet" or master_cf.service_identity(service) in there:
@@ -175,7 +175,7 @@ def port_findings(configuration: Configuration, host: HostFacts, previous: Confi
                     service,
                     "port_in_use",
                     f"{holder} listens on port {number} already, and master(8) stops when it can't",
-                    "Stop that program first, or take another port",
+                    "Stop that program first, or use another port",
                 )
                 break
 
@@ -194,7 +194,7 @@ def _listens_on(configuration: Configuration, host: HostFacts, name: str) -> Tup
 
 
 def _meet(mine: Tuple[str, ...], other: str) -> bool:
-    if other == "::":  # takes IPv4 too, as a rule
+    if other == "::":  # usually includes IPv4
         return True
     version = ":" in other
     return any(
@@ -223,7 +223,7 @@ def _columns(configuration: Configuration, service: MasterEntry) -> Iterator[Fin
             configuration,
             service,
             "wrong_column",
-            f"{program}(8) stops when it has no privileges",
+            f"{program}(8) stops without root privileges",
             "Write unprivileged: false",
             "unprivileged",
         )
@@ -250,13 +250,13 @@ def _columns(configuration: Configuration, service: MasterEntry) -> Iterator[Fin
 def _program(configuration: Configuration, host: HostFacts, service: MasterEntry) -> Iterator[Finding]:
     program = service.column("command")
     directory = configuration.value("daemon_directory") or ""
-    path = f"{directory}/{program}"  # as master(8) puts them together, whatever the command starts with
-    if host.status(directory) is not None and host.status(path) is None and path not in configuration.made:
+    path = f"{directory}/{program}"  # as master(8) joins them
+    if host.status(directory) is not None and host.status(path) is None and path not in configuration.created_files:
         yield _of(
             configuration,
             service,
             "unknown_command",
-            f"there is no program {path}: master(8) tries again for ever, and nothing answers",
+            f"there is no program {path}: master(8) retries forever, and the service never answers",
             f"Write the name of a program in {directory}",
             "command",
         )
@@ -274,7 +274,7 @@ def _program(configuration: Configuration, host: HostFacts, service: MasterEntry
                     service,
                     "missing_account",
                     f"this host has no {kind} {account}, and {program}(8) stops on that",
-                    f"Make the {kind} first, or name another in user=",
+                    f"Create the {kind} first, or name another in user=",
                     "command",
                 )
 
@@ -297,7 +297,7 @@ def _duplicates(configuration: Configuration) -> Iterator[Finding]:
 
 def _transports(configuration: Configuration) -> Iterator[Finding]:
     there = {service.column("service") for service in configuration.services if service.column("type") == "unix"}
-    for name, written, service in configuration.settings():
+    for name, written, service in configuration.all_settings():
         parameter = parameters.find_parameter(name)
         if parameter is None or parameter.kind != "transport":
             continue
@@ -306,10 +306,10 @@ def _transports(configuration: Configuration) -> Iterator[Finding]:
             yield Finding(
                 "missing_service",
                 shown(name, written) + (f" in service {service.key}" if service else ""),
-                f"master.cf has no live service {transport}/unix, and mail waits for it",
+                f"master.cf has no live service {transport}/unix, and Postfix defers its mail",
                 f"Declare service: {transport}/unix, or name a transport that is there",
                 configuration.where(name, service),
-                frozenset([configuration.touch(name, service)]),
+                frozenset([configuration.setting(name, service)]),
             )
 
 
@@ -321,5 +321,5 @@ def _log_service(configuration: Configuration) -> Iterator[Finding]:
             "it works through postlogd(8), which is not among the live services of master.cf; Postfix does not start",
             "Declare service: postlog/unix-dgram, command: postlogd, private: false, chroot: false, process_limit: 1",
             configuration.where("maillog_file"),
-            configuration.touches(None, "maillog_file"),
+            configuration.settings_of(None, "maillog_file"),
         )

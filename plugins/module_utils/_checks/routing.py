@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether mail can get past a TLS policy: by another next hop of its route, or by another name for the same host.
+"""Mail that bypasses a TLS policy, through another next hop of its route or another name for the same host.
 
-Private to mailops.postfix. Pure, but for what it asks tables.
+Private to mailops.postfix. Pure; a Router has the tables.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .._model.routing import Hop, Router, Unknown
 CHECK = "weaker_next_hop"
 
 POLICY = "policy"
-"""The first half of a touch: a policy, by its key."""
+"""The first half of the Setting of a policy; the second is its key."""
 
 PARAMETERS = frozenset({
     "relayhost", "transport_maps", "default_transport", "relay_transport", "relay_domains", "smtp_fallback_relay",
@@ -29,53 +29,53 @@ PARAMETERS = frozenset({
     "smtp_tls_security_level", "lmtp_tls_security_level", "smtp_tls_policy_maps", "lmtp_tls_policy_maps",
     "smtp_dns_support_level",
 })  # fmt: skip
-"""What decides over routes and levels."""
+"""The parameters that determine routes and levels."""
 
 _Path = List[Tuple[Hop, EffectivePolicy]]
 
 
-def routing_findings(resolver: Router) -> Iterator[Finding]:
-    """All findings; what can't be told is left out."""
-    declared = _declared(resolver)
+def routing_findings(router: Router) -> Iterator[Finding]:
+    """The findings of this module, without what is unknown."""
+    declared = _declared(router)
     if not declared:
         return
-    paths = list(_paths(resolver, [key for key in declared if _is_domain(key)]))
+    paths = list(_paths(router, [key for key in declared if _is_domain(key)]))
     told: Set[str] = set()
     for path in paths:
-        for problem in [*_other_names(resolver, path, declared), *_weaker_links(resolver, path)]:
+        for problem in [*_other_names(router, path, declared), *_weaker_links(router, path)]:
             told.add(problem.subject)
             yield problem
     used = {hop.nexthop.lower() for path in paths for hop, _counts in path}
     for key, level in declared.items():
         if _is_domain(key):
-            yield from _passed_by(resolver, key, level, told, used)
+            yield from _passed_by(router, key, level, told, used)
 
 
-def tables(resolver: Router) -> FrozenSet[str]:
-    """The tables that decide over routes and levels."""
-    return _listed(resolver, [name for name in PARAMETERS if name.endswith("_maps")])
+def tables(router: Router) -> FrozenSet[str]:
+    """The tables that determine routes and levels."""
+    return _listed(router, [name for name in PARAMETERS if name.endswith("_maps")])
 
 
-def _listed(resolver: Router, parameters: Iterable[str]) -> FrozenSet[str]:
+def _listed(router: Router, parameters: Iterable[str]) -> FrozenSet[str]:
     """The tables that parameters list, in main.cf and in the options of services."""
     result: List[str] = []
-    for service in (None, *resolver.configuration.services):
+    for service in (None, *router.configuration.services):
         for name in parameters:
             if service is None or name in service.effective_options:
                 try:
-                    result += resolver.map_names(name, service)
+                    result += router.map_names(name, service)
                 except Unknown:
                     continue
     return frozenset(result)
 
 
-def _declared(resolver: Router) -> Dict[str, str]:
-    """The policies that demand TLS, key to level, as far as the tables' texts tell."""
+def _declared(router: Router) -> Dict[str, str]:
+    """The policies that demand TLS in the tables' texts: key to level."""
     result: Dict[str, str] = {}
-    for name in sorted(_listed(resolver, ("smtp_tls_policy_maps", "lmtp_tls_policy_maps"))):
-        for key, value in (resolver.tables.entries(name) or {}).items():
+    for name in sorted(_listed(router, ("smtp_tls_policy_maps", "lmtp_tls_policy_maps"))):
+        for key, value in (router.tables.entries(name) or {}).items():
             try:
-                level = tls_policy.parse(key, value, version=resolver.configuration.version).level
+                level = tls_policy.parse(key, value, version=router.configuration.version).level
             except GrammarError:
                 continue
             if _strength(level) >= tls_levels.MANDATORY:
@@ -83,25 +83,25 @@ def _declared(resolver: Router) -> Dict[str, str]:
     return result
 
 
-def _paths(resolver: Router, domains: List[str]) -> Iterator[_Path]:
-    """All routes of the configuration as their next hops, with what counts for each."""
+def _paths(router: Router, domains: List[str]) -> Iterator[_Path]:
+    """All routes of the configuration as their next hops, with the effective policy of each."""
     seen = set()
-    for recipient in resolver.representatives(domains):
+    for recipient in router.representatives(domains):
         try:
-            for route in resolver.routes(recipient):
+            for route in router.routes(recipient):
                 if route not in seen:
                     seen.add(route)
                     yield [
-                        (hop, effective_policy.effective_policy(resolver, hop))
-                        for hop in resolver.hops(route)
+                        (hop, effective_policy.effective_policy(router, hop))
+                        for hop in router.hops(route)
                         if hop.protocol
                     ]
         except Unknown:
             continue
 
 
-def _other_names(resolver: Router, path: _Path, declared: Mapping[str, str]) -> Iterator[Finding]:
-    """Next hops without a policy of their own, whose host has one under another name, or in a table that is not looked at."""
+def _other_names(router: Router, path: _Path, declared: Mapping[str, str]) -> Iterator[Finding]:
+    """Next hops without a policy of their own, whose host has one under another name, or in a table that Postfix does not use for it."""
     for hop, counts in path:
         if counts.table:
             continue
@@ -111,16 +111,16 @@ def _other_names(resolver: Router, path: _Path, declared: Mapping[str, str]) -> 
                 continue
             if key == own:
                 yield _problem(
-                    resolver,
+                    router,
                     hop,
-                    f"a policy demands {declared[key]}, but the transport {hop.transport} does not look at its table, and works at "
+                    f"a policy demands {declared[key]}, but the transport {hop.transport} does not use its table, and works at "
                     f"level {counts.level}",
                     f"Name that table in {hop.protocol}_tls_policy_maps of {hop.transport}/unix, or remove that option of it",
                     key,
                 )
             else:
                 yield _problem(
-                    resolver,
+                    router,
                     hop,
                     f"it has no policy of its own and is at level {counts.level}, while the policy for {key} demands "
                     f"{declared[key]}: Postfix looks up each next hop exactly as it is written, port and brackets included",
@@ -130,7 +130,7 @@ def _other_names(resolver: Router, path: _Path, declared: Mapping[str, str]) -> 
             break
 
 
-def _weaker_links(resolver: Router, path: _Path) -> Iterator[Finding]:
+def _weaker_links(router: Router, path: _Path) -> Iterator[Finding]:
     """Next hops that are tried after, or before, one for which a policy demands more."""
     demanding = [
         (hop, counts) for hop, counts in path if counts.table and _strength(counts.level) >= tls_levels.MANDATORY
@@ -142,7 +142,7 @@ def _weaker_links(resolver: Router, path: _Path) -> Iterator[Finding]:
         if hop.nexthop != strongest.nexthop and _is_weaker(counts, its.level) and not _shares_host(path, hop, counts):
             when = "when no other answers" if hop.fallback else "when the other does not answer"
             yield _problem(
-                resolver,
+                router,
                 hop,
                 f"mail for {strongest.nexthop}, whose policy demands {its.level}, takes it at level {counts.level} {when}",
                 f'Declare a policy for nexthop: "{hop.nexthop}" too, or take it out of {hop.source}',
@@ -151,7 +151,7 @@ def _weaker_links(resolver: Router, path: _Path) -> Iterator[Finding]:
 
 
 def _shares_host(path: _Path, hop: Hop, counts: EffectivePolicy) -> bool:
-    """Whether another finding tells of it."""
+    """Whether _other_names() reports it."""
     return not counts.table and any(
         other.nexthop != hop.nexthop
         and its.table
@@ -161,16 +161,16 @@ def _shares_host(path: _Path, hop: Hop, counts: EffectivePolicy) -> bool:
     )
 
 
-def _passed_by(resolver: Router, key: str, level: str, told: Set[str], used: Set[str]) -> Iterator[Finding]:
+def _passed_by(router: Router, key: str, level: str, told: Set[str], used: Set[str]) -> Iterator[Finding]:
     """Policies for a domain whose mail, or some of it, takes other next hops."""
     try:
-        routes = [[hop for hop in resolver.hops(route) if hop.protocol] for route in resolver.routes(key)]
+        routes = [[hop for hop in router.hops(route) if hop.protocol] for route in router.routes(key)]
         past = [route for route in routes if key not in (hop.nexthop.lower() for hop in route)]
         weak = [
             (hop, counts)
             for route in past
             for hop in route
-            for counts in [effective_policy.effective_policy(resolver, hop)]
+            for counts in [effective_policy.effective_policy(router, hop)]
         ]
     except Unknown:
         return
@@ -184,29 +184,29 @@ def _passed_by(resolver: Router, key: str, level: str, told: Set[str], used: Set
                 f"mail for {key} leaves through {hop.nexthop} ({hop.source}) at level {counts.level}, so that Postfix never "
                 f"looks up this policy, which demands {level}",
                 f'Declare it with domain: {key} and route: direct, or declare a policy for nexthop: "{hop.nexthop}"',
-                touches=_touches(hop, key),
+                settings=_settings(hop, key),
             )
             return
 
 
-def _problem(resolver: Router, hop: Hop, cause: str, remedy: str, key: str) -> Finding:
-    service = resolver.service(hop.transport)
+def _problem(router: Router, hop: Hop, cause: str, remedy: str, key: str) -> Finding:
+    service = router.service(hop.transport)
     name = hop.source.split(" ")[0]
-    where = resolver.configuration.where(name, service) if name in PARAMETERS else ""
-    return Finding(CHECK, _subject(hop), cause, remedy, where, _touches(hop, key))
+    where = router.configuration.where(name, service) if name in PARAMETERS else ""
+    return Finding(CHECK, _subject(hop), cause, remedy, where, _settings(hop, key))
 
 
 def _subject(hop: Hop) -> str:
     return f"the next hop {hop.nexthop} of {hop.source}"
 
 
-def _touches(hop: Hop, key: str) -> FrozenSet[Setting]:
-    touches = {(MAIN, name) for name in PARAMETERS} | {(f"{hop.transport}/unix", name) for name in PARAMETERS}
-    return frozenset({*touches, (POLICY, key), (POLICY, hop.nexthop.lower())})
+def _settings(hop: Hop, key: str) -> FrozenSet[Setting]:
+    settings = {(MAIN, name) for name in PARAMETERS} | {(f"{hop.transport}/unix", name) for name in PARAMETERS}
+    return frozenset({*settings, (POLICY, key), (POLICY, hop.nexthop.lower())})
 
 
 def _is_weaker(counts: EffectivePolicy, level: str) -> bool:
-    """Levels that authenticate are alike; what is invalid carries no mail."""
+    """Levels that authenticate are equal; an invalid policy carries no mail."""
     if counts.level not in tls_levels.STRENGTH:
         return False
     return min(_strength(counts.level), tls_levels.AUTHENTICATED) < min(_strength(level), tls_levels.AUTHENTICATED)

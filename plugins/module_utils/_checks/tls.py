@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS and SASL put together: what the services would really do. Private to mailops.postfix. Pure.
+"""Checks of TLS and SASL settings in combination, for each service with its overrides. Private to mailops.postfix. Pure.
 
-Each is judged per service, with its own overrides. Source: TLS_README, SASL_README, postconf(5).
+Source: TLS_README, SASL_README, postconf(5).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def tls_findings(configuration: Configuration) -> Iterator[Finding]:
 
 
 def override_findings(configuration: Configuration, declared: FrozenSet[Setting]) -> Iterator[Finding]:
-    """Options in master.cf that defeat a value that is declared for main.cf: weaker ones, and any on the main services."""
+    """Options in master.cf that override a declared value of main.cf: weaker ones, and any on the main services."""
     for service in configuration.services:
         for name, written in service.effective_options.items():
             if (MAIN, name) not in declared or (service.key, name) in declared or name not in configuration.entries:
@@ -76,7 +76,7 @@ def _is_weaker(name: str, its: str, mine: str) -> bool:
 
 
 def _subject(configuration: Configuration, service: MasterEntry, *names: str) -> str:
-    """The settings that make a finding; the service too where an option of it is among them."""
+    """The settings of a finding, and the service if one of them is its option."""
     raw = configuration.raw(service)
     settings = " with ".join(shown(name, raw.get(name, "")) for name in names)
     own = any(name in service.effective_options for name in names)
@@ -95,9 +95,9 @@ def _problem(
     where: Optional[str] = next(
         (place for place in (configuration.where(name, service) for name in names) if place), None
     )
-    touches = configuration.touches(service, *names, *also)
+    settings = configuration.settings_of(service, *names, *also)
     subject = _subject(configuration, service, *names)
-    return Finding(check, subject, cause, remedy, where or configuration.place(service), touches)
+    return Finding(check, subject, cause, remedy, where or configuration.place(service), settings)
 
 
 def _certificate(configuration: Configuration, service: MasterEntry) -> Iterator[Finding]:
@@ -133,7 +133,7 @@ def _auth(configuration: Configuration, service: MasterEntry) -> Iterator[Findin
             service,
             "auth_without_tls",
             names,
-            "without TLS nobody is ever offered AUTH",
+            "without TLS smtpd(8) never offers AUTH",
             "Write smtpd_tls_security_level = encrypt on a submission service, or smtpd_sasl_auth_enable = no",
         )
         return
@@ -144,7 +144,7 @@ def _auth(configuration: Configuration, service: MasterEntry) -> Iterator[Findin
         service,
         "auth_without_tls",
         names,
-        "passwords may be sent before TLS, for everybody on the way to read",
+        "clients may send passwords before TLS, in clear",
         "Write smtpd_tls_auth_only = yes",
         ("smtpd_sasl_security_options",),
     )
@@ -161,7 +161,7 @@ def _server_wrapper_mode(configuration: Configuration, service: MasterEntry) -> 
             service,
             "wrapper_mode",
             ("smtpd_tls_wrappermode",),
-            f"clients of port {port} ({service.key}) speak SMTP and STARTTLS: none of them would get a word through",
+            f"clients of port {port} ({service.key}) use STARTTLS: they could not connect",
             "Set it as an option of submissions/inet (port 465) only",
         )
     elif not implicit and port == "465":
@@ -170,7 +170,7 @@ def _server_wrapper_mode(configuration: Configuration, service: MasterEntry) -> 
             service,
             "wrapper_mode",
             ("smtpd_tls_wrappermode",),
-            f"clients of port 465 ({service.key}) start with TLS: they would wait for each other",
+            f"clients of port 465 ({service.key}) start with TLS: client and server would deadlock",
             f"Write smtpd_tls_wrappermode: true among the options of {service.key}",
         )
 
@@ -190,7 +190,7 @@ def _passwords(configuration: Configuration, service: MasterEntry, side: str) ->
         service,
         "password_without_tls",
         (maps, f"{side}_tls_security_level"),
-        "a server that offers no STARTTLS, or somebody on the way who hides it, gets the password in clear",
+        "a server that offers no STARTTLS, or an attacker who hides it, gets the password in clear",
         f"Write {side}_tls_security_level = secure, or encrypt, or a policy for that server in {side}_tls_policy_maps",
         (options, f"{side}_sasl_auth_enable", f"{side}_tls_policy_maps"),
     )
@@ -206,7 +206,7 @@ def _trust(configuration: Configuration, service: MasterEntry, side: str) -> Ite
             service,
             "no_trusted_ca",
             (name,),
-            "there are no CAs to verify with, so that no server is ever trusted and all mail is deferred",
+            "there are no CAs to verify servers with, and Postfix defers all mail",
             f"Set {side}_tls_CAfile; the module ca_bundle returns it",
             sources,
         )
@@ -222,7 +222,7 @@ def _client_wrapper_mode(configuration: Configuration, service: MasterEntry, sid
             service,
             "wrapper_mode",
             (name, f"{side}_tls_security_level"),
-            "implicit TLS needs at least level encrypt: all mail would be deferred",
+            "implicit TLS needs at least level encrypt: Postfix would defer all mail",
             f"Write {side}_tls_security_level = encrypt, or stricter",
         )
     if side != "smtp" or service.column("service") != "smtp":

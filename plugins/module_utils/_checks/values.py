@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names and values one by one, and what is wrong with them. Private to mailops.postfix. Pure.
+"""Checks of single names and values. Private to mailops.postfix. Pure.
 
-Postfix's own ``postfix check`` passes nearly everything; what it would trip over later is refused here, before anything is written.
+``postfix check`` accepts nearly all values; these checks find what Postfix would fail on later.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ def value_findings(
     only: Optional[FrozenSet[Setting]] = None,
     defaults: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Finding]:
-    """Values that their parameters can't have, in main.cf and in the options of services.
+    """Values that are not valid for their parameters, in main.cf and in the options of services.
 
-    :param only: settings to look at; None for all.
-    :param defaults: Postfix's own, which tell the kind of parameters that the catalogue does not list.
+    :param only: settings to check; None for all.
+    :param defaults: Postfix's defaults, which show the kind of parameters that the catalogue does not have.
     """
-    for name, written, service in configuration.settings():
-        if only is not None and configuration.touch(name, service) not in only:
+    for name, written, service in configuration.all_settings():
+        if only is not None and configuration.setting(name, service) not in only:
             continue
         parameter = parameters.find_parameter(name) or parameters.by_default(name, defaults.get(name, ""))
         value = configuration.expanded(written, service)
         if parameter is None or value is None or ("$" in written and not value):
-            continue  # an undefined $name is a problem of its own
+            continue  # undefined_names() reports it
         found = value_finding(
             parameter, value, configuration.value(name.replace("_cert_match", "_digest"), service) or ""
         )
         if found:
             check, cause, remedy = found
             subject = shown(name, written) + (f" in service {service.key}" if service else "")
-            touches = frozenset([configuration.touch(name, service)])
-            yield Finding(check, subject, cause, remedy, configuration.where(name, service), touches)
+            settings = frozenset([configuration.setting(name, service)])
+            yield Finding(check, subject, cause, remedy, configuration.where(name, service), settings)
 
 
 def value_finding(parameter: Parameter, value: str, digest: str) -> Optional[Tuple[str, str, str]]:
-    """The check that a value fails, the cause and the remedy; None if it can stand.
+    """The check that a value fails, the cause and the remedy; None if it is valid.
 
     :param digest: the digest algorithm of fingerprints.
     """
@@ -81,7 +81,7 @@ def _protocols_problem(parameter: Parameter, value: str) -> Optional[Tuple[str, 
     exclusions = ", ".join(f"!{name}" for name in older)
     return (
         "lost_protocols",
-        f"a name without a sign makes it a list of all that is allowed, so that {' and '.join(lost)} is off",
+        f"a name without a sign makes it a list of all allowed protocols, so that {' and '.join(lost)} is off",
         f"Write >={oldest}, or {exclusions} before Postfix 3.6" if older else "Leave the list empty",
     )
 
@@ -90,7 +90,7 @@ _DESTINATION = re.compile(r"(\[[^\[\]\s]+\]|[^\[\]:\s/@]+)(:(?P<port>[A-Za-z0-9_
 
 
 def _destination_problem(parameter: Parameter, value: str) -> Optional[Tuple[str, str, str]]:
-    """relayhost and transports; what stands in brackets is the host itself, without MX lookups."""
+    """Check relayhost and transports."""
     if parameter.kind == "transport":
         name, colon, nexthop = value.partition(":")
         if not name and (colon or not value):
@@ -98,10 +98,10 @@ def _destination_problem(parameter: Parameter, value: str) -> Optional[Tuple[str
         if not re.fullmatch(r"[A-Za-z0-9_.+-]+", name):
             return (
                 "wrong_destination",
-                f"{name!r} is no transport",
+                f"{name!r} is not a valid transport",
                 "Write the name of a service of master.cf, or NAME:NEXTHOP",
             )
-        # What stands behind it is the transport's own business: a socket, a host, an explanation.
+        # The rest depends on the transport: a socket, a host, a text.
         return None
     for element in words(value):
         if re.match(r"(smtps?|lmtp|relay|submissions?):", element, re.IGNORECASE):
@@ -115,30 +115,30 @@ def _destination_problem(parameter: Parameter, value: str) -> Optional[Tuple[str
             continue
         found = _DESTINATION.fullmatch(element)
         if not found:
-            return "wrong_destination", f"{element!r} is no destination", "Write [host]:587, [host], or a domain"
+            return "wrong_destination", f"{element!r} is not a valid next hop", "Write [host]:587, [host], or a domain"
         port = found.group("port")
         if port and port.isdigit() and not 0 < int(port) < 65536:
-            return "wrong_destination", f"there is no port {port}", "Write a port from 1 to 65535"
+            return "wrong_destination", f"{port} is not a valid port", "Write a port from 1 to 65535"
     return None
 
 
 def unknown_names(
     configuration: Configuration, unused: Iterable[Tuple[str, str]], known: Iterable[str]
 ) -> Iterator[Finding]:
-    """What is set and used by nothing.
+    """Names that are set, and that Postfix does not use.
 
     :param unused: pairs of ``main`` or ``master`` and the name, as postconf(1) says.
     :param known: the names that the host's postconf(1) lists.
     """
     unused, known = frozenset(unused), list(known)
-    for name, _value, service in configuration.settings():
+    for name, _value, service in configuration.all_settings():
         if ("master" if service else "main", _printed(name)) not in unused:
             continue
         place = f"service {service.key}" if service else "main.cf"
         cause, remedy = unknown_name(name, known, configuration.version)
-        touches = frozenset([configuration.touch(name, service)])
+        settings = frozenset([configuration.setting(name, service)])
         yield Finding(
-            "unknown_parameter", f"{name} in {place}", cause, remedy, configuration.where(name, service), touches
+            "unknown_parameter", f"{name} in {place}", cause, remedy, configuration.where(name, service), settings
         )
 
 
@@ -177,18 +177,18 @@ def unknown_name(name: str, known: Iterable[str], version: Tuple[int, ...]) -> T
 
 
 def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> Iterator[Finding]:
-    """What refers to a name that nothing defines."""
+    """Settings that refer to an undefined name."""
     for name in sorted(set(undefined)):
         refers = re.compile(rf"\$[({{]?{re.escape(name)}\b")
-        for setting, value, service in configuration.settings():
+        for setting, value, service in configuration.all_settings():
             if refers.search(value):
                 yield Finding(
                     "undefined_parameter",
                     shown(setting, value) + (f" in service {service.key}" if service else ""),
-                    f"nothing defines ${name}: Postfix takes it for empty",
+                    f"${name} is not defined: Postfix treats it as empty",
                     f"Set {name} in main.cf",
                     configuration.where(setting, service),
-                    frozenset([configuration.touch(setting, service)]),
+                    frozenset([configuration.setting(setting, service)]),
                 )
 
 
@@ -205,21 +205,25 @@ def _anything(parameter: Parameter, value: str) -> _Reason:
 def _boolean(parameter: Parameter, value: str) -> _Reason:
     if value.lower() in ("yes", "no"):
         return None
-    return "it is a boolean, and Postfix stops on any value but yes and no", "Write true or false"
+    return f"{value!r} is not a valid boolean: Postfix stops on any value but yes and no", "Write true or false"
 
 
 def _integer(parameter: Parameter, value: str) -> _Reason:
-    return None if re.fullmatch(r"-?\d+", value) else ("it is a number", "Write digits")
+    return None if re.fullmatch(r"-?\d+", value) else (f"{value!r} is not a valid number", "Write digits")
 
 
 def _version(parameter: Parameter, value: str) -> _Reason:
-    return None if re.fullmatch(r"\d+(\.\d+){0,2}", value) else ("it is a version", "Write it as 3.6, in quotes")
+    return (
+        None
+        if re.fullmatch(r"\d+(\.\d+){0,2}", value)
+        else (f"{value!r} is not a valid version", "Write it as 3.6, in quotes")
+    )
 
 
 def _time(parameter: Parameter, value: str) -> _Reason:
     if re.fullmatch(r"\d+[smhdw]?", value, re.IGNORECASE):
         return None
-    return "it is a time", "Write a number with a unit of s, m, h, d or w, such as 30s"
+    return f"{value!r} is not a valid time", "Write a number with a unit of s, m, h, d or w, such as 30s"
 
 
 def _enum(parameter: Parameter, value: str) -> _Reason:
@@ -230,19 +234,19 @@ def _enum(parameter: Parameter, value: str) -> _Reason:
     hint = did_you_mean(value, parameter.values)
     if counterpart is not None and value in counterpart.values:
         hint = f"{other} has it; "
-    return "no such value", f"{hint}{parameter.name} takes {', '.join(parameter.values)}"
+    return f"{value!r} is not a valid value", f"{hint}{parameter.name} takes {', '.join(parameter.values)}"
 
 
 def _list(parameter: Parameter, value: str) -> _Reason:
     wrong = [word for word in words(value) if parameter.values and word not in parameter.values]
-    return (f"no such value {wrong[0]!r}", f"Its values are {', '.join(parameter.values)}") if wrong else None
+    return (f"{wrong[0]!r} is not a valid value", f"Its values are {', '.join(parameter.values)}") if wrong else None
 
 
 def _tables(parameter: Parameter, value: str) -> _Reason:
     for word in braced_words(value):
         if ":" not in word:
             return (
-                f"{word!r} has no type, and the daemons stop on that",
+                f"{word!r} has no type, and Postfix's daemons stop on that",
                 f"Write TYPE:{word}, with a type of postconf -m",
             )
     return None
@@ -251,7 +255,7 @@ def _tables(parameter: Parameter, value: str) -> _Reason:
 def _digest(parameter: Parameter, value: str) -> _Reason:
     if value.lower() in fingerprints.DIGEST_BYTES:
         return None
-    return "no such digest algorithm", f"Write one of {', '.join(fingerprints.DIGEST_BYTES)}"
+    return f"{value!r} is not a valid digest algorithm", f"Write one of {', '.join(fingerprints.DIGEST_BYTES)}"
 
 
 _CHECKS = {

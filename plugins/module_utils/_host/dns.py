@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks nameservers a question. Private to mailops.postfix. The only place that speaks DNS."""
+"""Queries nameservers. Private to mailops.postfix. The only file that uses the DNS protocol."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from typing import Dict, Mapping, Optional, Sequence
 from . import dns_message
 
 TIMEOUT = 5.0
-"""Seconds that a nameserver may take, as in resolv.conf(5); it is asked twice."""
+"""Seconds to wait for a nameserver, as in resolv.conf(5), for each of two attempts."""
 
 _ATTEMPTS = 2
 _PORT = 53
 
 
 def query_nameservers(
-    nameservers: Sequence[str], question: dns_message.Question, timeout: float = TIMEOUT, port: int = _PORT
+    nameservers: Sequence[str], question: dns_message.DnsQuestion, timeout: float = TIMEOUT, port: int = _PORT
 ) -> Dict[str, Optional[dns_message.Answer]]:
-    """Ask all of them at the same time; what each answers, None where nothing comes."""
+    """Query all nameservers at the same time, and return the answer of each; None if it does not answer."""
     asked = dns_message.query(question, struct.unpack("!H", os.urandom(2))[0])
     answers: Dict[str, Optional[dns_message.Answer]] = dict.fromkeys(nameservers)
     with ExitStack() as stack:
@@ -47,7 +47,7 @@ def query_nameservers(
 
 
 def _connected(nameserver: str, port: int) -> socket.socket:
-    """A UDP socket that takes messages from this nameserver alone."""
+    """A UDP socket that receives messages from this nameserver only."""
     family, kind, protocol, _name, address = socket.getaddrinfo(
         nameserver, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
     )[0]
@@ -67,7 +67,7 @@ def _collect(
     timeout: float,
     answers: Dict[str, Optional[dns_message.Answer]],
 ) -> None:
-    """Ask those that have not answered yet, and take what comes in time."""
+    """Query the nameservers without an answer, and collect the answers until the timeout."""
     refused = set()
     for nameserver, opened in sockets.items():
         if answers[nameserver] is None:
@@ -83,7 +83,7 @@ def _collect(
         for key, _events in ready:
             try:
                 message = sockets[key.data].recv(65535)
-            except OSError:  # nobody listens there
+            except OSError:  # nothing listens there
                 refused.add(key.data)
                 continue
             answers[key.data] = answers[key.data] or dns_message.answer(message, asked)

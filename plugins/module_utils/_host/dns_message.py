@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DNS as the C library asks it for Postfix: resolv.conf, a query, what an answer says. Private to mailops.postfix. Pure.
+"""DNS messages as the C library exchanges them for Postfix, and resolv.conf. Private to mailops.postfix. Pure.
 
-Postfix asks for DNSSEC with DO in an EDNS record and AD in the header, and believes the AD bit of the answer (RFC 3225, 6840;
-src/dns/dns_lookup.c). No signature is checked here either: whether the nameserver does so is the question.
+Postfix requests DNSSEC with DO in an EDNS record and AD in the header, and trusts the AD bit of the answer (RFC 3225, 6840;
+src/dns/dns_lookup.c). Neither Postfix nor this file validates signatures.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _PROBE = re.compile(r"(?P<type>[A-Za-z]+):(?P<name>[^\s:]+)")
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked."""
+class DnsQuestion:
+    """A DNS question (RFC 1035)."""
 
     name: str
     type: str
@@ -51,24 +51,24 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an answer says of itself."""
+    """The header of an answer."""
 
     rcode: str
     validated: bool
-    """The AD bit: all of it is signed, and the nameserver has found the signatures right."""
+    """The AD bit: the nameserver has validated all signatures."""
     truncated: bool
 
 
-def probe(text: str) -> Optional[Question]:
-    """A question as Postfix's ``dnssec_probe`` has it, ``ns:.``; None if it is none."""
+def probe_question(text: str) -> Optional[DnsQuestion]:
+    """Parse a question of Postfix's ``dnssec_probe``, such as ``ns:.``; None if it is not valid."""
     found = _PROBE.fullmatch(text.strip())
     if not found or found["type"].lower() not in RECORD_TYPES or encoded(found["name"]) is None:
         return None
-    return Question(found["name"], found["type"].lower())
+    return DnsQuestion(found["name"], found["type"].lower())
 
 
 def encoded(name: str) -> Optional[bytes]:
-    """A domain name on the wire; None if it can't be one."""
+    """A domain name in wire format; None if it is not valid."""
     labels = name.rstrip(".").split(".") if name.rstrip(".") else []
     wire = b""
     for label in labels:
@@ -82,24 +82,24 @@ def encoded(name: str) -> Optional[bytes]:
     return wire + b"\0" if len(wire) < 255 else None
 
 
-def query(question: Question, identifier: int) -> bytes:
-    """The message that asks it, with recursion, AD and DO."""
+def query(question: DnsQuestion, identifier: int) -> bytes:
+    """The message with a question, with RD, AD and DO."""
     name = encoded(question.name)
     if name is None:
-        raise ValueError(f"{question.name!r} is no domain name")
+        raise ValueError(f"{question.name!r} is not a valid domain name")
     header = struct.pack("!6H", identifier, _RD | _AD, 1, 0, 0, 1)
     additional = b"\0" + struct.pack("!HHBBHH", _OPT, _PAYLOAD, 0, 0, _DO, 0)
     return header + name + struct.pack("!HH", RECORD_TYPES[question.type], _IN) + additional
 
 
 def answer(message: bytes, asked: bytes) -> Optional[Answer]:
-    """What a message answers to a query; None if it is not the answer to that."""
+    """The answer to a query in a message; None if the message does not answer it."""
     if len(message) < 12 or message[:2] != asked[:2]:
         return None
     flags, questions = struct.unpack("!HH", message[2:6])
     if not flags & _QR:
         return None
-    # The question stands in the answer, but for servers that understand nothing of it (FORMERR).
+    # The answer repeats the question, except after FORMERR.
     question = asked[12:-11]
     if questions and message[12 : 12 + len(question)].lower() != question.lower():
         return None
@@ -108,7 +108,7 @@ def answer(message: bytes, asked: bytes) -> Optional[Answer]:
 
 
 def nameservers(resolv_conf: Optional[str]) -> List[str]:
-    """The addresses that the C library asks: the first three of resolv.conf, or this host (resolv.conf(5)).
+    """The nameservers that the C library uses: the first three of resolv.conf, or this host (resolv.conf(5)).
 
     :param resolv_conf: the text of the file; None if there is none.
     """

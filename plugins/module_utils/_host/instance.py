@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One Postfix on disk, to be read. Private to mailops.postfix.
-
-The only place that runs programs: Postfix's own commands and openssl, by list, with a C locale and a time limit.
-"""
+"""Reads a Postfix instance on disk. Private to mailops.postfix. :mod:`runner` runs its programs."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from .._errors import HostError
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
 from .._formats.lines import to_text
-from .runner import Answer, Completed, Runner, run_program
+from .runner import BackgroundCall, Completed, Runner, run_program
 
 QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
 
@@ -37,23 +34,22 @@ _OF_POSTCONF_ITSELF = ("process_id", "process_name")
 
 
 class Instance:
-    """A snapshot of one Postfix: nothing is read before it is asked for, and whatever was asked once keeps its
-    answer. A new one is made for each plan."""
+    """A Postfix instance: reads values on first use, and keeps them. Each plan creates a new one."""
 
     def __init__(self, config_directory: Optional[str] = None, run: Runner = run_program) -> None:
         """
-        :param config_directory: the configuration directory; None for the one that postconf(1) names.
-        :param run: how programs are run.
-        :raises HostError: if Postfix is not installed, or the directory holds no main.cf.
+        :param config_directory: the configuration directory; None for the default of postconf(1).
+        :param run: runs programs.
+        :raises HostError: if Postfix is not installed, or the directory has no main.cf.
         """
         self._run = run
-        self._asked: Set[Tuple[str, ...]] = set()
-        self._begun: Dict[Tuple[Any, ...], Answer] = {}
+        self._started: Set[Tuple[str, ...]] = set()
+        self._begun: Dict[Tuple[Any, ...], BackgroundCall] = {}
         if config_directory is None:
             answer = self.run("postconf", "-h", "config_directory")
             config_directory = to_text(answer.stdout).strip()
         self.config_directory = os.path.abspath(config_directory)
-        self._questions: Mapping[str, Tuple[str, ...]] = {
+        self._commands: Mapping[str, Tuple[str, ...]] = {
             "parameters": ("postconf", "-c", self.config_directory),
             "map_types": ("postconf", "-c", self.config_directory, "-m"),
             "defaults": ("postconf", "-d"),
@@ -73,9 +69,9 @@ class Instance:
     def run(self, *argv: str, stdin: Optional[bytes] = None, check: bool = True) -> Completed:
         """Run a program.
 
-        :param check: raise HostError with its error output when its exit status is not 0.
+        :param check: raise HostError with its error output if its exit status is not 0.
         """
-        self._asked.add(argv)
+        self._started.add(argv)
         begun = self._begun.pop(argv, None)
         done = self._run(argv, stdin) if begun is None else begun.get()
         if check and done.returncode != 0:
@@ -83,19 +79,19 @@ class Instance:
         return done
 
     def begin(self, *names: str) -> None:
-        """Start what ``parameters``, ``map_types`` or ``defaults`` will ask, so that it runs beside what else there is to do."""
+        """Start the commands of ``parameters``, ``map_types`` or ``defaults`` in the background."""
         for name in names:
-            argv = self._questions[name]
-            if argv not in self._asked and argv not in self._begun:
-                self._begun[argv] = Answer(partial(self._run, argv, None))
+            argv = self._commands[name]
+            if argv not in self._started and argv not in self._begun:
+                self._begun[argv] = BackgroundCall(partial(self._run, argv, None))
 
     def end(self) -> None:
-        """Wait for what has been started and was not wanted."""
+        """Wait for commands that were started in the background and not used."""
         while self._begun:
             self._begun.popitem()[1].join()
 
     def read(self, path: str) -> Optional[bytes]:
-        """The content of a file, through symbolic links, or None if there is none."""
+        """The content of a file, through symbolic links; None if it does not exist."""
         try:
             with open(self.path(path), "rb") as file:
                 return file.read()
@@ -105,8 +101,8 @@ class Instance:
             raise HostError("reading", self.path(path), error.strerror or str(error)) from error
 
     def entries(self, map_type: str, path: str) -> Optional[Dict[str, str]]:
-        """The entries of a keyed table by its text, keys folded; None if the text is not on this host."""
-        # Here and below, modules are imported where they are used if not every run needs them.
+        """The entries of a keyed table's text, with lower-case keys; None if it does not exist."""
+        # Here and below, imports that few runs need are in the functions.
         from .._formats import lookup_table
 
         text = self.read(path)
@@ -126,22 +122,22 @@ class Instance:
 
     @cached_property
     def explicit(self) -> Dict[str, str]:
-        """The settings of main.cf as they stand there."""
+        """The settings of main.cf, unexpanded."""
         return {entry.name: entry.value for entry in main_cf_format.main_entries(self.main_cf, self.path("main.cf"))}
 
     @cached_property
     def _postconf(self) -> Completed:
-        """What postconf(1) says of main.cf and master.cf: all parameters, and complaints, which are those of ``postconf -n``."""
-        return self.run(*self._questions["parameters"], check=False)
+        """The output of postconf(1): all parameters, and the same warnings as ``postconf -n``."""
+        return self.run(*self._commands["parameters"], check=False)
 
     @cached_property
     def defaults(self) -> Mapping[str, str]:
-        """Postfix's own values of all parameters."""
-        return parse_postconf(to_text(self.run(*self._questions["defaults"], check=False).stdout))
+        """The default values of all parameters."""
+        return parse_postconf(to_text(self.run(*self._commands["defaults"], check=False).stdout))
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """All parameters that this Postfix knows, with their effective values as postconf(1) prints them."""
+        """All parameters of this Postfix, with their effective values as postconf(1) prints them."""
         answer = self._postconf
         if answer.returncode != 0:
             raise HostError("running", " ".join(answer.argv), answer.complaint)
@@ -160,10 +156,10 @@ class Instance:
     @cached_property
     def map_types(self) -> FrozenSet[str]:
         """The lookup table types of this Postfix (postconf -m)."""
-        return frozenset(to_text(self.run(*self._questions["map_types"]).stdout).split())
+        return frozenset(to_text(self.run(*self._commands["map_types"]).stdout).split())
 
     def chrooted(self, service: str = "smtp/unix") -> bool:
-        """Whether master(8) runs a service in a chroot: its column, and for ``-`` the compatibility level (master(5))."""
+        """Whether master(8) runs a service in a chroot, by its column, or for ``-`` by the compatibility level (master(5))."""
         name, _slash, kind = service.rpartition("/")
         entry = master_cf_format.find_entry(self.master_cf, name, kind, self.path("master.cf"))
         if entry is None:
@@ -176,7 +172,7 @@ class Instance:
 
     @cached_property
     def complaints(self) -> str:
-        """What postconf(1) warns about when it reads main.cf and master.cf; HostError if it can't read them."""
+        """The warnings of postconf(1) about main.cf and master.cf; HostError if it can't read them."""
         answer = self._postconf
         if answer.returncode != 0:
             raise HostError("checking", self.config_directory, f"postconf can't read it: {answer.complaint}")
@@ -196,7 +192,7 @@ class Instance:
         return frozenset(_UNUSED.findall(self.complaints))
 
     def running(self) -> bool:
-        """Whether master(8) runs: it holds a lock on its pid file. (``postfix status`` asks the same, and logs it every time.)"""
+        """Whether master(8) runs: it locks its pid file. (``postfix status`` checks the same, and logs it.)"""
         queue_directory = self.parameters.get("queue_directory", "")
         try:
             with open(os.path.join(queue_directory, "pid", "master.pid"), "rb") as file:
@@ -208,7 +204,7 @@ class Instance:
         return False
 
     def queue(self) -> Dict[str, int]:
-        """Number of messages in each queue; of one that may not be read, -1."""
+        """Number of messages in each queue; -1 if it can't be read."""
         result = {}
         for name in QUEUES:
             path = os.path.join(self.parameters.get("queue_directory", ""), name)
@@ -253,10 +249,7 @@ class Instance:
 
     @contextmanager
     def staged(self, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
-        """This instance as it would be with other texts, in a directory of its own that only root can read.
-
-        All else in the configuration directory stands there as symbolic links.
-        """
+        """This instance with other texts, in a temporary directory that only root can read, with symbolic links to all other files."""
         with _scratch() as directory:
             self._stage(directory, main_cf, master_cf)
             staged = Instance(directory, self._run)
@@ -273,69 +266,69 @@ class Instance:
             path = os.path.join(directory, name)
             with open(path, "wb") as file:
                 file.write(text)
-            # Postfix waits until a file is two seconds old; this one is never half-written.
-            settled = os.stat(path).st_mtime - 3
-            os.utime(path, (settled, settled))
+            # Postfix waits until a file is two seconds old.
+            old = os.stat(path).st_mtime - 3
+            os.utime(path, (old, old))
 
-    def postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool = True) -> Tuple[str, FrozenSet[str]]:
-        """What ``postfix check`` says of other texts: why it fails, or nothing, and what it complains of.
+    def postfix_check(self, main_cf: bytes, master_cf: bytes, standalone: bool = False) -> Tuple[str, FrozenSet[str]]:
+        """The result of ``postfix check`` for other texts: why it fails, or empty, and its warnings.
 
-        On its own it makes missing directories, moves misplaced queue files, walks the whole queue and writes to the mail log.
-        So the staged copy has an empty queue, a data directory and a log of its own; whether the real directories are there is
-        for our own checks to see. Only root may run it: others get no answer.
+        It creates missing directories, moves misplaced queue files, reads the whole queue and writes to the mail log, so the
+        staged copy has its own empty queue, data directory and log; our checks find missing directories. Without root, the
+        result is empty.
 
-        :param whole: whether to run it at all, which takes as long as all else together, or to see only what every program of
-            Postfix refuses at its start.
+        :param whole: only run what every Postfix program checks at its start: ``postfix check`` takes as long as all else
+            together.
         """
         if os.geteuid() != 0:
             return "", frozenset()
-        key = (self.config_directory, main_cf, master_cf, whole)
-        if key not in _CHECKED:  # a plan may be made twice, before and under the lock
+        key = (self.config_directory, main_cf, master_cf, standalone)
+        if key not in _CHECKED:  # there may be two plans, before and under the lock
             begun = self._begun.pop(key, None)
-            _CHECKED[key] = self._postfix_check(main_cf, master_cf, whole) if begun is None else begun.get()
+            _CHECKED[key] = self._postfix_check(main_cf, master_cf, standalone) if begun is None else begun.get()
         return _CHECKED[key]
 
-    def begin_postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool = True) -> None:
-        """Start what :meth:`postfix_check` will say, as :meth:`begin` does."""
-        key = (self.config_directory, main_cf, master_cf, whole)
+    def begin_postfix_check(self, main_cf: bytes, master_cf: bytes, standalone: bool = False) -> None:
+        """Start :meth:`postfix_check` in the background."""
+        key = (self.config_directory, main_cf, master_cf, standalone)
         if os.geteuid() == 0 and key not in _CHECKED:
-            self._begun[key] = Answer(partial(self._postfix_check, main_cf, master_cf, whole))
+            self._begun[key] = BackgroundCall(partial(self._postfix_check, main_cf, master_cf, standalone))
 
-    def _postfix_check(self, main_cf: bytes, master_cf: bytes, whole: bool) -> Tuple[str, FrozenSet[str]]:
+    def _postfix_check(self, main_cf: bytes, master_cf: bytes, standalone: bool) -> Tuple[str, FrozenSet[str]]:
         with _scratch() as directory:
-            return self._postfix_check_in(directory, main_cf, master_cf, whole)
+            return self._postfix_check_in(directory, main_cf, master_cf, standalone)
 
     def _postfix_check_in(
-        self, directory: str, main_cf: bytes, master_cf: bytes, whole: bool
+        self, directory: str, main_cf: bytes, master_cf: bytes, standalone: bool
     ) -> Tuple[str, FrozenSet[str]]:
-        there = {name: os.path.join(directory, name) for name in ("etc", "queue", "data", "log")}
+        paths = {name: os.path.join(directory, name) for name in ("etc", "queue", "data", "log")}
         for name in ("etc", "queue", "data"):
-            Path(there[name]).mkdir(mode=0o755)
+            Path(paths[name]).mkdir(mode=0o755)
         scratch = {
-            "queue_directory": there["queue"],
-            "data_directory": there["data"],
-            "maillog_file": there["log"],
+            "queue_directory": paths["queue"],
+            "data_directory": paths["data"],
+            "maillog_file": paths["log"],
             "maillog_file_prefixes": directory,
         }
         if not any(service.column("command") == "postlogd" for service in master_cf_format.master_entries(master_cf)):
             master_cf = master_cf.rstrip(b"\n") + b"\npostlog unix-dgram n - n - 1 postlogd\n"
-        self._stage(there["etc"], main_cf_format.edit_main_cf(main_cf, scratch), master_cf)
-        # What every program refuses at its start, postfix(1) would say to syslog alone; postmap(1) says it here.
-        done = self.run("postmap", "-c", there["etc"], "-q", "x", "static:x", check=False)
-        if done.returncode == 0 and whole:
-            done = self.run("postfix", "-c", there["etc"], "check", check=False)
-        said = [_LOG_PREFIX.sub("", line) for line in self._lines(there["log"])]
-        said += to_text(done.stderr).split("\n")
-        said = [line.replace(there["etc"], self.config_directory) for line in said if line.strip()]
-        fatal = [line for line in said if "fatal: " in line]
+        self._stage(paths["etc"], main_cf_format.edit_main_cf(main_cf, scratch), master_cf)
+        # postfix(1) reports what every program checks at its start to syslog only; postmap(1) prints it.
+        done = self.run("postmap", "-c", paths["etc"], "-q", "x", "static:x", check=False)
+        if done.returncode == 0 and not standalone:
+            done = self.run("postfix", "-c", paths["etc"], "check", check=False)
+        output = [_LOG_PREFIX.sub("", line) for line in self._lines(paths["log"])]
+        output += to_text(done.stderr).split("\n")
+        output = [line.replace(paths["etc"], self.config_directory) for line in output if line.strip()]
+        fatal = [line for line in output if "fatal: " in line]
         failure = ""
         if done.returncode != 0:
-            words = (fatal or said or [done.complaint])[-1]
+            words = (fatal or output or [done.complaint])[-1]
             failure = words.partition("fatal: ")[2] or words
-        # What it says of our own directories, and what postconf(1) has said already, is of no interest.
+        # Without warnings about the temporary directories, and those of postconf(1).
         complaints = [
             line.partition("warning: ")[2]
-            for line in said
+            for line in output
             if "warning: " in line and directory not in line and self.config_directory not in line
         ]
         return failure, frozenset(complaints)
@@ -346,21 +339,21 @@ class Instance:
 
 @contextmanager
 def _scratch() -> Iterator[str]:
-    """A directory that only root can read, for a copy of the configuration.
+    """A temporary directory that only root can read, for a copy of the configuration.
 
-    :raises HostError: if there is no room for it.
+    :raises HostError: if it can't be created.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="postfix-staged-") as directory:
             yield directory
     except OSError as error:
         where = error.filename or tempfile.gettempdir()
-        remedy = "Make room there, or name another directory in the environment variable TMPDIR"
+        remedy = "Free some space there, or set the environment variable TMPDIR to another directory"
         raise HostError("staging the configuration at", str(where), error.strerror or str(error), remedy) from error
 
 
 def parse_postconf(text: str) -> Dict[str, str]:
-    """``name = value`` lines of postconf(1)."""
+    """Parse the ``name = value`` lines of postconf(1)."""
     result = {}
     for line in text.split("\n"):
         name, equals, value = line.partition(" =")

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be told of a table without a module. Private to mailops.postfix. Imports nothing but Python itself.
+"""Facts about a lookup table without a module. Private to mailops.postfix. Imports nothing but Python itself.
 
-The action plugin sends this file to the host's Python as it is: for a large table that is as it shall be, starting a
-module would cost more than everything else.
+The action plugin sends this file to the host's Python: for an unchanged large table, a module would take longer than all
+else together.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 def table_facts(
     directory: str, path: str, suffixes: Sequence[str], owner: Optional[str] = None, group: Optional[str] = None
 ) -> Dict[str, Any]:
-    """Checksum of a text, status of it and of its compiled files, and the numbers of an owner and a group.
+    """The checksum of a text, its status and that of its compiled files, and the numbers of an owner and a group.
 
     :param directory: the configuration directory.
     """
@@ -49,7 +49,7 @@ def _sha256(path: str) -> str:
 
 
 def numbers(status: os.stat_result) -> Dict[str, int]:
-    """A status as JSON can carry it."""
+    """A status for JSON."""
     names = ("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_mode", "st_uid", "st_gid")
     return {name: getattr(status, name) for name in names}
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The running Postfix of an instance: started, reloaded, restarted and watched. Private to mailops.postfix.
+"""Starts, reloads, restarts and watches the Postfix of an instance. Private to mailops.postfix.
 
-``postfix reload`` ends well before master(8) reads anything, and what master(8) then finds fatal ends all of Postfix, after a second of sleep
-(msg_fatal). So it is watched for some seconds, or until it has shown that it got through: only when it has read main.cf and master.cf anew
-does it end the processes of before and wake the services that have a wakeup time, and only in its event loop, where nothing of this is
-fatal any more, does it start new processes for them. One that has given up root has read its own parameters, too.
+``postfix reload`` ends before master(8) reads its files, and a fatal error of master(8) stops Postfix a second later (msg_fatal). So this
+file watches it for some seconds, or until it has reloaded: master(8) first reads main.cf and master.cf, then ends the old processes and
+wakes the services with a wakeup time, and starts new processes for them in its event loop, where none of these errors is fatal any more.
+A process that has dropped root has read its own parameters, too.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .._formats.lines import to_text
 from .instance import Instance
 
 PAUSE = 0.02
-"""Seconds between two looks at what is awaited."""
+"""Seconds between two polls."""
 
 _NAME = 15
-"""How many characters of a program's name Linux keeps."""
+"""Characters of a program's name that Linux keeps."""
 
 ProcessIdentity = Tuple[int, int]
-"""Number of a process, and when it was started, since numbers are used again."""
+"""Number of a process, and its start time, since Linux reuses numbers."""
 
 
 class Process(NamedTuple):
@@ -48,10 +48,10 @@ class Master:
         self._witnesses: FrozenSet[ProcessIdentity] = frozenset()
 
     def bring_up(self, requires: str) -> None:
-        """Have the running Postfix use what is on disk.
+        """Make the running Postfix use the files on disk.
 
-        :param requires: ``none``, ``reload`` or ``restart``; a Postfix that does not run is started for either of the latter.
-        :raises HostError: with what Postfix said.
+        :param requires: ``none``, ``reload`` or ``restart``; the latter two start a stopped Postfix.
+        :raises HostError: with the error of Postfix.
         """
         if requires == "none":
             return
@@ -59,7 +59,7 @@ class Master:
         if requires == "reload" and self.instance.running():
             self._postfix("reload")
         elif self._has_unit():
-            # Also where it is stopped: systemd takes the wrapper unit of old Debians for active whatever happens to Postfix.
+            # Also if it is stopped: to systemd the wrapper unit of old Debian releases is always active.
             self.instance.run("systemctl", "restart", "postfix.service")
         else:
             if self.instance.running():
@@ -67,7 +67,7 @@ class Master:
             self._postfix("start")
 
     def survives(self, seconds: float) -> bool:
-        """Whether master(8) runs all the while, or until it has shown that it has taken over what it was told to."""
+        """Whether master(8) keeps running for so many seconds, or until it uses the new configuration."""
         end = time.monotonic() + seconds
         while self.instance.running():
             if self.has_taken_over() or time.monotonic() >= end:
@@ -76,9 +76,9 @@ class Master:
         return False
 
     def has_taken_over(self) -> bool:
-        """Whether there are new processes of all services that master(8) wakes, in good health, and still the same as at the last look.
+        """Whether all services that master(8) wakes have new, working processes, the same as at the last poll.
 
-        No is no answer: where nothing is woken, or a process has ended for reasons of its own, only time can tell.
+        False is inconclusive: there may be no such service, or a process may have ended normally.
         """
         if self._before is None or not self._woken:
             return False
@@ -91,7 +91,7 @@ class Master:
         return True
 
     def not_woken(self, seconds: float) -> List[str]:
-        """The programs of which master(8) should have started new processes within so many seconds, and has not: it may throttle them."""
+        """The programs for which master(8) has not started new processes within so many seconds; it may throttle them."""
         end = time.monotonic() + seconds
         while True:
             missing = set(self._woken) - set(self._new().values())
@@ -100,7 +100,7 @@ class Master:
             time.sleep(PAUSE)
 
     def _new(self) -> Dict[ProcessIdentity, str]:
-        """The processes of woken services that are new and in good health, with their programs."""
+        """The new, working processes of woken services, with their programs."""
         return {
             identity: process.program
             for identity, process in self._processes().items()
@@ -111,7 +111,7 @@ class Master:
 
     @cached_property
     def _woken(self) -> Dict[str, bool]:
-        """The programs that master(8) wakes as soon as it has read master.cf, and whether they keep the rights of root."""
+        """The programs that master(8) wakes after it has read master.cf, and whether they keep root's privileges."""
         return {
             os.path.basename(service.column("command"))[:_NAME]: service.column("unprivileged") == "n"
             for service in master_cf.master_entries(self.instance.master_cf)
@@ -132,7 +132,7 @@ class Master:
                 with open(f"{path}/status", encoding="utf-8", errors="replace") as file:
                     user = next(int(line.split()[2]) for line in file if line.startswith("Uid:"))
             except (OSError, StopIteration):
-                continue  # ended meanwhile
+                continue  # it has ended
             number, _blank, program = head.partition(" (")
             result[(int(number), int(fields[19]))] = Process(program, user)
         return result
@@ -150,7 +150,7 @@ class Master:
         self.instance.run("postfix", "-c", self.instance.config_directory, command)
 
     def _has_unit(self) -> bool:
-        """Whether systemd is in charge of this instance: it is that of the distribution, and systemd runs."""
+        """Whether systemd manages this instance: systemd runs, and the instance is the distribution's."""
         if not os.path.isdir("/run/systemd/system"):
             return False
         usual = to_text(self.instance.run("postconf", "-h", "config_directory").stdout).strip()

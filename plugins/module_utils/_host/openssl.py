@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads PEM files by openssl. Private to mailops.postfix.
+"""Reads PEM files with openssl. Private to mailops.postfix.
 
-A private key is handled by openssl alone: it is never read into this process, and only its public half is compared.
+Only openssl reads private keys; this process compares their public halves.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ SYSTEM_BUNDLES = (
     "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
     "/etc/ssl/cert.pem",  # Alpine, FreeBSD
 )
-"""Where systems keep all their CAs in one file; the first that is there is taken."""
+"""Files with all CAs of a system; the first one that exists is used."""
 
-# What must never happen is that openssl asks a terminal for a pass phrase; 1.1.1 does so when it is given an empty one.
+# openssl must never ask a terminal for a pass phrase; 1.1.1 does so if it is given an empty one.
 NO_PASSPHRASE = ("-passin", "pass:none")
 
 
@@ -129,13 +129,13 @@ def public_half(instance: Instance, path: str) -> bytes | None:
 
 
 def relative(instance: Instance, path: str) -> str:
-    """A path as the declaration may have it: without the configuration directory where it is in there."""
+    """A path relative to the configuration directory, if it is in there."""
     inside = instance.config_directory + os.sep
     return path[len(inside) :] if path.startswith(inside) else path
 
 
 def protected(path: str) -> str:
-    """The path of a file with a private key, whose directory is not for others to write to."""
+    """Return the path of a private key; refuse it if others than root can write to its directory."""
     parent = os.path.dirname(path)
     found = status(parent)
     if found is not None and (found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022):

@@ -20,14 +20,14 @@ from .._errors import HostError
 from .._formats.lines import to_text
 
 TIME_LIMIT = 120
-"""Seconds after which a program is given up."""
+"""Seconds after which a program is killed."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
 class Completed:
-    """What a program did."""
+    """The result of a program."""
 
     argv: Tuple[str, ...]
     returncode: int
@@ -47,12 +47,12 @@ Runner = Callable[[Sequence[str], Optional[bytes]], Completed]
 def run_program(argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed:
     """Run a program.
 
-    :raises HostError: if it is not installed or does not end in time; its exit status is the caller's to judge.
+    :raises HostError: if it is not installed or does not end in time; the caller checks its exit status.
     """
     environment = {"PATH": f"{os.environ.get('PATH', '')}:{_PATH}", "LC_ALL": "C", "LANG": "C"}
     program = shutil.which(argv[0], path=environment["PATH"])
     if program is None:
-        raise HostError("running", argv[0], "the program is not installed", "Install the package that brings it")
+        raise HostError("running", argv[0], "the program is not installed", "Install the package that contains it")
     try:
         done = subprocess.run(
             [program, *argv[1:]],
@@ -68,20 +68,20 @@ def run_program(argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed
     return Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
 
 
-class Answer(threading.Thread):
-    """What waits for a program, beside all else, until somebody wants its answer."""
+class BackgroundCall(threading.Thread):
+    """Runs a function in a thread; get() waits for its result, or raises its error."""
 
-    def __init__(self, ask: Callable[[], Any]) -> None:
+    def __init__(self, function: Callable[[], Any]) -> None:
         super().__init__(daemon=True)
-        self._ask = ask
+        self._function = function
         self._done: Any = None
         self._error: Optional[BaseException] = None
         self.start()
 
     def run(self) -> None:
         try:
-            self._done = self._ask()
-        except BaseException as error:  # it is raised where the answer is wanted
+            self._done = self._function()
+        except BaseException as error:  # get() raises it
             self._error = error
 
     def get(self) -> Any:

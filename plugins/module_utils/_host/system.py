@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, mailops.postfix contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks ask the host about: files, accounts, addresses, ports. Private to mailops.postfix. It only reads.
+"""The host's files, accounts, addresses and ports, for the checks. Private to mailops.postfix. It only reads.
 
-Each question is asked once: a plan looks at the configuration before and after.
+Results are cached: the checks run before and after a change.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Host:
             setattr(self, name, lru_cache(maxsize=None)(getattr(self, name)))
 
     def status(self, path: str) -> Optional[os.stat_result]:
-        """The file behind symbolic links; None if there is none that we can see."""
+        """The status of a file, through symbolic links; None if it can't be read."""
         try:
             return os.stat(path)
         except OSError:
             return None
 
     def readable_by(self, path: str, user: str) -> bool:
-        """Whether the modes of the file and of the directories above it let a user read it; True where access lists may say more."""
+        """Whether the modes of a file and of its directories let a user read it; True if there are access lists."""
         try:
             account = pwd.getpwnam(user)
             groups = frozenset(os.getgrouplist(user, account.pw_gid))
@@ -96,7 +96,7 @@ class Host:
         return tuple(dict.fromkeys(str(item[4][0]) for item in found))
 
     def has_address(self, address: str) -> bool:
-        """Whether a program may listen on this address here. A socket with a port that nobody chose is bound, and closed at once."""
+        """Whether a program may listen on this address: binds a socket to any free port, and closes it."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -122,7 +122,7 @@ class Host:
         return tuple(result)
 
     def holder(self, inode: str) -> str:
-        """Who holds a socket: ``program (process 123)``; empty if it can't be told."""
+        """The process that holds a socket, ``program (process 123)``; empty if unknown."""
         for path in glob.iglob("/proc/[0-9]*/fd/*"):
             try:
                 if os.readlink(path) == f"socket:[{inode}]":
@@ -170,6 +170,6 @@ def _attributes(path: str) -> List[str]:
 
 
 def _address(text: str) -> str:
-    """An address as /proc/net/tcp has it: words of 32 bits in the byte order of the machine."""
+    """Parse an address of /proc/net/tcp: words of 32 bits in the machine's byte order."""
     raw = b"".join(int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8))
     return socket.inet_ntop(socket.AF_INET6 if len(raw) == 16 else socket.AF_INET, raw)

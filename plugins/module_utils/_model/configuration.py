@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A configuration as the daemons see it: each service with main.cf and its own overrides. Private to mailops.postfix. Pure."""
+"""The configuration as the daemons read it: main.cf with each service's overrides. Private to mailops.postfix. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SEPARATORS = re.compile(r"[ \t\r\n,]+")
 
 @dataclass(frozen=True)
 class Configuration:
-    """Both files, with what postconf(1) says of them."""
+    """main.cf and master.cf, with the values from postconf(1)."""
 
     parameters: Mapping[str, str]
     """Effective values as postconf(1) prints them, defaults included."""
@@ -33,8 +33,8 @@ class Configuration:
     master_path: str
     version: Tuple[int, ...]
     map_types: FrozenSet[str]
-    made: FrozenSet[str] = field(default=frozenset())
-    """Files that the same transaction makes."""
+    created_files: FrozenSet[str] = field(default=frozenset())
+    """Files that the same transaction creates."""
 
     @cached_property
     def entries(self) -> Mapping[str, main_cf_format.MainEntry]:
@@ -57,17 +57,17 @@ class Configuration:
         return {**{name: entry.value for name, entry in self.entries.items()}, **self.parameters}
 
     def raw(self, service: Optional[master_cf_format.MasterEntry]) -> Mapping[str, str]:
-        """What names stand for in a service."""
+        """The unexpanded values of all names in a service."""
         options = service.effective_options if service else None
         return {**self._raw, **options} if options else self._raw
 
     def value(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> Optional[str]:
-        """The value that a service works with; None if it can't be told."""
+        """The value in a service; None if it is unknown."""
         options = service.effective_options if service else {}
         return self.expanded(options[name] if name in options else self._raw.get(name, ""), service)
 
     def expanded(self, value: str, service: Optional[master_cf_format.MasterEntry] = None) -> Optional[str]:
-        """A value with its macros replaced; None if that can't be told."""
+        """A value with its macros replaced; None if it is unknown."""
         if "$" not in value:
             return value.strip()
         try:
@@ -79,15 +79,15 @@ class Configuration:
         """Whether a boolean is yes."""
         return (self.value(name, service) or "").lower() == "yes"
 
-    def touch(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> Setting:
-        """Where the value of a parameter comes from."""
+    def setting(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> Setting:
+        """The setting that gives a parameter its value."""
         if service is not None and name in service.effective_options:
             return service.key, name
         return MAIN, name
 
-    def touches(self, service: Optional[master_cf_format.MasterEntry], *names: str) -> FrozenSet[Setting]:
-        """Where these parameters come from in a service."""
-        return frozenset(self.touch(name, service) for name in names)
+    def settings_of(self, service: Optional[master_cf_format.MasterEntry], *names: str) -> FrozenSet[Setting]:
+        """The settings that give these parameters their values in a service."""
+        return frozenset(self.setting(name, service) for name in names)
 
     def where(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> str:
         """File and line of a parameter; empty for a default."""
@@ -100,8 +100,8 @@ class Configuration:
         """File and line of a service."""
         return f"{self.master_path}:{service.line.number}"
 
-    def settings(self) -> Iterator[Tuple[str, str, Optional[master_cf_format.MasterEntry]]]:
-        """Everything that the files say: name, value as written, and the service whose option it is."""
+    def all_settings(self) -> Iterator[Tuple[str, str, Optional[master_cf_format.MasterEntry]]]:
+        """All settings of the files: name, value as written, and the service if it is an option."""
         for name, entry in self.entries.items():
             yield name, entry.value, None
         for service in self.services:
@@ -113,7 +113,7 @@ class Configuration:
         return [service for service in self.services if service.column("command") == command]
 
     def level(self, service: Optional[master_cf_format.MasterEntry], side: str) -> str:
-        """The TLS security level of a service, with the older switches that count where it is empty."""
+        """The TLS security level of a service, or of the older switches where it is empty."""
         level = self.value(f"{side}_tls_security_level", service)
         if level is None:
             return "?"
@@ -124,37 +124,42 @@ class Configuration:
         return level or "none"
 
 
-class Snapshot(Protocol):
-    """What is read of an instance, as it is or staged."""
+class InstanceFacts(Protocol):
+    """What is read of an instance, present or staged."""
 
     config_directory: str
 
     @property
-    def version(self) -> Tuple[int, ...]: ...
+    def version(self) -> Tuple[int, ...]:
+        """The version of Postfix, such as (3, 7, 11)."""
 
     @property
-    def parameters(self) -> Mapping[str, str]: ...
+    def parameters(self) -> Mapping[str, str]:
+        """The effective values of all parameters."""
 
     @property
-    def main_cf(self) -> bytes: ...
+    def main_cf(self) -> bytes:
+        """The bytes of main.cf."""
 
     @property
-    def master_cf(self) -> bytes: ...
+    def master_cf(self) -> bytes:
+        """The bytes of master.cf."""
 
-    def path(self, name: str) -> str: ...
+    def path(self, name: str) -> str:
+        """The path of a file in the configuration directory."""
 
 
 def configuration_of(
-    instance: Snapshot,
-    of: Optional[Snapshot] = None,
+    instance: InstanceFacts,
+    of: Optional[InstanceFacts] = None,
     parameters: Optional[Mapping[str, str]] = None,
     map_types: FrozenSet[str] = frozenset(),
-    made: FrozenSet[str] = frozenset(),
+    created_files: FrozenSet[str] = frozenset(),
 ) -> Configuration:
     """A configuration under the paths of its instance.
 
-    :param of: the staged instance that has its texts, if they are not those of the instance.
-    :param parameters: effective values, if they are not those that postconf(1) tells of these texts.
+    :param of: the staged instance with the texts, if they are not those of the instance.
+    :param parameters: effective values, if they are not those of postconf(1).
     """
     of = of or instance
     if parameters is None:
@@ -167,23 +172,23 @@ def configuration_of(
         instance.path("master.cf"),
         instance.version,
         map_types,
-        made,
+        created_files,
     )
 
 
 def shown(name: str, value: str) -> str:
-    """A setting in a message, cut where it is long."""
+    """A setting for a message, shortened."""
     text = main_cf_format.normalize_whitespace(value)
     return f"{name} = {text if len(text) <= 120 else text[:117] + '...'}"
 
 
 def words(value: str) -> List[str]:
-    """A list as most of Postfix's parameters have it."""
+    """The elements of a list."""
     return [word for word in _SEPARATORS.split(value) if word]
 
 
 def braced_words(value: str) -> List[str]:
-    """A list in which braces keep what they enclose together; they are left on."""
+    """The elements of a list, in which braces keep an element together; they are kept."""
     result: List[str] = []
     word, depth = "", 0
     for character in value:

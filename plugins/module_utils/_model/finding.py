@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be wrong with a configuration, and what follows from it. Private to mailops.postfix. Pure.
+"""The checks of a configuration, and the severity of their findings. Private to mailops.postfix. Pure.
 
-Each check has a stable name, by which a user makes its findings errors, warnings or nothing. What a change introduces or
-declares is an error; what was wrong before, and is not declared now, is at most a warning: an old file must stay manageable.
+Each check has a stable name, by which a user sets the severity of its findings. A finding that a change introduces, or in
+what it declares, is an error; an older one is at most a warning, so that old files stay manageable.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ SEVERITIES = ("error", "warning", "ignore")
 CHECKS: Mapping[str, str] = {
     "unknown_parameter": "a name that this Postfix does not use",
     "undefined_parameter": "a $name that nothing defines",
-    "wrong_value": "a value that its parameter can't have",
-    "wrong_protocols": "protocols that name no protocol, or leave none",
+    "wrong_value": "a value that is not valid for its parameter",
+    "wrong_protocols": "protocols with an unknown name, or none that is left enabled",
     "lost_protocols": "a list of protocols that switches off newer ones, such as TLSv1.3, by not naming them",
-    "unknown_restriction": "a word in smtpd's restrictions that is none",
-    "missing_file": "a file or directory that is not there",
+    "unknown_restriction": "a word in smtpd's restrictions that is not a restriction",
+    "missing_file": "a file or directory that does not exist",
     "unreadable_file": "a file that the process that needs it can't read",
     "wrong_file": "a file of another kind than the parameter needs",
     "key_mismatch": "a private key that does not belong to the certificate",
     "unknown_table_type": "a table of a type that this Postfix lacks",
-    "missing_table": "a table that is not there, or is not compiled",
-    "wrong_destination": "a relayhost or transport in a syntax that Postfix reads otherwise, or not at all",
+    "missing_table": "a table that does not exist, or is not compiled",
+    "wrong_destination": "a relayhost or transport in a syntax that Postfix rejects, or reads differently",
     "open_relay": "a listener that relays for strangers, or that refuses to start since it might",
-    "auth_without_tls": "passwords that are taken without TLS, or AUTH that is never offered since TLS is off",
+    "auth_without_tls": "passwords that are accepted without TLS, or AUTH that is never offered since TLS is off",
     "password_without_tls": "passwords that are sent without TLS",
-    "no_certificate": "a server side with TLS and no certificate",
-    "no_trusted_ca": "a level that verifies certificates, and no CAs to do it with",
-    "dane_without_dnssec": "a dane level without DNSSEC lookups, which is no more than may",
-    "weaker_next_hop": "mail that gets past a TLS policy, by another next hop of its route or another name of the same host",
-    "unvalidated_dns": "a dane level with a resolver that does not validate DNSSEC, which is no more than may",
+    "no_certificate": "a server with TLS and without a certificate",
+    "no_trusted_ca": "a level that verifies certificates, without trusted CAs",
+    "dane_without_dnssec": "a dane level without DNSSEC lookups, which Postfix downgrades to may",
+    "weaker_next_hop": "mail that bypasses a TLS policy, through another next hop or another name of the same host",
+    "unvalidated_dns": "a dane level with a resolver that does not validate DNSSEC, which Postfix downgrades to may",
     "remote_resolver": "a dane level with a resolver on another host, whose answers can be forged on the way",
-    "dead_policy_service": "a service of TLS policies that does not answer, so that all mail is deferred",
-    "mta_sts_before_dane": "a service of MTA-STS policies that takes the place of DANE for domains that have both",
-    "wrapper_mode": "implicit TLS where STARTTLS is spoken, or the other way round",
-    "overridden": "a master.cf option that defeats the main.cf value that is declared",
-    "option_syntax": "an -o in master.cf that is no name=value",
+    "dead_policy_service": "a TLS policy service that does not answer, so that all mail is deferred",
+    "mta_sts_before_dane": "an MTA-STS policy service that takes the place of DANE for domains that have both",
+    "wrapper_mode": "implicit TLS where clients use STARTTLS, or the other way round",
+    "overridden": "a master.cf option that overrides the declared main.cf value",
+    "option_syntax": "an -o in master.cf that is not name=value",
     "duplicate_service": "two live entries of master.cf for one service",
     "unknown_command": "a service whose program is not in daemon_directory",
     "missing_service": "a service that master.cf must have for a parameter to work",
@@ -53,26 +53,26 @@ CHECKS: Mapping[str, str] = {
     "wrong_listener": "a listener that master(8) stops on",
     "unresolvable_host": "a host name in a listener or in inet_interfaces that can't be resolved now",
     "missing_address": "a listener's address that this host does not have now",
-    "port_in_use": "a new listener's port that another program holds",
+    "port_in_use": "a new listener's port that another program uses",
     "postfix_check": "postfix check fails",
-    "postfix_complaint": "postfix check says something that it does not say of the present configuration",
+    "postfix_complaint": "postfix check warns of something new",
 }
-"""The names, and what each finds."""
+"""The names of the checks, and what each finds."""
 
 FATAL = frozenset({"wrong_listener", "postfix_check"})
-"""Postfix stops, all of it, and no circumstance can make it right: these stay errors."""
+"""Postfix stops on these: they stay errors."""
 
-ELSEWHERE = frozenset({"no_certificate", "no_trusted_ca", "missing_service"})
-"""What another task may still bring: warnings by default in the modules that manage one file."""
+STANDALONE_WARNINGS = frozenset({"no_certificate", "no_trusted_ca", "missing_service"})
+"""Another task may fix these: warnings by default in the modules that manage one file."""
 
 UNUSED = frozenset({"missing_account", "unknown_parameter"})
-"""Silent where it was so before: distributions ship services for accounts that nobody has, and old files hold old names."""
+"""Ignored where they are old: distributions ship services for accounts that do not exist, and old files have old names."""
 
 ALWAYS_WARNINGS = frozenset({"undefined_parameter", "duplicate_service", "remote_resolver"})
-"""Postfix lives with these, and so do some administrators."""
+"""Postfix works with these."""
 
 Setting = Tuple[str, str]
-"""``("main", parameter)``, or a service as NAME/TYPE and an option or column of it."""
+"""``("main", parameter)``, or ``(NAME/TYPE, option or column)`` of a service."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,17 @@ class Finding:
     cause: str
     remedy: str
     where: str = ""
-    """File and line; empty for what no file says."""
-    touches: FrozenSet[Setting] = frozenset()
-    """What it would be mended by; a declaration of any of them makes it the declaration's problem."""
+    """File and line; empty for a default."""
+    settings: FrozenSet[Setting] = frozenset()
+    """The settings that can fix it; a finding in a declared setting is an error."""
     severity: str = "error"
-    """What it is at most unless the user says otherwise."""
-    elsewhere: bool = False
-    """Whether another task may still mend it: a warning in the modules that manage one file."""
+    """Its severity unless the user sets another."""
+    standalone: bool = False
+    """Whether another task may still fix it: a warning in the modules that manage one file."""
 
     @property
     def identity(self) -> Tuple[str, str, str]:
-        """Equal before and after for what was there before; lines move."""
+        """The same before and after a change, without the line."""
         return self.check, self.subject, self.cause
 
     @property
@@ -109,9 +109,9 @@ class Finding:
 
 
 def severities(declared: Mapping[str, str]) -> Mapping[str, str]:
-    """The option ``checks``.
+    """Validate the option ``checks``.
 
-    :raises DeclarationError: for a name or a severity that does not exist, and for what can't be negotiated.
+    :raises DeclarationError: for an unknown name or severity, and for a check that must stay an error.
     """
     for name, severity in declared.items():
         if name not in CHECKS:
@@ -119,18 +119,21 @@ def severities(declared: Mapping[str, str]) -> Mapping[str, str]:
             raise DeclarationError(
                 "reading option",
                 f"checks: {name}",
-                "there is no such check",
+                f"{name!r} is not a valid check",
                 f"{hint}The checks are {', '.join(CHECKS)}",
             )
         if severity not in SEVERITIES:
             raise DeclarationError(
-                "reading option", f"checks: {name}: {severity}", "no such severity", f"Write {', '.join(SEVERITIES)}"
+                "reading option",
+                f"checks: {name}: {severity}",
+                f"{severity!r} is not a valid severity",
+                f"Write {', '.join(SEVERITIES)}",
             )
         if name in FATAL and severity != "error":
             raise DeclarationError(
                 "reading option",
                 f"checks: {name}: {severity}",
-                "the whole mail system stops on what it finds",
+                "Postfix stops on what this check finds",
                 "Leave it out, or write error",
             )
     return declared
@@ -141,15 +144,15 @@ def classify(
     after: Iterable[Finding],
     declared: FrozenSet[Setting],
     wanted: Mapping[str, str],
-    elsewhere: bool,
+    standalone: bool,
 ) -> Tuple[Sequence[Finding], Sequence[Finding]]:
-    """Errors and warnings.
+    """Return the errors and the warnings.
 
-    :param before: what is wrong with the configuration as it is.
-    :param after: what would be wrong with it.
-    :param declared: what the user declares.
-    :param wanted: severities that the user has chosen.
-    :param elsewhere: whether the rest of the configuration may come from other tasks.
+    :param before: the findings of the present configuration.
+    :param after: the findings of the new one.
+    :param declared: the settings that the user declares.
+    :param wanted: the severities that the user sets.
+    :param standalone: whether the rest of the configuration may come from other tasks.
     """
     known = {problem.identity for problem in before}
     errors: List[Finding] = []
@@ -157,9 +160,11 @@ def classify(
     for problem in {problem.identity: problem for problem in after}.values():
         severity = wanted.get(problem.check)
         if severity is None:
-            mild = problem.check in ALWAYS_WARNINGS or (elsewhere and (problem.elsewhere or problem.check in ELSEWHERE))
+            mild = problem.check in ALWAYS_WARNINGS or (
+                standalone and (problem.standalone or problem.check in STANDALONE_WARNINGS)
+            )
             severity = "warning" if mild else problem.severity
-            if problem.identity in known and not problem.touches & declared:
+            if problem.identity in known and not problem.settings & declared:
                 severity = "ignore" if problem.check in UNUSED else "warning"
         if severity != "ignore":
             (errors if severity == "error" else warnings).append(problem)
@@ -167,10 +172,7 @@ def classify(
 
 
 def raise_errors(errors: Sequence[Finding]) -> None:
-    """Raise one error for all that is wrong.
-
-    :raises DeclarationError: if there is anything.
-    """
+    """Raise one DeclarationError for all errors, if there are any."""
     if not errors:
         return
     first, *others = errors

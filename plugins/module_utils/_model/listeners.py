@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where smtpd(8) listens, what each port is declared to be, and what is wrong with its answers.
+"""The listeners of smtpd(8): their configuration, and the faults in their answers.
 
 Private to mailops.postfix. Pure.
 """
@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 from .._formats import macros, master_cf
 
 _LIST = re.compile(r"[\s,]+")
-# A table or a server that is not there, a restriction that does not exist; a milter that is not there.
+# A missing table or server, an unknown restriction; a missing milter.
 _MISCONFIGURED = re.compile(r"451 4\.3\.[05] |451 4\.7\.1 Service unavailable - try again later")
 _COMMANDS = ("smtpd", "postscreen")
 
@@ -32,7 +32,7 @@ CERTIFICATE_PARAMETERS = (
 
 @dataclass(frozen=True)
 class Listener:
-    """One inet service of master.cf that speaks SMTP, and what its configuration promises."""
+    """One inet service of master.cf that speaks SMTP, and its configuration."""
 
     service: str
     """``NAME/TYPE`` as in master.cf: ``submission/inet``."""
@@ -42,11 +42,11 @@ class Listener:
     """A name or a number."""
     implicit_tls: bool
     tls: bool
-    """Whether it offers or starts TLS."""
+    """Whether it uses STARTTLS or implicit TLS."""
     mandatory: bool
-    """Whether mail is refused before TLS."""
+    """Whether it rejects mail before TLS."""
     auth: bool
-    """Whether it offers AUTH to those who may use it."""
+    """Whether it offers AUTH."""
     auth_before_tls: bool
     certificates: tuple[str, ...]
     """Files that hold the certificates that it serves."""
@@ -101,7 +101,7 @@ def _certificates(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def expanded_parameter(name: str, values: Mapping[str, str]) -> str:
-    """A parameter as a daemon uses it; empty if that can't be told."""
+    """The expanded value of a parameter; empty if it is unknown."""
     try:
         return macros.expand(values.get(name, ""), values).strip()
     except macros.Unexpandable:
@@ -113,7 +113,7 @@ def _is(name: str, values: Mapping[str, str]) -> bool:
 
 
 def in_networks(address: str, networks: str) -> bool:
-    """Whether mynetworks holds an address; also if that can't be told, since it may hold tables and names."""
+    """Whether mynetworks has an address; True if unknown, since it may have tables and names."""
     try:
         here = ipaddress.ip_address(address)
     except ValueError:
@@ -135,11 +135,11 @@ def in_networks(address: str, networks: str) -> bool:
 def listener_faults(
     listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str], trusted: bool
 ) -> list[str]:
-    """What is not as declared.
+    """The differences between a listener's configuration and its answers.
 
     :param facts: the answers of the port, as smtp_tls_info returns them.
-    :param certificates: SHA-256 fingerprints of the certificates that it shall serve.
-    :param trusted: whether who asked is in mynetworks, and may relay.
+    :param certificates: SHA-256 fingerprints of the certificates that it must serve.
+    :param trusted: whether the probing host is in mynetworks, and may relay.
     """
     before, after = facts["before_tls"], facts["after_tls"]
     offers_none = listener.tls and not listener.implicit_tls and before is not None and not before["starttls"]
@@ -176,7 +176,7 @@ def _about_auth(listener: Listener, before: Any, after: Any) -> list[str]:
 
 
 def certificate_faults(listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str]) -> list[str]:
-    """What is served that shall not be. Arguments: those of :func:`listener_faults`."""
+    """Whether it serves another certificate. Arguments: see :func:`listener_faults`."""
     served = [certificate["fingerprint"]["sha256"] for certificate in facts["chain"][:1]]
     if not served or not certificates or served[0] in certificates:
         return []

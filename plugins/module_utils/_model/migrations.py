@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What old guides and old packages have left behind in main.cf, and what becomes of it. Private to mailops.postfix. Pure.
+"""Obsolete settings in main.cf, and their replacements. Private to mailops.postfix. Pure.
 
 Sources: postconf(5), DEPRECATION_README, TLS_README.
 """
@@ -47,7 +47,7 @@ def migrations(explicit: Mapping[str, str], declared: Collection[str]) -> Dict[s
     """Parameters to set or remove (None) besides those that are declared.
 
     :param explicit: what main.cf sets.
-    :param declared: names that the user has an opinion of: they are left to it.
+    :param declared: names that the user declares, which are left alone.
     """
     found: Dict[str, Any] = {name: None for name in OBSOLETE if name in explicit}
     # tlsmgr(8) opens its caches without privileges, and must own them: the queue directory is not the place (TLS_README).
@@ -56,7 +56,7 @@ def migrations(explicit: Mapping[str, str], declared: Collection[str]) -> Dict[s
 
 
 def may_be_lost(*texts: bytes) -> bool:
-    """Whether main.cf or master.cf may name a type that a Postfix can lose; it spares most hosts the question which types there are."""
+    """Whether main.cf or master.cf may name a Berkeley DB type; most hosts need not run ``postconf -m``."""
     names = [DEFAULT_TYPE, *(f"{kind}:" for kind in BERKELEY)]
     return any(name.encode() in text for name in names for text in texts)
 
@@ -64,7 +64,7 @@ def may_be_lost(*texts: bytes) -> bool:
 def spelled_out(value: str, default_type: str) -> str:
     """The value with the type of tables that it names by ``$default_database_type``.
 
-    :param default_type: what that is; empty if such tables are not to be looked at.
+    :param default_type: its value; empty to leave such tables alone.
     """
     return _BY_DEFAULT.sub(default_type, value) if default_type else value
 

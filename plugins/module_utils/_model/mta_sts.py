@@ -12,10 +12,10 @@ from .._errors import DeclarationError
 from .configuration import Configuration, braced_words
 
 PROBE = "mta-sts-probe.invalid"
-"""A domain that has no policy and no address, for whoever wants to know whether a service answers (RFC 6761)."""
+"""A domain without policy and address (RFC 6761), to probe whether a service answers."""
 
 _WITH_ATTRIBUTES = (3, 10)
-"""The Postfix that takes the attributes with which a service tells of the policy it follows."""
+"""The first Postfix with attributes for the source of a policy."""
 
 _MAP = re.compile(r"(?:proxy:)?(?:socketmap:(?:inet:[^:\s]+:[^:\s]+|unix:[^:\s]+):[^:\s]+|tcp:[^:\s]+:[^:\s]+)")
 _UNIX = re.compile(r"socketmap:unix:(?P<path>[^:\s]+):")
@@ -23,12 +23,12 @@ _SERVICES = re.compile(r"(?:proxy:)?(?:socketmap|tcp):")
 
 
 class Daemon(NamedTuple):
-    """One that is known: where it listens unless told otherwise."""
+    """A known daemon, with its default sockets."""
 
     map: str
     map_with_attributes: str
     dane_first: bool
-    """Whether it looks for TLSA records, and lets MTA-STS speak only where there are none."""
+    """Whether it looks for TLSA records first."""
 
     @property
     def forms(self) -> Tuple[str, str]:
@@ -48,7 +48,7 @@ DAEMONS: Mapping[str, Daemon] = {
 
 
 def policy_map(service: str, version: Tuple[int, ...]) -> str:
-    """The table that a service stands for: of a daemon that is known by name, the form that this Postfix takes.
+    """The table of a service: for the name of a daemon, the form that this Postfix supports.
 
     :raises DeclarationError: if it is neither such a name nor a table.
     """
@@ -59,7 +59,7 @@ def policy_map(service: str, version: Tuple[int, ...]) -> str:
         raise DeclarationError(
             "reading option",
             f"mta_sts: {service}",
-            "this is neither a service of MTA-STS policies that is known nor a table that is asked over a socket",
+            "this is neither a known MTA-STS policy service nor a table with a socket",
             f"Write {' or '.join(DAEMONS)}, or a table such as {DAEMONS['postfix-mta-sts-resolver'].map}",
         )
     return service
@@ -68,7 +68,7 @@ def policy_map(service: str, version: Tuple[int, ...]) -> str:
 def joined(maps: str, service: str) -> str:
     """The value of smtp_tls_policy_maps: what it has, then the service, since the first table that knows a domain counts.
 
-    :param maps: the tables that come first; the service moves to the end, in whatever form it stands among them.
+    :param maps: the tables that come first; the service moves to the end.
     """
     forms = [service, *(form for daemon in DAEMONS.values() if service in daemon.forms for form in daemon.forms)]
     return ", ".join([*(word for word in braced_words(maps) if word not in forms), service])
@@ -81,7 +81,7 @@ def answers_dane(maps: str) -> bool:
 
 
 def policy_services(configuration: Configuration) -> Iterator[Tuple[str, str, Optional[str]]]:
-    """The tables of TLS policies that are asked over a socket: name of the parameter, table, and the service that has them."""
+    """The policy tables with a socket: parameter, table, and service."""
     for side in ("smtp", "lmtp"):
         name = f"{side}_tls_policy_maps"
         seen: List[str] = []
@@ -93,6 +93,6 @@ def policy_services(configuration: Configuration) -> Iterator[Tuple[str, str, Op
 
 
 def unix_path(table: str) -> str:
-    """The socket of a table that is asked over one in the file system; empty for others, and for what proxymap(8) asks."""
+    """The path of a table's UNIX-domain socket; empty for others, and for tables behind proxy:."""
     found = _UNIX.match(table)
     return found["path"] if found else ""

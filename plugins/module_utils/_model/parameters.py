@@ -5,8 +5,8 @@
 """A catalogue of Postfix's TLS, SASL, relay and listener parameters. Private to mailops.postfix; pure data.
 
 It follows Postfix 3.11's documentation: postconf(5), DEPRECATION_README, MAILLOG_README, and the names that 3.12's snapshots
-add to them. It knows types, sides, versions and what a change needs; which names exist on a host is for the host's own postconf
-to say. Parameters for other things stand here if they take lookup tables, so that all tables are checked.
+add to them. It knows types, sides, versions and what a change needs; the host's postconf tells
+which names exist there. Other parameters are included if they take lookup tables, so that all tables are checked.
 
 What ``kind`` means for a value:
 
@@ -76,7 +76,7 @@ class Parameter(NamedTuple):
     instead: str = ""  # what to use in place of a deprecated or removed parameter
 
     def known_in(self, version: tuple[int, ...]) -> bool:
-        """Say whether this version of Postfix has the parameter."""
+        """Whether this version of Postfix has the parameter."""
         if self.removed and version >= self.removed:
             return False
         if self.since is None or version >= self.since:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which next hops mail takes, as Postfix's resolver and its SMTP client have them. Private to mailops.postfix. Pure.
+"""The next hops of mail, as Postfix's resolver and SMTP client determine them. Private to mailops.postfix. Pure.
 
 The key of a TLS policy is the next hop, byte for byte, never the recipient's domain as such. Where it comes from, strongest
 first (transport(5), postconf(5), src/trivial-rewrite/resolve.c and transport.c): the transport table; a transport with a next
@@ -21,10 +21,10 @@ from .._formats.master_cf import MasterEntry
 from .configuration import Configuration, braced_words
 
 LISTS_SINCE = (3, 5)
-"""The first Postfix that takes several next hops, one after the other; before, a list is one name that nobody has."""
+"""The first Postfix that supports several next hops; earlier ones read a list as one name."""
 
-ELSEWHERE = "mail.invalid"
-"""A domain that no configuration knows: its mail goes where all mail goes."""
+UNKNOWN_DOMAIN = "mail.invalid"
+"""A domain that is not in any configuration: its mail takes the default route."""
 
 # Types whose tables see whole addresses only, not their domains (DICT_FLAG_PATTERN in src/util/dict_*.c).
 _PATTERNS = ("regexp", "pcre", "cidr", "tcp", "randmap", "fail")
@@ -35,11 +35,11 @@ _SENDERS = ("sender_dependent_default_transport_maps", "sender_dependent_relayho
 
 
 class Unknown(Exception):
-    """The route can't be told; the text says why."""
+    """The route is unknown; the text says why."""
 
 
 class TableLookup:
-    """Answers of lookup tables. This one knows keyed tables by their entries, and nothing else; keys are folded."""
+    """Lookup tables. This one has keyed tables by their entries; keys are lower case."""
 
     def __init__(self, texts: Optional[Mapping[str, Mapping[str, str]]] = None) -> None:
         self._texts = texts or {}
@@ -47,7 +47,7 @@ class TableLookup:
     def find(self, name: str, key: str) -> Optional[str]:
         """What a table, named as in main.cf and without ``proxy:``, answers for a key.
 
-        :raises Unknown: if it can't be asked.
+        :raises Unknown: if it can't be read.
         """
         entries = self.entries(name)
         if entries is None:
@@ -61,13 +61,13 @@ class TableLookup:
 
 @dataclass(frozen=True)
 class Route:
-    """What the resolver says of one recipient."""
+    """The result of the resolver for one recipient."""
 
     transport: str
     nexthop: str
-    """As the resolver hands it to the transport: a list, perhaps."""
+    """As the resolver returns it, possibly a list."""
     source: str
-    """What says so, for people: ``relayhost``, ``the entry example.com of hash:/etc/postfix/transport``."""
+    """The setting or entry that selects it, for messages: ``relayhost``, ``the entry example.com of hash:/etc/postfix/transport``."""
     shared: bool
     """Whether mail for other domains takes it too."""
 
@@ -100,7 +100,7 @@ class Router:
 
         :param recipient: an address, or a domain for all its addresses, as far as the tables' texts name them.
         :param sender: an address, empty for the null sender; None for all senders, as far as the tables' texts name them.
-        :raises Unknown: if they can't be told.
+        :raises Unknown: if they are unknown.
         """
         local, at, domain = recipient.rpartition("@")
         domain = domain.rstrip(".").lower()
@@ -111,7 +111,7 @@ class Router:
     def hops(self, route: Route) -> Tuple[Hop, ...]:
         """The next hops of a route, in the order in which smtp(8) tries them."""
         service = self.service(route.transport)
-        # A directory without services is no instance yet; it will have those that Postfix ships.
+        # A directory without services is not yet an instance; it will have those that Postfix ships.
         stock = "" if self.configuration.all_services else _STOCK.get(route.transport, "")
         protocol = service.column("command") if service else stock
         if protocol not in ("smtp", "lmtp"):
@@ -139,8 +139,8 @@ class Router:
     def find(self, names: Sequence[str], key: str, partial: bool = False) -> Optional[Tuple[str, str]]:
         """The first answer for a key, and the table that gave it.
 
-        :param partial: whether the key is part of an address, about which tables of patterns are not asked.
-        :raises Unknown: if a table can't be asked; those after it are not asked then, as in Postfix.
+        :param partial: whether the key is part of an address, which Postfix does not look up in tables of patterns.
+        :raises Unknown: if a table can't be read; Postfix does not read the next ones either.
         """
         for name in names:
             if partial and _is_pattern(name):
@@ -155,7 +155,7 @@ class Router:
 
         :param domains: domains that are to be among them.
         """
-        result = [*domains, ELSEWHERE, *self._words_of("relay_domains")]
+        result = [*domains, UNKNOWN_DOMAIN, *self._words_of("relay_domains")]
         for name in self._names_or_none("transport_maps"):
             first: Dict[str, str] = {}
             for key, value in (self.tables.entries(name) or {}).items():
@@ -191,7 +191,7 @@ class Router:
             )
         return result
 
-    def elsewhere(self, domain: str, source: str) -> frozenset[str]:
+    def shared_nexthops(self, domain: str, source: str) -> frozenset[str]:
         """Next hops that carry mail for other domains as well, as far as the tables' texts name them.
 
         :param source: what gives the domain's own route.
@@ -229,7 +229,7 @@ class Router:
             yield replace(route, nexthop=nexthop, source=source, shared=shared) if nexthop else route
 
     def _in_transport_maps(self, address: str, domain: str) -> Optional[Tuple[str, str, bool]]:
-        """An entry's value, what it is for people, and whether other domains use it too."""
+        """An entry's value, its description, and whether other domains use it too."""
         names = self.map_names("transport_maps")
         if not names:
             return None
@@ -271,7 +271,7 @@ class Router:
                 yield Route(service, domain, "the domain itself", False)
 
     def _by_sender(self, parameter: str, sender: str) -> Optional[Tuple[str, str]]:
-        """What a table says of a sender, and what it is for people; DUNNO is nothing."""
+        """A table's result for a sender, and its description; None for DUNNO."""
         null = {
             _SENDERS[0]: "empty_address_default_transport_maps_lookup_key",
             _SENDERS[1]: "empty_address_relayhost_maps_lookup_key",
@@ -305,7 +305,7 @@ class Router:
         found = re.match(rf"[^@][^{delimiters}]*(?=[{delimiters}])", local) if delimiters else None
         return f"{found.group()}@{domain}" if found else ""
 
-    # Who there is
+    # Known addresses
 
     def _addresses(self, domain: str) -> List[str]:
         """Addresses of a domain: those that the transport tables name, and one of all others."""
@@ -330,12 +330,14 @@ class Router:
                     raise Unknown(f"it depends on the sender, and {name} ({parameter}) can't be listed")
                 named += entries
         if not named:
-            return [f"postmaster@{ELSEWHERE}"]
+            return [f"postmaster@{UNKNOWN_DOMAIN}"]
         origin = self._value("myorigin")
-        nobody = {self._value(f"empty_address_{kind}_maps_lookup_key") for kind in ("default_transport", "relayhost")}
+        null_senders = {
+            self._value(f"empty_address_{kind}_maps_lookup_key") for kind in ("default_transport", "relayhost")
+        }
         senders = [
             ""
-            if key in nobody
+            if key in null_senders
             else f"postmaster{key}"
             if key.startswith("@")
             else key
@@ -343,7 +345,7 @@ class Router:
             else f"{key}@{origin}"
             for key in dict.fromkeys(named)
         ]
-        return [f"postmaster@{ELSEWHERE}", *senders]
+        return [f"postmaster@{UNKNOWN_DOMAIN}", *senders]
 
     # Values
 
@@ -375,7 +377,7 @@ class Router:
     def _value(self, name: str, service: Optional[MasterEntry] = None) -> str:
         value = self.configuration.value(name, service)
         if value is None:
-            raise Unknown(f"{name} = {self.configuration.raw(service).get(name, '')} can't be told")
+            raise Unknown(f"{name} = {self.configuration.raw(service).get(name, '')} is unknown")
         return value
 
     def _value_or_none(self, name: str) -> str:
@@ -421,6 +423,6 @@ def elements(value: str) -> List[str]:
 
 
 def _parents(domain: str, without_dot: bool) -> List[str]:
-    """What is looked up after a domain."""
+    """The parent domains that Postfix looks up."""
     labels = domain.split(".")
     return [("" if without_dot else ".") + ".".join(labels[index:]) for index in range(1, len(labels))]

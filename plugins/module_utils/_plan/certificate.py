@@ -68,10 +68,10 @@ def certificate(instance: Instance, options: Mapping[str, Any]) -> Plan:
 
     :raises DeclarationError: if Postfix or its peers would not accept the files.
     """
-    return certificates(instance, [options])[0]
+    return certificate_plans(instance, [options])[0]
 
 
-def certificates(instance: Instance, declared: Sequence[Mapping[str, Any]]) -> list[Plan]:
+def certificate_plans(instance: Instance, declared: Sequence[Mapping[str, Any]]) -> list[Plan]:
     """The plans for several certificates that are installed together. Options and results: as for :func:`certificate`."""
     deployments = [_deployment(instance, options) for options in declared]
     _join_sni(instance, deployments)

@@ -66,13 +66,13 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     table_plans: list[Plan] = []
     result: dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
     entries = options.get("master_cf") or []
-    for part in certificate.certificates(instance, options.get("certificates") or []):
+    for part in certificate.certificate_plans(instance, options.get("certificates") or []):
         _join_certificate(parameters, part.result["parameters"])
         result["certificates"].append(part.result)
         parts.append(part)
     services = master_cf.planned_services(instance, entries)
     if options.get("ca_bundle") is not None:
-        with postfix_cf.staged(instance, instance.main_cf, services.master_cf) as staged:
+        with postfix_cf.staged_instance(instance, instance.main_cf, services.master_cf) as staged:
             part = ca_bundle.ca_bundle(instance, options["ca_bundle"], staged)
         parameters.update(part.result["parameters"])
         result["ca_bundle"] = part.result
@@ -112,7 +112,9 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         services = master_cf.planned_services(instance, [*retyped.services, *entries])
         parts += [*retyped.tables, Plan(warnings=retyped.warnings)]
     if options.get("tls_policy") is not None:
-        with postfix_cf.staged(instance, postfix_cf.edited_main_cf(instance, parameters), services.master_cf) as staged:
+        with postfix_cf.staged_instance(
+            instance, postfix_cf.edited_main_cf(instance, parameters), services.master_cf
+        ) as staged:
             part, policy_keys = tls_policy.planned(
                 instance,
                 options["tls_policy"],

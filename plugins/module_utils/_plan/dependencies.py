@@ -27,7 +27,7 @@ RESOLV_CONF = "/etc/resolv.conf"
 LIVE = ("unvalidated_dns", "dead_policy_service")
 """The checks whose findings can change while the configuration stays."""
 
-Query = Callable[[Sequence[str], dns_message.Question], Mapping[str, Optional[dns_message.Answer]]]
+Query = Callable[[Sequence[str], dns_message.DnsQuestion], Mapping[str, Optional[dns_message.Answer]]]
 
 
 class Dependencies:
@@ -52,7 +52,7 @@ class Dependencies:
     def resolver(self, service: str = "smtp/unix") -> Resolver:
         """What the resolver of a service answers.
 
-        :raises DeclarationError: if dnssec_probe is no question.
+        :raises DeclarationError: if dnssec_probe is not valid.
         """
         path = self._resolv_conf(service)
         if path not in self._resolvers:
@@ -61,7 +61,7 @@ class Dependencies:
             question = self._question()
             bogus: Dict[str, Sequence[str]] = {}
             for name in self._bogus:
-                found = self._ask(nameservers, dns_message.Question(name, "a"))
+                found = self._ask(nameservers, dns_message.DnsQuestion(name, "a"))
                 bogus[name] = [server for server, answer in found.items() if answer and answer.rcode == "NOERROR"]
             self._resolvers[path] = Resolver(path, question, self._ask(nameservers, question), bogus)
         return self._resolvers[path]
@@ -69,16 +69,16 @@ class Dependencies:
     def _resolv_conf(self, service: str) -> str:
         """The file that the C library reads: inside the chroot, where Debian puts a copy when Postfix starts."""
         if self.instance.chrooted(service):
-            inside = os.path.join(self._jail(), RESOLV_CONF.lstrip("/"))
+            inside = os.path.join(self._chroot(), RESOLV_CONF.lstrip("/"))
             # There is none before Postfix has first been started.
             if os.path.exists(inside) or self.instance.running():
                 return inside
         return RESOLV_CONF
 
-    def _question(self) -> dns_message.Question:
-        # Postfix takes an empty one for "do not warn"; it is no less true that somebody must validate.
+    def _question(self) -> dns_message.DnsQuestion:
+        # An empty value means "do not warn" to Postfix; the resolver must validate all the same.
         text = self.instance.parameters.get("dnssec_probe", "").strip() or dane.DEFAULT_PROBE
-        question = dns_message.probe(text)
+        question = dns_message.probe_question(text)
         if question is None:
             raise DeclarationError(
                 "setting",
@@ -92,7 +92,7 @@ class Dependencies:
         """Why a table does not answer to a service; empty if it does."""
         path = mta_sts.unix_path(table)
         if path and self.instance.chrooted(service):
-            inside = os.path.join(self._jail(), path.lstrip("/"))
+            inside = os.path.join(self._chroot(), path.lstrip("/"))
             if not os.path.exists(inside):
                 return f"{service} is chrooted, and there is no socket {inside}"
             table = table.replace(path, inside, 1)
@@ -104,5 +104,5 @@ class Dependencies:
             self._failures[table] = said[-1] if said else ""
         return self._failures[table]
 
-    def _jail(self) -> str:
+    def _chroot(self) -> str:
         return self.instance.parameters.get("queue_directory", "").rstrip("/")

@@ -33,7 +33,10 @@ def file(instance: Instance, options: Mapping[str, Any]) -> Plan:
     mode = file_modes.octal(options["mode"])
     if mode is None:
         raise DeclarationError(
-            "setting the mode of", path, f"{options['mode']!r} is no octal mode", 'Write it in quotes, as in "0644"'
+            "setting the mode of",
+            path,
+            f"{options['mode']!r} is not a valid octal mode",
+            'Write it in quotes, as in "0644"',
         )
     if os.path.isdir(path):
         raise DeclarationError("writing", path, "it is a directory", "Name a file")

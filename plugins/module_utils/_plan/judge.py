@@ -33,86 +33,92 @@ _RELIES = re.compile(b"dane|tls_policy_maps")
 
 def judge_configuration(
     instance: Instance,
-    future: Instance,
+    staged: Instance,
     declared: FrozenSet[Setting],
-    made: FrozenSet[str],
+    created_files: FrozenSet[str],
     severities: Mapping[str, str],
-    elsewhere: bool,
+    standalone: bool,
 ) -> List[str]:
     """Refuse what is wrong with a change; return what to warn of.
 
-    :param future: the staged instance.
+    :param staged: the staged instance.
     :param declared: what the user declares.
-    :param made: files that the same transaction makes.
+    :param created_files: files that the same transaction makes.
     :param severities: the user's choice.
-    :param elsewhere: whether the rest of the configuration may come from other tasks.
+    :param standalone: whether the rest of the configuration may come from other tasks.
     :raises DeclarationError: with everything that is wrong.
     """
     # A single module need not do what configuration does for all at once: it is as slow as all else together.
-    instance.begin_postfix_check(future.main_cf, future.master_cf, whole=not elsewhere)
+    instance.begin_postfix_check(staged.main_cf, staged.master_cf, standalone=standalone)
     host = Host()
-    defaults = future.defaults
-    types = _map_types(future)
-    after = configuration_of(instance, future, map_types=types, made=made)
-    # What Postfix can't read now is about to be mended: how it was is not known, and counts as no better.
+    defaults = staged.defaults
+    types = _map_types(staged)
+    after = configuration_of(instance, staged, map_types=types, created_files=created_files)
+    # What Postfix can't read now is about to be corrected: its previous state is unknown, and counts as no better.
     readable = instance.is_readable()
     before = configuration_of(instance, map_types=types) if readable else after
-    live_facts = None
-    if _RELIES.search(future.main_cf + future.master_cf):
+    dependencies = None
+    if _RELIES.search(staged.main_cf + staged.master_cf):
         # Here and below, what few changes need is imported where it is needed.
-        live_facts = Dependencies(future)
-    found = _all(after, host, future, defaults, live_facts)
+        dependencies = Dependencies(staged)
+    found = _all(after, host, staged, defaults, dependencies)
     found += master_cf_checks.port_findings(after, host, before)
     found += tls.override_findings(after, declared)
     found += _key_problems(instance, before, after, declared)
-    known = _all(before, host, instance, defaults, live_facts) if found and readable else found
-    errors, warnings = finding.classify(known, found, declared, severities, elsewhere)
+    known = _all(before, host, instance, defaults, dependencies) if found and readable else found
+    errors, warnings = finding.classify(known, found, declared, severities, standalone)
     finding.raise_errors(errors)
-    said = list(_said(instance, future.main_cf, future.master_cf, whole=not elsewhere))
-    said_before = _said(instance, instance.main_cf, instance.master_cf, whole=not elsewhere) if said else ()
-    errors, more = finding.classify(said_before, said, declared, severities, elsewhere)
+    postfix_check_output = list(
+        _postfix_check_findings(instance, staged.main_cf, staged.master_cf, standalone=standalone)
+    )
+    previous_output = (
+        _postfix_check_findings(instance, instance.main_cf, instance.master_cf, standalone=standalone)
+        if postfix_check_output
+        else ()
+    )
+    errors, more = finding.classify(previous_output, postfix_check_output, declared, severities, standalone)
     finding.raise_errors(errors)
     return [str(problem) for problem in (*warnings, *more)]
 
 
 def judge_dependencies(instance: Instance, declared: FrozenSet[Setting], severities: Mapping[str, str]) -> List[str]:
-    """The same for a configuration that stays as it is: what it relies on live_facts Postfix may have changed.
+    """The same for a configuration that stays as it is: what it relies on dependencies Postfix may have changed.
 
     :raises DeclarationError: with everything that is wrong.
     """
     found = Dependencies(instance).problems(configuration_of(instance))
-    mine = [problem for problem in found if problem.touches & declared]
-    errors, warnings = finding.classify((), mine, declared, severities, elsewhere=False)
+    mine = [problem for problem in found if problem.settings & declared]
+    errors, warnings = finding.classify((), mine, declared, severities, standalone=False)
     finding.raise_errors(errors)
     return [str(problem) for problem in warnings]
 
 
-def must_be_readable(instance: Instance, future: Instance, declared: FrozenSet[Setting]) -> None:
+def must_be_readable(instance: Instance, staged: Instance, declared: FrozenSet[Setting]) -> None:
     """Refuse what Postfix can't even read, whatever is validated; say it better than it does where we can.
 
     :raises DeclarationError: if our checks find what it is.
     :raises HostError: with Postfix's words.
     """
     try:
-        future.must_be_readable()
+        staged.must_be_readable()
     except HostError as error:
-        _explain(instance, future, declared)
-        cause = error.cause.replace(future.config_directory, instance.config_directory)
+        _explain(instance, staged, declared)
+        cause = error.cause.replace(staged.config_directory, instance.config_directory)
         raise HostError(error.action, instance.config_directory, cause, error.remedy) from error
 
 
-def _explain(instance: Instance, future: Instance, declared: FrozenSet[Setting]) -> None:
+def _explain(instance: Instance, staged: Instance, declared: FrozenSet[Setting]) -> None:
     # What postconf(1) does not read, it does not tell the values of.
-    parameters = instance.parameters if instance.is_readable() else future.defaults
-    configuration = configuration_of(instance, future, {**parameters, **future.explicit})
+    parameters = instance.parameters if instance.is_readable() else staged.defaults
+    configuration = configuration_of(instance, staged, {**parameters, **staged.explicit})
     found = [*values_checks.value_findings(configuration), *master_cf_checks.master_cf_findings(configuration, Host())]
-    finding.raise_errors([problem for problem in found if problem.touches & declared])
+    finding.raise_errors([problem for problem in found if problem.settings & declared])
 
 
-def _map_types(future: Instance) -> FrozenSet[str]:
+def _map_types(staged: Instance) -> FrozenSet[str]:
     """None if postconf -m refuses to start with this configuration, as postfix check will say."""
     try:
-        return future.map_types
+        return staged.map_types
     except HostError:
         return frozenset()
 
@@ -122,7 +128,7 @@ def _all(
     host: Host,
     of: Instance,
     defaults: Mapping[str, str],
-    live_facts: Optional[Dependencies],
+    dependencies: Optional[Dependencies],
 ) -> List[Finding]:
     found = [
         *values_checks.unknown_names(configuration, of.unused, defaults),
@@ -133,15 +139,17 @@ def _all(
         *master_cf_checks.master_cf_findings(configuration, host),
         *files_checks.file_findings(configuration, host),
     ]
-    if live_facts is not None:
+    if dependencies is not None:
         from .._checks import dane
 
-        found += [*dane.dane_findings(configuration), *live_facts.problems(configuration)]
+        found += [*dane.dane_findings(configuration), *dependencies.problems(configuration)]
     return found
 
 
-def _said(instance: Instance, main_cf: bytes, master_cf: bytes, whole: bool) -> Iterator[Finding]:
-    failure, complaints = instance.postfix_check(main_cf, master_cf, whole)
+def _postfix_check_findings(
+    instance: Instance, main_cf: bytes, master_cf: bytes, standalone: bool
+) -> Iterator[Finding]:
+    failure, complaints = instance.postfix_check(main_cf, master_cf, standalone)
     where = instance.config_directory
     if failure:
         yield Finding("postfix_check", where, f"postfix check refuses it: {failure}", "Postfix would not start with it")
@@ -169,14 +177,14 @@ def _key_problems(
                 values = [after.value(name, service) for name in names]
                 if not any(values):
                     continue
-                touches = after.touches(service, *names)
+                settings = after.settings_of(service, *names)
                 same = values == [before.value(name, service) for name in names]
-                if same and not touches & declared:
+                if same and not settings & declared:
                     continue
                 raw = after.raw(service)
                 subject = " with ".join(shown(name, raw.get(name, "")) for name in names if raw.get(name))
                 for check, cause, remedy in _pair_reasons(instance, after, [value or "" for value in values]):
-                    result.append(Finding(check, subject, cause, remedy, after.where(names[0], service), touches))
+                    result.append(Finding(check, subject, cause, remedy, after.where(names[0], service), settings))
     return result
 
 
@@ -185,7 +193,7 @@ def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -
 
     chain = len(values) == 1
     files = words(values[0]) if chain else [values[0], values[1] or values[0]]
-    if any(path in after.made or not os.path.isfile(path) for path in files):
+    if any(path in after.created_files or not os.path.isfile(path) for path in files):
         return  # made by this very transaction and checked by its plan, or missing, which is another finding
     try:
         if not chain:
@@ -206,7 +214,7 @@ def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -
 
 
 def _chain_reasons(instance: Instance, files: List[str]) -> Iterator[files_checks.Reason]:
-    """Each key must stand before the certificate it belongs to, in one file or over several."""
+    """Each key must come before the certificate it belongs to, in one file or over several."""
     from .._host import openssl
 
     key = keyfile = ""

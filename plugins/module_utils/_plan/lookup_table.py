@@ -4,9 +4,9 @@
 
 """From a declaration to a plan: lookup tables. Private to mailops.postfix.
 
-The text is edited, and the compiled file beside it is made anew when, and only when, it does not hold what the text
-says. A text and a compiled file that bear the seal of one installation are known to agree, and neither is listed; a text
-that has the checksum of what it shall be is not even read into memory.
+The text is edited, and the compiled file beside it is rebuilt when, and only when, it does not hold what the text
+says. A text and a compiled file that bear the stamp of one installation are known to agree, and neither is listed; a text
+that has the declared checksum is not even read into memory.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _NO_TABLES = ("main.cf", "master.cf", "dynamicmaps.cf", "postfix-files")
 _PACKAGED = ("cdb", "lmdb", "pcre")
 
 Edit = Callable[[bytes, str, bool, str], bytes]
-"""A text, the type of its table, whether Postfix wants UTF-8, and its path, to the text that it shall be."""
+"""A text, the type of its table, whether Postfix wants UTF-8, and its path, to the new text."""
 
 
 def lookup_table(instance: Instance, options: Mapping[str, Any], main_cf: Mapping[str, Any] | None = None) -> Plan:
@@ -116,7 +116,7 @@ def table_path(instance: Instance, declared: str) -> str:
             "declaring the table", path, "it is a file of Postfix itself, no table", "Give the table another name"
         )
     if suffix in lookup_table_format.COMPILED.values():
-        remedy = f"Name the text, {path[: -len(suffix)]}: the compiled file stands beside it"
+        remedy = f"Name the text, {path[: -len(suffix)]}: the compiled file is beside it"
         raise DeclarationError("declaring the table", path, f"{suffix} is the name of a compiled file", remedy)
     if re.search(r"[\s,]", declared):
         raise DeclarationError(
@@ -213,7 +213,7 @@ def _absent(instance: Instance, path: str, map_type: str, declared_type: str, ma
         raise DeclarationError(
             "removing the table",
             path,
-            f"{use.parameter} still names it, as {use.type}:{path}, and no mail gets past a table that is not there",
+            f"{use.parameter} still names it, as {use.type}:{path}, and Postfix defers all mail while the table is missing",
             f"Take it out of {use.parameter} first, or in the same configuration",
         )
     return plan
@@ -242,7 +242,7 @@ def edited_table(
 
 @dataclass(frozen=True)
 class _Text:
-    """The text of a table, as it is and as it shall be; None and None for one that stays and need not be read."""
+    """The text of a table, before and after; None and None for one that stays and need not be read."""
 
     before: bytes | None
     after: bytes | None
@@ -420,7 +420,7 @@ def _mode(declared: str | int | None, path: str) -> int | None:
     mode = file_modes.octal(declared)
     if mode is None:
         raise DeclarationError(
-            "setting the mode of", path, f"{declared!r} is no octal mode", 'Write it in quotes, as in "0644"'
+            "setting the mode of", path, f"{declared!r} is not a valid octal mode", 'Write it in quotes, as in "0644"'
         )
     return mode
 
@@ -485,7 +485,7 @@ def _attributes_of_compiled(
 
 
 def _stale(instance: Instance, path: str, target: str, map_type: str, text: _Text, utf8: bool) -> str:
-    """Why the compiled file must be made anew; empty if it need not."""
+    """Why the compiled file must be rebuilt; empty if it need not."""
     status = _status(target)
     if status is None:
         return "missing"

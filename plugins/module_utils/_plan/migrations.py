@@ -5,7 +5,7 @@
 """From tables of a type that this Postfix has lost to tables of one that it has. Private to mailops.postfix.
 
 The text of a table is what counts: the new compiled file is made of it. Where there is no text, nothing is changed, since
-a reference to a table that nobody can make would only break in another way.
+a reference to a table that cannot be built would only break in another way.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def _lost_default(instance: Instance, lost: AbstractSet[str]) -> str:
 
 
 def retyped_tables(
-    instance: Instance, declared: Mapping[str, Any], services: List[Mapping[str, Any]], made: Set[str]
+    instance: Instance, declared: Mapping[str, Any], services: List[Mapping[str, Any]], created_files: Set[str]
 ) -> RetypedTables:
-    """What the transaction shall also do.
+    """What the transaction also does.
 
     :param declared: the parameters of main.cf that are declared, or migrated otherwise: they are left alone.
     :param services: the services that are declared, likewise.
@@ -97,7 +97,7 @@ def retyped_tables(
             result.parameters[name] = after
     settings = {**declared, **result.parameters}
     for path, name in planned.items():
-        if path + lookup_table.COMPILED[new] not in made:
+        if path + lookup_table.COMPILED[new] not in created_files:
             result.tables.append(_table(instance, name, path, new, settings))
     return result
 

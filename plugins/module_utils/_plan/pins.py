@@ -33,7 +33,7 @@ def pinned_fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], d
 
     :param digest: smtp_tls_fingerprint_digest.
     :param nexthop: whose pins they are, for messages.
-    :raises DeclarationError: for what is no certificate or public key.
+    :raises DeclarationError: if it is neither a certificate nor a public key.
     """
     result = []
     for pin in pins:

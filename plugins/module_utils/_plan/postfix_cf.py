@@ -30,7 +30,7 @@ _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 # Values by which Postfix relies on what is outside it: a resolver that validates, a service of TLS policies.
 _RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
 
-# Without this in a file there is no policy that mail could get past.
+# Without this in a file there is no policy that mail could bypass.
 _POLICIES = b"tls_policy_maps"
 
 CHECKS_OPTION = {"type": "dict", "default": {}}
@@ -88,18 +88,18 @@ def plan(
     instance: Instance,
     parameters: Mapping[str, Any],
     services: Services,
-    made: FrozenSet[str] = frozenset(),
+    created_files: FrozenSet[str] = frozenset(),
     validate: bool = True,
     checks: Optional[Mapping[str, str]] = None,
-    beside: PlannedTables = PlannedTables(),
+    planned_tables: PlannedTables = PlannedTables(),
     standalone: bool = True,
 ) -> Plan:
     """Both files.
 
-    :param made: files that the same transaction makes, so that parameters may refer to them.
+    :param created_files: files that the same transaction makes, so that parameters may refer to them.
     :param validate: whether to judge the meaning of what is declared; what Postfix can't even read is refused in any case.
     :param checks: severities that the user has chosen.
-    :param beside: tables that the same transaction makes.
+    :param planned_tables: tables that the same transaction makes.
     :param standalone: whether the rest of the configuration may come from other tasks.
     """
     declared = _declared(instance, parameters)
@@ -110,11 +110,11 @@ def plan(
         from .._model import finding
 
         finding.severities(checks)
-    with staged(instance, main_after, master_after) as future:
-        warnings = _judged(instance, future, declared, wanted, made, checks or {}, validate, standalone)
-        if validate and (beside.change or future is not instance):
-            warnings += _judged_routes(instance, future, declared, wanted, beside, checks or {})
-        requires = _requires(instance, future)
+    with staged_instance(instance, main_after, master_after) as staged:
+        warnings = _judged(instance, staged, declared, wanted, created_files, checks or {}, validate, standalone)
+        if validate and (planned_tables.change or staged is not instance):
+            warnings += _judged_routes(instance, staged, declared, wanted, planned_tables, checks or {})
+        requires = _requires(instance, staged)
     result: Dict[str, Any] = {}
     changes = []
     if parameters:
@@ -129,10 +129,10 @@ def plan(
 
 def _judged(
     instance: Instance,
-    future: Instance,
+    staged: Instance,
     parameters: Mapping[str, Optional[str]],
     services: Sequence[ServiceSpec],
-    made: FrozenSet[str],
+    created_files: FrozenSet[str],
     severities: Mapping[str, str],
     validate: bool,
     standalone: bool,
@@ -141,51 +141,55 @@ def _judged(
 
     Where the texts stay as they are, only what may be gone is looked for: files, and what Postfix relies on outside itself.
     """
-    if future is instance and not validate:
+    if staged is instance and not validate:
         return []
     missing: List[str] = []
-    if future is instance:
-        missing = _missing_files(parameters, made, severities.get("missing_file", "error"))
+    if staged is instance:
+        missing = _missing_files(parameters, created_files, severities.get("missing_file", "error"))
         values = [*parameters.values(), *(value for service in services for value in service.options.values())]
         if not any(value and _RELIES.search(value) for value in values):
             return missing
     else:
         instance.begin("parameters")  # here and below, while the checks are loaded
-        future.begin("parameters", "map_types", "defaults")
+        staged.begin("parameters", "map_types", "defaults")
     from . import judge
 
-    declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
-    if future is instance:
+    declared = _declared_settings(parameters, services, staged.master_cf, instance.path("master.cf"))
+    if staged is instance:
         return [*missing, *judge.judge_dependencies(instance, declared, severities)]
-    judge.must_be_readable(instance, future, declared)
-    return judge.judge_configuration(instance, future, declared, made, severities, standalone) if validate else []
+    judge.must_be_readable(instance, staged, declared)
+    return (
+        judge.judge_configuration(instance, staged, declared, created_files, severities, standalone) if validate else []
+    )
 
 
 def _judged_routes(
     instance: Instance,
-    future: Instance,
+    staged: Instance,
     parameters: Mapping[str, Optional[str]],
     services: Sequence[ServiceSpec],
-    beside: PlannedTables,
+    planned_tables: PlannedTables,
     severities: Mapping[str, str],
 ) -> List[str]:
     """Refuse what lets mail past a TLS policy; return warnings."""
-    if not beside.policy_table and _POLICIES not in future.main_cf + future.master_cf:
+    if not planned_tables.policy_table and _POLICIES not in staged.main_cf + staged.master_cf:
         return []
     from . import tables
 
-    declared = _touches(parameters, services, future.master_cf, instance.path("master.cf"))
-    declared |= tables.policy_settings(beside.policy_keys)
-    return tables.judge_routes(instance, future, beside.texts, declared, severities, beside.policy_table)
+    declared = _declared_settings(parameters, services, staged.master_cf, instance.path("master.cf"))
+    declared |= tables.policy_settings(planned_tables.policy_keys)
+    return tables.judge_routes(
+        instance, staged, planned_tables.texts, declared, severities, planned_tables.policy_table
+    )
 
 
-def _missing_files(parameters: Mapping[str, Optional[str]], made: FrozenSet[str], severity: str) -> List[str]:
+def _missing_files(parameters: Mapping[str, Optional[str]], created_files: FrozenSet[str], severity: str) -> List[str]:
     gone = [
         (name, path)
         for name, value in parameters.items()
         if value and _TLS_FILE.search(name)
         for path in re.split(r"[\s,]+", value)
-        if path.startswith("/") and "$" not in path and path not in made and not os.path.exists(path)
+        if path.startswith("/") and "$" not in path and path not in created_files and not os.path.exists(path)
     ]
     for name, path in gone:
         if severity == "error":
@@ -194,7 +198,7 @@ def _missing_files(parameters: Mapping[str, Optional[str]], made: FrozenSet[str]
     return [f"{name}: there is no file {path} [missing_file]" for name, path in gone if severity == "warning"]
 
 
-def _touches(
+def _declared_settings(
     parameters: Mapping[str, Any], services: Sequence[ServiceSpec], master_cf: bytes, path: str
 ) -> FrozenSet[Tuple[str, str]]:
     """What is declared: parameters, and columns and options of services under the names that they have in the file."""
@@ -207,24 +211,24 @@ def _touches(
 
 
 @contextmanager
-def staged(instance: Instance, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
+def staged_instance(instance: Instance, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
     """The staged instance, or the one that there is where the texts do not change."""
     if (main_cf, master_cf) == (instance.main_cf, instance.master_cf):
         yield instance
         return
-    with instance.staged(main_cf, master_cf) as future:
-        yield future
+    with instance.staged(main_cf, master_cf) as staged:
+        yield staged
 
 
-def _requires(instance: Instance, future: Instance) -> str:
+def _requires(instance: Instance, staged: Instance) -> str:
     """What the running Postfix needs: nothing where no effective value changes."""
-    if future is instance:
+    if staged is instance:
         return "none"
     if not instance.is_readable():
         return "restart"  # how it was is not known
     from .._model import parameters as parameters_model
 
-    before, after = _values(instance), _values(future)
+    before, after = _values(instance), _values(staged)
     needs = [
         # A CA directory is copied into the chroot at a restart; one that is no longer used needs no copy.
         "reload" if name.endswith("_CApath") and not after.get(name) else parameters_model.requires(name)
@@ -232,7 +236,7 @@ def _requires(instance: Instance, future: Instance) -> str:
         if name in instance.parameters and _expanded(name, before) != _expanded(name, after)
     ]
     # Parameters that users define themselves are not among postconf's; their values work through others.
-    if _user_defined(instance) != _user_defined(future) or instance.master_cf != future.master_cf:
+    if _user_defined(instance) != _user_defined(staged) or instance.master_cf != staged.master_cf:
         needs.append("reload")
     return strongest("none", *needs)
 

@@ -105,19 +105,19 @@ def _lines(done: Completed) -> List[str]:
 
 def router_of(
     instance: Instance,
-    future: Optional[Instance] = None,
+    staged: Optional[Instance] = None,
     planned: Optional[Mapping[str, bytes]] = None,
     parameters: Optional[Mapping[str, str]] = None,
 ) -> Router:
-    """The resolver of an instance.
+    """The router of an instance.
 
-    :param future: the instance with the texts of main.cf and master.cf that count, if they are not its own.
+    :param staged: the instance with the texts of main.cf and master.cf that count, if they are not its own.
     :param planned: the texts of tables, by path, that the same transaction makes.
     :param parameters: parameters that count in place of those of main.cf.
     """
-    future = future or instance
-    counting = {**future.parameters, "config_directory": instance.config_directory, **(parameters or {})}
-    return Router(configuration_of(instance, future, counting), MapLookup(instance, planned))
+    staged = staged or instance
+    counting = {**staged.parameters, "config_directory": instance.config_directory, **(parameters or {})}
+    return Router(configuration_of(instance, staged, counting), MapLookup(instance, planned))
 
 
 def routes_report(instance: Instance, asked: Iterable[Mapping[str, Any]]) -> List[Dict[str, Any]]:
@@ -125,11 +125,11 @@ def routes_report(instance: Instance, asked: Iterable[Mapping[str, Any]]) -> Lis
     asked = list(asked)
     if not asked:
         return []
-    resolver = router_of(instance)
+    router = router_of(instance)
     return [
         {
             **effective_policy.route_report(
-                resolver, route["recipient"], "" if route["sender"] == "<>" else route["sender"]
+                router, route["recipient"], "" if route["sender"] == "<>" else route["sender"]
             ),
             "sender": route["sender"],
         }
@@ -139,7 +139,7 @@ def routes_report(instance: Instance, asked: Iterable[Mapping[str, Any]]) -> Lis
 
 def judge_routes(
     instance: Instance,
-    future: Instance,
+    staged: Instance,
     planned: Mapping[str, bytes],
     declared: FrozenSet[Setting],
     severities: Mapping[str, str],
@@ -147,18 +147,18 @@ def judge_routes(
 ) -> List[str]:
     """Refuse what lets mail past a policy; return what to warn of.
 
-    :param future: the instance with the texts that are planned.
+    :param staged: the instance with the texts that are planned.
     :param planned: the texts of tables, by path, that are planned.
     :param declared: what the user declares.
     :param severities: the user's choice.
-    :param policy_table: a table that is, or will be, in smtp_tls_policy_maps, whether it stands there already or not.
+    :param policy_table: a table that is, or will be, in smtp_tls_policy_maps, whether it is there already or not.
     :raises DeclarationError: with everything that is wrong.
     """
-    after = list(routing.routing_findings(_with_policy_table(instance, future, planned, policy_table)))
+    after = list(routing.routing_findings(_with_policy_table(instance, staged, planned, policy_table)))
     if not after:
         return []
     before = list(routing.routing_findings(router_of(instance))) if instance.is_readable() else after
-    errors, warnings = finding.classify(before, after, declared, severities, elsewhere=False)
+    errors, warnings = finding.classify(before, after, declared, severities, standalone=False)
     finding.raise_errors(errors)
     return [str(problem) for problem in warnings]
 
@@ -174,9 +174,9 @@ def concerns(instance: Instance, path: str) -> bool:
     return os.path.realpath(path) in map(os.path.realpath, paths)
 
 
-def _with_policy_table(instance: Instance, future: Instance, planned: Mapping[str, bytes], policy_table: str) -> Router:
-    resolver = router_of(instance, future, planned)
-    if not policy_table or policy_table in routing.tables(resolver):
-        return resolver
-    value = future.parameters.get("smtp_tls_policy_maps", "")
-    return router_of(instance, future, planned, {"smtp_tls_policy_maps": f"{value} {policy_table}".strip()})
+def _with_policy_table(instance: Instance, staged: Instance, planned: Mapping[str, bytes], policy_table: str) -> Router:
+    router = router_of(instance, staged, planned)
+    if not policy_table or policy_table in routing.tables(router):
+        return router
+    value = staged.parameters.get("smtp_tls_policy_maps", "")
+    return router_of(instance, staged, planned, {"smtp_tls_policy_maps": f"{value} {policy_table}".strip()})

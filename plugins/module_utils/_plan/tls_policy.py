@@ -69,7 +69,7 @@ def tls_policy(instance: Instance, options: Mapping[str, Any]) -> Plan:
     plan, keys = planned(instance, options)
     if not plan.changes_something():
         return plan
-    # Imported here, since a run that changes nothing shall not pay for it.
+    # Imported here, so that a run without a change does not load it.
     from .._model import finding
     from . import tables
 
@@ -90,7 +90,7 @@ def planned(
     options: Mapping[str, Any],
     parameters: Mapping[str, str] | None = None,
     texts: Mapping[str, bytes] | None = None,
-    future: Instance | None = None,
+    staged: Instance | None = None,
     main_cf: Mapping[str, Any] | None = None,
 ) -> tuple[Plan, list[str]]:
     """The plan for the table, not judged with the routes yet, and the keys of the policies that are declared.
@@ -98,13 +98,13 @@ def planned(
     :param parameters: the values of main.cf that the policies will live with; by default the instance's.
     :param texts: the texts of tables, by path, that the same transaction makes.
     :param main_cf: parameters that the same transaction sets.
-    :param future: the instance with the services that the policies will live with; by default as it is.
+    :param staged: the instance with the services that the policies will live with; by default as it is.
     """
     parameters = instance.parameters if parameters is None else parameters
     path = lookup_table_plan.table_path(instance, options.get("path") or "tls_policy")
     map_type = lookup_table_plan.choose_type(instance, options.get("type") or "auto")
-    router = _Router(instance, future or instance, parameters, texts or {}, f"{map_type}:{path}")
-    judge = _Judge(instance, parameters, future or instance)
+    router = _Router(instance, staged or instance, parameters, texts or {}, f"{map_type}:{path}")
+    judge = _Judge(instance, parameters, staged or instance)
     wanted: dict[str, tls_policy_format.Policy | None] = {}
     for declared in options["policies"]:
         for nexthop, policy in _declared_policies(_with_pins(instance, declared, judge.digest), router):
@@ -170,7 +170,7 @@ def _declared_policies(
         domain = domain.rstrip(".").lower()
         if not tls_policy_format.is_postfix_hostname(domain):
             raise DeclarationError(
-                "declaring the TLS policy", repr(domain), "it is no domain", "Declare a next hop with nexthop"
+                "declaring the TLS policy", repr(domain), "it is not a valid domain", "Declare a next hop with nexthop"
             )
         keys = router.keys(domain, declared.get("route") == "direct", present)
     elif declared.get("host"):
@@ -234,7 +234,7 @@ def _policies(text: bytes, map_type: str, path: str, version: tuple[int, ...]) -
         try:
             result.append(tls_policy_format.parse(key, to_text(entry.value), f"{path}:{entry.line.number}", version))
         except GrammarError as error:
-            remedy = error.remedy or f"Mail to {key} waits for it. Declare its policy anew, or with state: absent"
+            remedy = error.remedy or f"Mail to {key} waits for it. Declare its policy again, or with state: absent"
             raise GrammarError(error.action, error.subject, error.cause, remedy) from None
     return result
 
@@ -242,18 +242,18 @@ def _policies(text: bytes, map_type: str, path: str, version: tuple[int, ...]) -
 class _Judge:
     """What can only be said of a policy on its host."""
 
-    def __init__(self, instance: Instance, parameters: Mapping[str, str], future: Instance) -> None:
+    def __init__(self, instance: Instance, parameters: Mapping[str, str], staged: Instance) -> None:
         self.instance = instance
-        self.future = future
-        self.outside: Any = None
+        self.staged = staged
+        self.dependencies: Any = None
         self.proxy = lookup_table_plan.expanded_map("tlsproxy_service_name", parameters) or "tlsproxy"
         self.digest = lookup_table_plan.expanded_map("smtp_tls_fingerprint_digest", parameters).strip().lower()
         self.default_match = lookup_table_plan.expanded_map("smtp_tls_fingerprint_cert_match", parameters)
         self.obstacle = tls_policy_format.dane_obstacle(lambda name: lookup_table_plan.expanded_map(name, parameters))
         self.owner = lookup_table_plan.expanded_map("mail_owner", parameters) or "postfix"
-        self.jail = (
+        self.chroot = (
             lookup_table_plan.expanded_map("queue_directory", parameters).rstrip("/")
-            if future.chrooted("smtp/unix")
+            if staged.chrooted("smtp/unix")
             else ""
         )
 
@@ -265,14 +265,14 @@ class _Judge:
         tls_policy_spec.check_policy(policy, self.instance.version, self.digest, self.default_match)
         for path in policy.tafile:
             # Unlike smtp_tls_CAfile, the files of a policy are read when mail is sent, hence inside the chroot.
-            seen = f"{self.jail}/{path.lstrip('/')}" if self.jail else path
+            seen = f"{self.chroot}/{path.lstrip('/')}" if self.chroot else path
             content = self.instance.read(seen)
             if content is None or b"-----BEGIN " not in content:
                 cause = "there is no such file" if content is None else "it holds nothing in PEM form"
                 raise DeclarationError(
                     "declaring the TLS policy",
                     policy.nexthop,
-                    f"tafile {path}: " + (f"smtp(8) is chrooted and reads {seen}: {cause}" if self.jail else cause),
+                    f"tafile {path}: " + (f"smtp(8) is chrooted and reads {seen}: {cause}" if self.chroot else cause),
                     "Put the trust anchor there first, in PEM form",
                 )
             if not Host().readable_by(seen, self.owner):
@@ -282,7 +282,7 @@ class _Judge:
                     f"tafile {path}: {self.owner}, as whom smtp(8) reads {seen}, may not",
                     f"Let {self.owner} read it, and enter its directories",
                 )
-        if policy.connection_reuse and master_cf.find_entry(self.future.master_cf, self.proxy, "unix") is None:
+        if policy.connection_reuse and master_cf.find_entry(self.staged.master_cf, self.proxy, "unix") is None:
             raise DeclarationError(
                 "declaring the TLS policy",
                 policy.nexthop,
@@ -302,13 +302,13 @@ class _Judge:
             from .._checks import dane
             from . import dependencies
 
-            self.outside = self.outside or dependencies.Dependencies(self.future)
-            cause = dane.distrust(self.outside.resolver())
+            self.dependencies = self.dependencies or dependencies.Dependencies(self.staged)
+            cause = dane.distrust(self.dependencies.resolver())
             if cause:
                 raise DeclarationError("declaring the TLS policy", policy.nexthop, cause, dane.REMEDY)
 
     def doubts(self, policy: tls_policy_format.Policy, path: str) -> list[str]:
-        """The same for an entry that nobody declared: it is the user's, and said but not refused."""
+        """The same for an entry that is not declared: it belongs to the user, and is reported but not refused."""
         try:
             self.refuse(policy)
             return tls_policy_spec.policy_warnings(policy)
@@ -322,13 +322,13 @@ class _Router:
     def __init__(
         self,
         instance: Instance,
-        future: Instance,
+        staged: Instance,
         parameters: Mapping[str, str],
         planned: Mapping[str, bytes],
         table: str,
     ) -> None:
         self.instance = instance
-        self.future = future
+        self.staged = staged
         self.parameters = parameters
         self.planned = dict(planned)
         self.table = table
@@ -342,7 +342,7 @@ class _Router:
         from . import tables
 
         if self._resolver is None:
-            self._resolver = tables.router_of(self.instance, self.future, self.planned, self.parameters)
+            self._resolver = tables.router_of(self.instance, self.staged, self.planned, self.parameters)
         return self._resolver
 
     def keys(self, domain: str, direct: bool, present: bool) -> list[str]:

@@ -26,7 +26,7 @@ smtp      inet  n       -       y       -       -       smtpd
 #submission inet n       -       y       -       -       smtpd
 #  -o syslog_name=postfix/submission
 #  -o smtpd_tls_security_level=encrypt
-#     Prose, which is no option.
+#     Prose, which isn't an option.
 pickup    unix  n       -       y       60      1       pickup
 cleanup   unix  n       -       y       -       0       cleanup
 smtp      unix  -       -       y       -       -       smtp

@@ -9,7 +9,9 @@ from __future__ import annotations
 from ansible_collections.mailops.postfix.plugins.module_utils._model.configuration import Configuration
 
 
-def built(defaults, main_cf="", master_cf="smtp inet n - y - - smtpd\n", version=(3, 7, 11), made=(), **parameters):
+def built(
+    defaults, main_cf="", master_cf="smtp inet n - y - - smtpd\n", version=(3, 7, 11), created_files=(), **parameters
+):
     """Texts of main.cf and master.cf, with what postconf would say of them: the defaults, and parameters."""
     types = frozenset({"hash", "texthash", "cidr", "regexp", "static", "inline", "proxy", "unionmap", "pipemap"})
     return Configuration(
@@ -20,5 +22,5 @@ def built(defaults, main_cf="", master_cf="smtp inet n - y - - smtpd\n", version
         "master.cf",
         version,
         types,
-        frozenset(made),
+        frozenset(created_files),
     )

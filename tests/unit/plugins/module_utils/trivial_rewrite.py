@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The installed Postfix's resolver, asked directly: trivial-rewrite(8) stands alone with -S, and answers one question."""
+"""The installed Postfix's resolver: trivial-rewrite(8) with -S runs on its own, and answers one query."""
 
 from __future__ import annotations
 

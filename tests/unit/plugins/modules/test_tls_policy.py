@@ -25,9 +25,10 @@ def fixture_run(tmp_path, capsys):
     os.utime(tmp_path / "main.cf", (1, 1))
 
     def run(*policies, **options):
-        with patch_module_args(
-            {"config_directory": str(tmp_path), "policies": list(policies), **options}
-        ), pytest.raises(SystemExit):
+        with (
+            patch_module_args({"config_directory": str(tmp_path), "policies": list(policies), **options}),
+            pytest.raises(SystemExit),
+        ):
             tls_policy.main()
         return json.loads(capsys.readouterr().out)
 

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._checks import dane
 from ansible_collections.mailops.postfix.plugins.module_utils._checks.dane import Resolver
-from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, Question
+from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, DnsQuestion
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 SMTP = "smtp unix - - y - - smtp\n"
@@ -22,7 +22,7 @@ VALIDATED = Answer("NOERROR", True, False)
 UNSIGNED = Answer("NOERROR", False, False)
 
 
-def made(parameters, master_cf=SMTP):
+def built(parameters, master_cf=SMTP):
     return configuration("".join(f"{name} = {value}\n" for name, value in parameters.items()), master_cf, **parameters)
 
 
@@ -43,25 +43,25 @@ def made(parameters, master_cf=SMTP):
     ],
 )
 def test_what_switches_dnssec_lookups_off(parameters, expected):
-    found = list(dane.dane_findings(made(parameters)))
+    found = list(dane.dane_findings(built(parameters)))
     assert [problem.check for problem in found] == ["dane_without_dnssec"] * len(expected)
     assert all(remedy in problem.remedy for problem, remedy in zip(found, expected))
 
 
 def test_a_service_with_a_level_of_its_own():
-    one = made(
+    one = built(
         {"smtp_dns_support_level": ""}, SMTP + "relay unix - - y - - smtp\n -o smtp_tls_security_level=dane-only\n"
     )
     [problem] = dane.dane_findings(one)
     assert "in service relay/unix" in problem.what and "master.cf:2" in problem.what
-    assert problem.cause.endswith("it is an error for each mail")
+    assert problem.cause.endswith("Postfix treats it as an error for each message")
 
 
 def resolver(answers, bogus=None, asked=None):
     def look(service):
         if asked is not None:
             asked.append(service)
-        return Resolver("/etc/resolv.conf", Question(".", "ns"), answers, bogus or {})
+        return Resolver("/etc/resolv.conf", DnsQuestion(".", "ns"), answers, bogus or {})
 
     return look
 
@@ -81,18 +81,18 @@ def resolver(answers, bogus=None, asked=None):
         ),
         ({"::1": Answer("NXDOMAIN", True, False)}, {}, "answers NXDOMAIN to ns:."),
         ({"127.0.0.1": None, "::1": None}, {}, "no nameserver in /etc/resolv.conf answers (127.0.0.1, ::1)"),
-        ({"::1": VALIDATED}, {"broken.test": ["::1"]}, "it resolves broken.test, whose signatures are wrong"),
+        ({"::1": VALIDATED}, {"broken.test": ["::1"]}, "it resolves broken.test, whose signatures are invalid"),
     ],
 )
 def test_whether_a_resolver_is_relied_on_in_vain(answers, bogus, cause):
-    found = list(dane.unvalidated_findings(made(DANE), resolver(answers, bogus)))
+    found = list(dane.unvalidated_findings(built(DANE), resolver(answers, bogus)))
     assert [problem.check for problem in found] == (["unvalidated_dns"] if cause else [])
-    assert all(cause in problem.cause and problem.cause.endswith("it is no more than may") for problem in found)
-    assert all(("main", "smtp_tls_security_level") in problem.touches for problem in found)
+    assert all(cause in problem.cause and problem.cause.endswith("Postfix downgrades it to may") for problem in found)
+    assert all(("main", "smtp_tls_security_level") in problem.settings for problem in found)
 
 
 def test_answers_from_another_host_can_be_forged_on_the_way():
-    [problem] = dane.unvalidated_findings(made(DANE), resolver({"192.0.2.53": VALIDATED, "::1": VALIDATED}))
+    [problem] = dane.unvalidated_findings(built(DANE), resolver({"192.0.2.53": VALIDATED, "::1": VALIDATED}))
     assert problem.check == "remote_resolver" and "192.0.2.53 (/etc/resolv.conf) is another host" in problem.cause
 
 
@@ -118,7 +118,7 @@ def test_answers_from_another_host_can_be_forged_on_the_way():
 def test_who_relies_on_it(parameters, entries, asked):
     seen = []
     found = dane.unvalidated_findings(
-        made(parameters), resolver({"::1": UNSIGNED}, asked=seen), lambda _type, _path: entries
+        built(parameters), resolver({"::1": UNSIGNED}, asked=seen), lambda _type, _path: entries
     )
     assert [problem.check for problem in found] == ["unvalidated_dns"] * len(asked)
     assert seen == asked

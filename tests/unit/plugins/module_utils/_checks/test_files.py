@@ -34,8 +34,8 @@ class Host:
 configuration = partial(built, DEFAULTS)
 
 
-def found(name, value, made=(), **parameters):
-    built = configuration(f"{name} = {value}\n", made=made, **{name: value, **parameters})
+def found(name, value, created_files=(), **parameters):
+    built = configuration(f"{name} = {value}\n", created_files=created_files, **{name: value, **parameters})
     return [(problem.check, problem.cause) for problem in files_checks.file_findings(built, Host())]
 
 
@@ -45,7 +45,7 @@ def found(name, value, made=(), **parameters):
         ("smtp_tls_CAfile", "/nowhere", "missing_file", "/nowhere"),
         ("smtp_tls_CAfile", "/d", "wrong_file", "a directory"),
         ("smtp_tls_CAfile", "/empty", "wrong_file", "is empty"),
-        ("smtp_tls_CApath", "/f", "wrong_file", "no directory"),
+        ("smtp_tls_CApath", "/f", "wrong_file", "is not a directory"),
         ("smtp_tls_CApath", "/secret-d", "unreadable_file", "postfix"),
         ("smtp_tls_CApath", "/nowhere", "missing_file", "/nowhere"),
         ("queue_directory", "/nowhere", "missing_file", "/nowhere"),
@@ -56,7 +56,7 @@ def found(name, value, made=(), **parameters):
         ("transport_maps", "texthash:/nowhere", "missing_table", "/nowhere"),
         ("transport_maps", "lmdb:/t", "unknown_table_type", "postfix-lmdb"),
         ("transport_maps", "hahs:/t", "unknown_table_type", "'hahs'"),
-        ("transport_maps", "proxy:hash:/secret", "unreadable_file", "for proxy:"),
+        ("transport_maps", "proxy:hash:/secret", "unreadable_file", "proxymap(8) reads"),
         ("transport_maps", "unionmap:{static:a, hash:/nowhere}", "missing_table", "/nowhere.db"),
         ("transport_maps", "proxy:pipemap:{hash:/t, hash:/nowhere}", "missing_table", "/nowhere.db"),
         ("mynetworks", "127.0.0.0/8 cidr:/nowhere", "missing_table", "/nowhere"),
@@ -92,8 +92,8 @@ def test_what_is_as_it_must_be(name, value):
 
 
 def test_files_of_the_same_transaction_are_there():
-    assert found("transport_maps", "hash:/new", made=["/new", "/new.db"]) == []
-    assert found("smtpd_tls_chain_files", "/new.pem", made=["/new.pem"]) == []
+    assert found("transport_maps", "hash:/new", created_files=["/new", "/new.db"]) == []
+    assert found("smtpd_tls_chain_files", "/new.pem", created_files=["/new.pem"]) == []
 
 
 def test_berkeley_db_that_is_redirected():

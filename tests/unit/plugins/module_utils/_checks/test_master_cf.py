@@ -29,7 +29,7 @@ class Host:
         return address in ("127.0.0.1", "192.0.2.7")
 
     def has_user(self, name):
-        return name == "nobody"
+        return name == "daemon"
 
     has_group = has_user
 
@@ -50,8 +50,8 @@ configuration = partial(built, DEFAULTS)
 
 
 def found(master_cf, main_cf="", **parameters):
-    made = configuration(main_cf, master_cf, **parameters)
-    return [(problem.check, problem.cause) for problem in master_cf_checks.master_cf_findings(made, Host())]
+    result = configuration(main_cf, master_cf, **parameters)
+    return [(problem.check, problem.cause) for problem in master_cf_checks.master_cf_findings(result, Host())]
 
 
 @pytest.mark.parametrize(
@@ -59,18 +59,18 @@ def found(master_cf, main_cf="", **parameters):
     [
         ("smtp inet - - y - - smtpd", "wrong_listener", "private is '-'"),
         ("smtp inet y - y - - smtpd", "wrong_listener", "private is 'y'"),
-        ("submisson inet n - y - - smtpd", "wrong_listener", "no TCP port 'submisson'"),
-        ("25x inet n - y - - smtpd", "wrong_listener", "no TCP port '25x'"),
-        ("9p inet n - y - - smtpd", "wrong_listener", "no TCP port '9p'"),
-        ("70000 inet n - y - - smtpd", "wrong_listener", "no TCP port '70000'"),
+        ("submisson inet n - y - - smtpd", "wrong_listener", "'submisson' is not a valid TCP port"),
+        ("25x inet n - y - - smtpd", "wrong_listener", "'25x' is not a valid TCP port"),
+        ("9p inet n - y - - smtpd", "wrong_listener", "'9p' is not a valid TCP port"),
+        ("70000 inet n - y - - smtpd", "wrong_listener", "'70000' is not a valid TCP port"),
         ("there:25 inet n - y - - smtpd", "unresolvable_host", "there can't be resolved"),
         ("192.0.2.1:25 inet n - y - - smtpd", "missing_address", "192.0.2.1"),
         ("smtp inet n - y - - smptd", "unknown_command", "/d/smptd"),
         ("smtp inet n - y - - smtpd -o a = b", "option_syntax", "is not name=value"),
         ("x unix - n n - - pipe user=vmail argv=/bin/x", "missing_account", "no user vmail"),
-        ("x unix - n n - - pipe user=nobody:vmail argv=/bin/x", "missing_account", "no group vmail"),
-        ("x unix - - n - - pipe user=nobody argv=/bin/x", "wrong_column", "privileges"),
-        ("x unix - n y - - pipe user=nobody argv=/bin/x", "wrong_column", "chroot"),
+        ("x unix - n n - - pipe user=daemon:vmail argv=/bin/x", "missing_account", "no group vmail"),
+        ("x unix - - n - - pipe user=daemon argv=/bin/x", "wrong_column", "privileges"),
+        ("x unix - n y - - pipe user=daemon argv=/bin/x", "wrong_column", "chroot"),
         ("qmgr unix n - n 300 - qmgr", "wrong_column", "process limit is 1"),
         ("pickup unix - - y - 5 pickup", "wrong_column", "process limit is 1"),
         ("pickup unix n - y ? 1 pickup", "wrong_listener", "no number"),
@@ -103,8 +103,8 @@ def test_services_that_can_be(master_cf):
 def test_names_of_ports_that_only_newer_versions_know():
     parameters = {"known_tcp_ports": "lmtp=24, odder=4321"}
     assert found("odder inet n - y - - smtpd\n", **parameters) == []
-    made = configuration("", "odder inet n - y - - smtpd\n", version=(3, 5, 25), **parameters)
-    assert [problem.check for problem in master_cf_checks.master_cf_findings(made, Host())] == ["wrong_listener"]
+    result = configuration("", "odder inet n - y - - smtpd\n", version=(3, 5, 25), **parameters)
+    assert [problem.check for problem in master_cf_checks.master_cf_findings(result, Host())] == ["wrong_listener"]
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_names_of_ports_that_only_newer_versions_know():
     ],
 )
 def test_interfaces(interfaces, checks):
-    made = found("", f"inet_interfaces = {interfaces}\n", inet_interfaces=interfaces)
-    assert [check for check, _cause in made] == checks
+    result = found("", f"inet_interfaces = {interfaces}\n", inet_interfaces=interfaces)
+    assert [check for check, _cause in result] == checks
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_interfaces(interfaces, checks):
     ],
 )
 def test_services_that_parameters_need(main_cf, parameters, checks):
-    made = found("smtp unix - - y - - smtp\n", f"{main_cf}\n", **parameters)
-    assert [check for check, _cause in made] == checks
+    result = found("smtp unix - - y - - smtp\n", f"{main_cf}\n", **parameters)
+    assert [check for check, _cause in result] == checks
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,8 @@ def test_a_finding_of_main_cf_is_the_same_for_all_services():
 )
 def test_options_that_defeat_what_is_declared(name, mine, service, its, severity):
     master_cf = f"{service} inet n - y - - smtpd -o {name}={its}\n"
-    made = configuration(f"{name} = {mine}\n", master_cf, **{name: mine})
-    found = list(tls.override_findings(made, frozenset({("main", name)})))
+    built = configuration(f"{name} = {mine}\n", master_cf, **{name: mine})
+    found = list(tls.override_findings(built, frozenset({("main", name)})))
     assert [problem.severity for problem in found] == ([severity] if severity else [])
-    assert list(tls.override_findings(made, frozenset())) == []
-    assert list(tls.override_findings(made, frozenset({("main", name), (f"{service}/inet", name)}))) == []
+    assert list(tls.override_findings(built, frozenset())) == []
+    assert list(tls.override_findings(built, frozenset({("main", name), (f"{service}/inet", name)}))) == []

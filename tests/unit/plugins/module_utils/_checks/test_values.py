@@ -50,7 +50,7 @@ DIGEST = {"smtp_tls_fingerprint_digest": "sha256"}
         ("relayhost", ""),
         ("smtp_fallback_relay", "example.org:submission"),
         ("default_transport", "smtp:[hub]:25"),
-        ("default_transport", "error:5.1.1 nobody here"),
+        ("default_transport", "error:5.1.1 no such user"),
         ("virtual_alias_maps", "hash:/etc/postfix/virtual, inline:{a=b}"),
         ("smtpd_tls_protocols", ">=TLSv1.2"),
         ("smtpd_tls_protocols", "TLSv1.2 TLSv1.3"),
@@ -75,10 +75,10 @@ def test_values_that_postfix_takes(name, value):
         ("maximal_backoff_time", "an hour", "time"),
         ("compatibility_level", "3,6", "version"),
         ("relayhost", "smtp://hub.example.org", "host name"),
-        ("relayhost", "[hub.example.org", "no destination"),
-        ("relayhost", "user@hub.example.org", "no destination"),
-        ("relayhost", "[hub]:0", "no port 0"),
-        ("default_transport", "smtp [hub]", "no transport"),
+        ("relayhost", "[hub.example.org", "is not a valid next hop"),
+        ("relayhost", "user@hub.example.org", "is not a valid next hop"),
+        ("relayhost", "[hub]:0", "0 is not a valid port"),
+        ("default_transport", "smtp [hub]", "is not a valid transport"),
         ("virtual_alias_maps", "/etc/postfix/virtual", "has no type"),
         ("smtpd_tls_protocols", "TLSv9", "'TLSv9' is not a valid protocol"),
         ("smtpd_tls_protocols", "!SSLv3 TLSv1.2", "TLSv1.3 is off"),
@@ -98,7 +98,7 @@ def test_fingerprints_are_those_of_the_digest_of_their_own_side():
 def test_an_option_of_a_service_is_found_in_its_file():
     master_cf = b"smtp inet n - y - - smtpd\n  -o smtpd_tls_auth_only=1\n"
     [problem] = values.value_findings(configuration("", master_cf=master_cf))
-    assert (problem.where, problem.touches) == ("master.cf:1", {("smtp/inet", "smtpd_tls_auth_only")})
+    assert (problem.where, problem.settings) == ("master.cf:1", {("smtp/inet", "smtpd_tls_auth_only")})
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_names_that_postfix_does_not_know(name, words):
 
 def test_names_that_nothing_defines():
     [problem] = values.undefined_names(configuration("relayhost = ${hub}\nmyhostname = a\n"), ["hub", "hu"])
-    assert "relayhost = ${hub}" in str(problem) and "nothing defines $hub" in str(problem)
+    assert "relayhost = ${hub}" in str(problem) and "$hub is not defined" in str(problem)

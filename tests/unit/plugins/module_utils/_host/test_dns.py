@@ -12,9 +12,9 @@ import threading
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns
-from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, Question
+from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, DnsQuestion
 
-QUESTION = Question(".", "ns")
+QUESTION = DnsQuestion(".", "ns")
 VALIDATED = Answer("NOERROR", True, False)
 
 
@@ -73,13 +73,13 @@ def test_it_asks_twice():
     assert nameserver.asked == 2
 
 
-def test_silence():
+def test_no_reply():
     nameserver = Nameserver(None)
     assert ask(nameserver, 0.1) is None
     assert nameserver.asked == 2
 
 
-def test_nobody_there():
+def test_closed_port():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

@@ -49,7 +49,7 @@ def test_a_table_that_is_not_there(directory):
     assert (found["sha256"], found["text"], found["compiled"]) == (None, None, {})
 
 
-@pytest.mark.parametrize(("name", "owner"), [("nowhere", None), ("", "nobody-has-this-name")])
+@pytest.mark.parametrize(("name", "owner"), [("nowhere", None), ("", "no-such-owner")])
 def test_what_can_not_be_told_is_an_error(directory, name, owner):
     with pytest.raises((OSError, KeyError)):
         large_table.table_facts(str(directory / name), "t", [], owner)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What shows that master(8) has taken over. That the real one shows it, and that one which dies does not, the scenario ``proof`` sees."""
+"""How :mod:`master` detects that master(8) uses a new configuration. The scenario ``verify`` tests it with the real master(8)."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_the_children_of_the_process_that_the_file_names(make, tmp_path):
 
 
 def awaited(service):
-    """Its processes, once the child of the shell is what it shall be."""
+    """Its processes, once the shell has started the expected child."""
     for _turn in range(1000):
         found = list(service._processes().values())
         if any(process.program == "sleep" for process in found):

@@ -55,7 +55,7 @@ def copy_back(files):
 
 
 def keep_time(act):
-    """What somebody does who puts back the modification time."""
+    """A process that restores the modification time."""
 
     def wrapped(files):
         old = [path.stat().st_mtime_ns for path in files]
@@ -67,7 +67,7 @@ def keep_time(act):
     return wrapped
 
 
-def touch(files):
+def run_touch(files):
     now = time.time_ns()
     for path in files:
         os.utime(path, ns=(now, now))
@@ -88,14 +88,14 @@ def one_older(files):
         keep_time(lambda files: write_in_place(files[1])),
         lambda files: os.utime(files[0]),
         lambda files: os.utime(files[1]),
-        touch,
+        run_touch,
         copy_back,
         one_older,
         lambda files: shutil.copy2(files[1], files[0]),
         lambda files: files[1].chmod(0o600),
         lambda files: [os.utime(path, (1_700_000_000, 1_700_000_000)) for path in files],
         lambda files: (
-            [write_in_place(path, "longer than it was before\n") for path in files] + [keep_time(touch)(files)]
+            [write_in_place(path, "longer than it was before\n") for path in files] + [keep_time(run_touch)(files)]
         ),
     ],
 )

@@ -53,7 +53,7 @@ def test_who_listens(family, address):
 
 @pytest.fixture
 def open_directory():
-    """pytest's own directories nobody else may enter."""
+    """Other users can't enter pytest's own directories."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         yield name
@@ -71,7 +71,7 @@ def test_who_may_read(host, open_directory, directory, file, readable):
         pass
     os.chmod(path, file)
     os.chmod(inner, directory)
-    assert host.readable_by(path, "nobody") is readable
+    assert host.readable_by(path, "daemon") is readable
     assert host.readable_by(path, "root")
 
 
@@ -81,6 +81,6 @@ def test_no_master_no_sockets(host, tmp_path):
 
 def test_a_question_is_asked_once(host, tmp_path):
     assert host.status(str(tmp_path / "file")) is None
-    (tmp_path / "file").touch()
+    (tmp_path / "file").write_bytes(b"")
     assert host.status(str(tmp_path / "file")) is None
     assert Host().status(str(tmp_path / "file")) is not None

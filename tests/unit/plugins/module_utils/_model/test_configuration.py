@@ -55,14 +55,14 @@ def test_where_a_value_comes_from(configuration):
     assert configuration.where("smtpd_tls_auth_only", submission) == "main.cf:3"
     assert configuration.where("mine", submission) == "master.cf:2"
     assert configuration.where("smtp_tls_loglevel") == ""
-    assert configuration.touches(submission, "mine", "relayhost") == {
+    assert configuration.settings_of(submission, "mine", "relayhost") == {
         ("submission/inet", "mine"),
         ("main", "relayhost"),
     }
 
 
 def test_settings_are_all_that_the_files_say(configuration):
-    names = [(name, service.key if service else None) for name, _value, service in configuration.settings()]
+    names = [(name, service.key if service else None) for name, _value, service in configuration.all_settings()]
     assert names[:2] == [("mine", None), ("smtpd_tls_auth_only", None)]
     assert names[-1] == ("smtpd_tls_security_level", "submission/inet")
 

@@ -147,7 +147,7 @@ def test_levels_of_old_configurations(parameters, level):
 @pytest.mark.parametrize(
     ("parameters", "cause"),
     [
-        ({"smtp_tls_policy_maps": "", "smtp_tls_per_site": "hash:/s"}, "smtp_tls_per_site decides"),
+        ({"smtp_tls_policy_maps": "", "smtp_tls_per_site": "hash:/s"}, "smtp_tls_per_site applies"),
         ({"smtp_tls_policy_maps": "ldap:/l"}, "ldap:/l can't be read here"),
         ({"smtp_tls_security_level": "${x"}, "smtp_tls_security_level can't be told"),
     ],

@@ -17,7 +17,7 @@ def problem(check="wrong_destination", **more):
 
 
 @pytest.mark.parametrize(
-    ("before", "found", "declared", "wanted", "elsewhere", "severity"),
+    ("before", "found", "declared", "wanted", "standalone", "severity"),
     [
         ([], problem(), frozenset(), {}, False, "error"),
         ([problem()], problem(), frozenset(), {}, False, "warning"),
@@ -28,15 +28,15 @@ def problem(check="wrong_destination", **more):
         ([], problem(severity="warning"), TOUCHED, {}, False, "warning"),
         ([], problem("no_certificate"), TOUCHED, {}, False, "error"),
         ([], problem("no_certificate"), TOUCHED, {}, True, "warning"),
-        ([], problem(elsewhere=True), TOUCHED, {}, True, "warning"),
-        ([], problem(elsewhere=True), TOUCHED, {}, False, "error"),
+        ([], problem(standalone=True), TOUCHED, {}, True, "warning"),
+        ([], problem(standalone=True), TOUCHED, {}, False, "error"),
         ([], problem("duplicate_service"), TOUCHED, {}, False, "warning"),
         ([problem("missing_account")], problem("missing_account"), frozenset(), {}, False, "ignore"),
         ([], problem("missing_account"), frozenset(), {}, False, "error"),
     ],
 )
-def test_what_a_finding_is(before, found, declared, wanted, elsewhere, severity):
-    errors, warnings = finding.classify(before, [found, found], declared, wanted, elsewhere)
+def test_what_a_finding_is(before, found, declared, wanted, standalone, severity):
+    errors, warnings = finding.classify(before, [found, found], declared, wanted, standalone)
     assert (len(errors), len(warnings)) == {"error": (1, 0), "warning": (0, 1), "ignore": (0, 0)}[severity]
 
 
@@ -58,10 +58,10 @@ def test_all_errors_are_one():
 @pytest.mark.parametrize("name", sorted(finding.FATAL))
 def test_what_stops_postfix_stays_an_error(name):
     assert finding.severities({name: "error"})
-    with pytest.raises(DeclarationError, match="mail system stops"):
+    with pytest.raises(DeclarationError, match="Postfix stops"):
         finding.severities({name: "warning"})
 
 
 def test_all_sets_name_checks():
-    named = {*finding.FATAL, *finding.ELSEWHERE, *finding.UNUSED, *finding.ALWAYS_WARNINGS}
+    named = {*finding.FATAL, *finding.STANDALONE_WARNINGS, *finding.UNUSED, *finding.ALWAYS_WARNINGS}
     assert named <= set(finding.CHECKS)

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
-from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, Question
+from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, DnsQuestion
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.dependencies import Dependencies
@@ -45,7 +45,7 @@ def inside(directory, text):
 def test_the_nameservers_in_the_chroot(host):
     inside(host, "nameserver 192.0.2.2\n")
     seen = Dependencies(Instance(str(host))).resolver()
-    assert (seen.answers, seen.question) == ({"192.0.2.2": VALIDATED}, Question(".", "ns"))
+    assert (seen.answers, seen.question) == ({"192.0.2.2": VALIDATED}, DnsQuestion(".", "ns"))
     assert seen.resolv_conf.startswith(f"{host}/queue/")
 
 
@@ -71,7 +71,7 @@ def test_no_chroot(host):
 
 @pytest.mark.parametrize(
     ("probe", "question"),
-    [("soa:example.org", Question("example.org", "soa")), ("", Question(".", "ns"))],
+    [("soa:example.org", DnsQuestion("example.org", "soa")), ("", DnsQuestion(".", "ns"))],
 )
 def test_what_is_asked(host, probe, question):
     write(host, f"dnssec_probe = {probe}\n")
@@ -99,8 +99,8 @@ def test_each_is_asked_once(host):
         asked.append(question)
         return dict.fromkeys(nameservers, VALIDATED)
 
-    outside = Dependencies(Instance(str(host)), ask=ask)
-    assert outside.resolver("smtp/unix") is outside.resolver("relay/unix")
+    dependencies_of_host = Dependencies(Instance(str(host)), ask=ask)
+    assert dependencies_of_host.resolver("smtp/unix") is dependencies_of_host.resolver("relay/unix")
     assert len(asked) == 1
 
 
@@ -151,12 +151,12 @@ def test_no_service(host):
 
 
 def test_a_socket_outside_the_chroot(host):
-    outside = Dependencies(Instance(str(host)))
+    dependencies_of_host = Dependencies(Instance(str(host)))
     Service("NOTFOUND ", socket.AF_UNIX, str(host / "sts"))
-    assert f"smtp/unix is chrooted, and there is no socket {host}/queue{host}/sts" in outside.failure(
+    assert f"smtp/unix is chrooted, and there is no socket {host}/queue{host}/sts" in dependencies_of_host.failure(
         f"socketmap:unix:{host}/sts:x"
     )
-    assert outside.failure(f"socketmap:unix:{host}/sts:x", "local/unix") == ""
+    assert dependencies_of_host.failure(f"socketmap:unix:{host}/sts:x", "local/unix") == ""
 
 
 def test_a_socket_inside_the_chroot(host):

@@ -44,7 +44,7 @@ def test_what_only_its_owner_may_read_is_not_shown(directory):
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"path": "a", "mode": "rw-r--r--"}, "is no octal mode"), ({"path": "."}, "it is a directory")],
+    [({"path": "a", "mode": "rw-r--r--"}, "is not a valid octal mode"), ({"path": "."}, "it is a directory")],
 )
 def test_what_is_refused(directory, given, message):
     with pytest.raises(DeclarationError, match=message):

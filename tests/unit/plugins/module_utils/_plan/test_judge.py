@@ -40,7 +40,7 @@ smtp_tls_security_level = may
 
 @pytest.fixture(scope="session")
 def files():
-    """The files that the tables of configurations refer to. Everybody may enter, as nobody may enter pytest's own directories."""
+    """The files that the tables of configurations refer to. All users may enter them, unlike the directories of pytest."""
     with tempfile.TemporaryDirectory(prefix="configurations-") as name:
         os.chmod(name, 0o755)
         subprocess.run([str(CORPUS / "broken" / "prepare"), name], check=True, timeout=60)
@@ -123,8 +123,8 @@ def test_what_only_a_live_postfix_shows_is_not_refused(relay, files, port, case)
 
 @pytest.mark.parametrize("case", SOUND, ids=lambda case: case["name"])
 def test_sound_configurations_pass_silently(relay, files, port, without_postfix_check, case):
-    made = plan(relay, **filled(case["declaration"], files, port))
-    assert (made.warnings, made.changes_something()) == ([], True)
+    planned = plan(relay, **filled(case["declaration"], files, port))
+    assert (planned.warnings, planned.changes_something()) == ([], True)
 
 
 def test_the_tables_are_as_large_as_they_should_be():
@@ -151,8 +151,8 @@ def test_a_harmless_edit_of_any_main_cf_is_no_error(relay, without_postfix_check
 def test_a_harmless_edit_with_any_master_cf_is_no_error(relay, without_postfix_check, path):
     shutil.copy(path, relay / "master.cf")
     settle(relay)
-    made = plan(relay, main_cf={"smtp_tls_note_starttls_offer": True})
-    assert made.changes_something()
+    planned = plan(relay, main_cf={"smtp_tls_note_starttls_offer": True})
+    assert planned.changes_something()
 
 
 MESS = {
@@ -181,7 +181,7 @@ def test_the_user_chooses_what_a_finding_is(relay):
     with pytest.raises(PostfixError, match=r"\[dane_without_dnssec\]"):
         plan(relay, main_cf=declared)
     [warning] = plan(relay, main_cf=declared, checks={"dane_without_dnssec": "warning"}).warnings
-    assert "no more than may" in warning
+    assert "Postfix downgrades it to may" in warning
     assert plan(relay, main_cf=declared, checks={"dane_without_dnssec": "ignore"}).warnings == []
 
 
@@ -235,9 +235,9 @@ def test_a_service_of_mta_sts_policies_comes_after_the_tables(relay, without_pos
 @pytest.mark.parametrize(
     ("checks", "says"),
     [
-        ({"open_rely": "warning"}, "no such check. Did you mean open_relay"),
-        ({"open_relay": "warn"}, "no such severity. Write error, warning, ignore"),
-        ({"wrong_listener": "ignore"}, "the whole mail system stops"),
+        ({"open_rely": "warning"}, "'open_rely' is not a valid check. Did you mean open_relay"),
+        ({"open_relay": "warn"}, "'warn' is not a valid severity. Write error, warning, ignore"),
+        ({"wrong_listener": "ignore"}, "Postfix stops on what this check finds"),
     ],
 )
 def test_checks_that_do_not_exist_or_can_not_be_switched_off(relay, checks, says):
@@ -259,8 +259,8 @@ def test_an_encrypted_submission_service_may_come_before_its_certificate(relay):
     settle(relay)
     service = {"service": "submission/inet", "command": "smtpd"}
     options = {"smtpd_tls_security_level": "encrypt", "smtpd_relay_restrictions": "reject"}
-    made = master_cf_plan.master_cf(Instance(str(relay)), {"services": [{**service, "options": options}]})
-    assert [warning for warning in made.warnings if "[no_certificate]" in warning]
+    planned = master_cf_plan.master_cf(Instance(str(relay)), {"services": [{**service, "options": options}]})
+    assert [warning for warning in planned.warnings if "[no_certificate]" in warning]
     with pytest.raises(PostfixError, match=r"\[no_certificate\]"):
         plan(relay, master_cf=[{**service, "options": options}])
 
@@ -316,8 +316,8 @@ def test_what_the_roles_declare_passes_on_stock_files(relay, files, without_post
     main_cf, master_cf = of_role(role)
     assert len(main_cf) > 10 and "{{" not in str((main_cf, master_cf))
     main_cf.update(smtpd_tls_chain_files=f"{files}/chain.pem", smtpd_tls_cert_file=None, smtpd_tls_key_file=None)
-    made = plan(relay, main_cf=main_cf, master_cf=master_cf)
-    assert [warning for warning in made.warnings if "missing_" not in warning] == []
+    planned = plan(relay, main_cf=main_cf, master_cf=master_cf)
+    assert [warning for warning in planned.warnings if "missing_" not in warning] == []
 
 
 # The staged copy
@@ -387,12 +387,12 @@ def test_nothing_is_staged_or_judged_when_nothing_changes(relay, monkeypatch):
     for name in ("judge_configuration", "must_be_readable"):
         monkeypatch.setattr(judge, name, lambda *_arguments: pytest.fail("judged"))
     monkeypatch.setattr(Instance, "staged", lambda *_arguments: pytest.fail("staged"))
-    made = plan(
+    planned = plan(
         relay,
         main_cf={"smtpd_tls_security_level": "may", "inet_interfaces": "all"},
         master_cf=[{"service": "smtp/inet", "command": "smtpd"}],
     )
-    assert (made.changes_something(), made.requires, made.warnings) == (False, "none", [])
+    assert (planned.changes_something(), planned.requires, planned.warnings) == (False, "none", [])
 
 
 def test_files_that_are_gone_are_noticed_without_a_change(relay, files):

@@ -256,8 +256,8 @@ def test_a_whole_table_from_a_file(directory):
         ({"src": "main.cf", "remote_src": True, "checksum": "0" * 64}, "its SHA-256 is [0-9a-f]{64}, not 0{64}"),
         ({"exclusive": True}, "would empty it"),
         ({"entries": {"a": ""}}, "its value is empty"),
-        ({"entries": {"a": "1"}, "mode": "u=rw"}, "is no octal mode"),
-        ({"entries": {"a": "1"}, "mode": "99"}, "is no octal mode"),
+        ({"entries": {"a": "1"}, "mode": "u=rw"}, "is not a valid octal mode"),
+        ({"entries": {"a": "1"}, "mode": "99"}, "is not a valid octal mode"),
         ({"entries": {"a": "1"}, "owner": "nobody-has-this-name"}, "there is no user"),
     ],
 )

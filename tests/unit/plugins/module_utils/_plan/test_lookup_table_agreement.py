@@ -149,7 +149,7 @@ READERS = (
 
 
 def test_the_same_again_reads_no_table(table, monkeypatch):
-    """Neither the text is parsed nor the compiled file listed: the seal of the installation stands for both."""
+    """Neither the text is parsed nor the compiled file listed: the stamp of the installation covers both."""
     table.install(FIRST)
     for module, name in READERS:
         monkeypatch.setattr(module, name, lambda *_arguments, **_options: pytest.fail("it was read"))
@@ -164,7 +164,7 @@ def test_the_same_again_reads_no_table(table, monkeypatch):
 
 
 def rebuilt_by_hand(table):
-    """The same content, made by somebody else: nothing to do."""
+    """The same content, written by another program: nothing to do."""
     table.postmap(f"{table.map_type}:{table.path}")
     return False
 
@@ -304,8 +304,8 @@ def test_the_compiled_file_of_the_old_type_goes_unless_postfix_uses_it(directory
     done = directory.apply(build)
     assert directory.names() == ["t", "t.cdb"] + ["t.db"] * stays
     # What Postfix takes for a btree is made one.
-    touched = not stays or "btree" in str(main_cf)
-    assert [entry["before_header"][-5:] for entry in done.diff] == ["t.cdb"] + ["/t.db"] * touched
+    rewritten = not stays or "btree" in str(main_cf)
+    assert [entry["before_header"][-5:] for entry in done.diff] == ["t.cdb"] + ["/t.db"] * rewritten
     assert not directory.apply(build).changed
 
 

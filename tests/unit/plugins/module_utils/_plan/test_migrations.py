@@ -59,10 +59,10 @@ def test_tables_are_made_of_their_texts(directory, migrate):
     (directory / "names").write_text("root: alice\n")
     add(directory, "main.cf", f"transport_maps = proxy:hash:{directory}/old\nalias_maps = btree:{directory}/names\n")
     before = {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
-    foretold = migrate(check_mode=True)
+    predicted = migrate(check_mode=True)
     assert {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()} == before
     done = migrate()
-    assert foretold.diff == done.diff
+    assert predicted.diff == done.diff
     text = (directory / "main.cf").read_text()
     assert f"transport_maps = proxy:{NEW}:{directory}/old\n" in text
     assert f"alias_maps = {NEW}:{directory}/names\n" in text
@@ -100,8 +100,8 @@ def test_tables_that_are_named_by_the_default_type_follow_it(directory, migrate,
     instance = Instance(str(directory), run)
     found = [(entry["parameter"], entry["table"]) for entry in migrations.lost_tables(instance)]
     assert ("transport_maps", f"btree:{directory}/old") in found
-    foretold = migrate(check_mode=True)
-    assert migrate().diff == foretold.diff
+    predicted = migrate(check_mode=True)
+    assert migrate().diff == predicted.diff
     text = (directory / "main.cf").read_text()
     assert f"default_database_type = {NEW}\n" in text
     assert f"transport_maps = {reference}:{directory}/old\n" in text

@@ -210,5 +210,5 @@ def test_a_reference_to_nothing_is_said(directory):
         },
     )
     undefined, stops = outcome.plan.warnings
-    assert "nothing defines $mua_restrictions: Postfix takes it for empty" in undefined
+    assert "$mua_restrictions is not defined: Postfix treats it as empty" in undefined
     assert "smtpd(8) does not start" in stops

@@ -48,7 +48,7 @@ class Host:
 
     def apply(self, *declared, check_mode=False):
         def build(instance):
-            plans = certificate.certificates(instance, declared)
+            plans = certificate.certificate_plans(instance, declared)
             return Plan(
                 [change for plan in plans for change in plan.changes],
                 {"parameters": [plan.result["parameters"] for plan in plans]},

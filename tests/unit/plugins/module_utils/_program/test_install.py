@@ -55,7 +55,7 @@ def options(host, **given):
 
 def apply(host, sent, *declared, check_mode=False):
     def build(instance):
-        plans = certificate.certificates(instance, declared)
+        plans = certificate.certificate_plans(instance, declared)
         plan = Plan(
             [change for plan in plans for change in plan.changes],
             plans[0].result,

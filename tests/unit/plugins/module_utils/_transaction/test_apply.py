@@ -234,8 +234,9 @@ def appended(instance):
 
 def test_a_plan_is_made_under_the_lock(directory):
     def build(instance):
-        with pytest.raises(HostError, match="has been editing this configuration"), lock.held(
-            instance.path("main.cf"), limit=0
+        with (
+            pytest.raises(HostError, match="has been editing this configuration"),
+            lock.held(instance.path("main.cf"), limit=0),
         ):
             pass
         return appended(instance)

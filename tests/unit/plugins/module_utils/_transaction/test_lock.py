@@ -114,7 +114,8 @@ def test_held_if_free_in_a_missing_directory(tmp_path):
 
 
 def test_a_missing_directory(tmp_path):
-    with pytest.raises(HostError, match="locking .*nowhere/main.cf: No such file or directory"), lock.held(
-        str(tmp_path / "nowhere/main.cf")
+    with (
+        pytest.raises(HostError, match="locking .*nowhere/main.cf: No such file or directory"),
+        lock.held(str(tmp_path / "nowhere/main.cf")),
     ):
         pass
