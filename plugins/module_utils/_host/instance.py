@@ -325,7 +325,7 @@ class Instance:
         if done.returncode != 0:
             words = (fatal or output or [done.complaint])[-1]
             failure = words.partition("fatal: ")[2] or words
-        # Without warnings about the temporary directories, and those of postconf(1).
+        # Without warnings about the temporary directories, and without those of postconf(1).
         complaints = [
             line.partition("warning: ")[2]
             for line in output

@@ -104,7 +104,7 @@ def test_a_service_with_a_weaker_level(directory):
     services = [{"service": "slow/unix", "options": {"smtp_tls_policy_maps": ""}}]
     with pytest.raises(
         DeclarationError,
-        match=r"demands encrypt, but the transport slow does not look at its table, and works at level none",
+        match=r"demands encrypt, but the transport slow does not use its table, and works at level none",
     ):
         master_cf.master_cf(instance, {"services": services})
     services[0]["options"]["smtp_tls_security_level"] = "encrypt"
