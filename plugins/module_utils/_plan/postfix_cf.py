@@ -193,7 +193,7 @@ def _missing_files(parameters: Mapping[str, Optional[str]], created_files: Froze
     ]
     for name, path in gone:
         if severity == "error":
-            remedy = "Put it there first: Postfix would go without TLS [missing_file]"
+            remedy = "Create it first: Postfix would work without TLS [missing_file]"
             raise DeclarationError("setting", f"{name} = {parameters[name]}", f"there is no file {path}", remedy)
     return [f"{name}: there is no file {path} [missing_file]" for name, path in gone if severity == "warning"]
 

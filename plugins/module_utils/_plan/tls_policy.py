@@ -293,8 +293,8 @@ class _Judge:
             raise DeclarationError(
                 "declaring the TLS policy",
                 policy.nexthop,
-                f"{self.obstacle} Postfix takes level {policy.level} for "
-                + ("may" if policy.level == "dane" else "a mistake, and mail waits"),
+                f"{self.obstacle} Postfix treats level {policy.level} as "
+                + ("may" if policy.level == "dane" else "an error, and mail waits"),
                 "Set smtp_dns_support_level: dnssec in main.cf, on a host with a validating resolver",
             )
         if policy.level in ("dane", "dane-only"):

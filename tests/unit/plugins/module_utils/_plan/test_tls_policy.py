@@ -65,7 +65,7 @@ def test_the_same_policy_in_other_words_stays(directory):
         ),
         ({"compatibility_level": "2"}, {"level": "fingerprint", "match": [PIN]}, "digest is md5"),
         ({}, {"level": "fingerprint"}, "without a fingerprint"),
-        ({}, {"level": "dane"}, "without smtp_dns_support_level = dnssec Postfix takes level dane for may"),
+        ({}, {"level": "dane"}, "without smtp_dns_support_level = dnssec Postfix treats level dane as may"),
         ({}, {"level": "verify", "tafile": ["/nowhere.pem"]}, "tafile /nowhere.pem: there is no such file"),
         ({}, {"level": "verify", "tafile": ["main.cf"]}, "tafile main.cf: it holds nothing in PEM form"),
         ({}, {"level": "encrypt", "match": ["nexthop"]}, "does not support match"),
@@ -274,8 +274,8 @@ def test_a_trust_anchor_that_smtp_may_not_read(directory):
 @pytest.mark.parametrize(
     ("main_cf", "message"),
     [
-        ({"smtp_host_lookup": "native"}, "without dns in smtp_host_lookup Postfix takes level dane for may"),
-        ({"ignore_mx_lookup_error": "yes"}, "with ignore_mx_lookup_error = yes Postfix takes level dane for may"),
+        ({"smtp_host_lookup": "native"}, "without dns in smtp_host_lookup Postfix treats level dane as may"),
+        ({"ignore_mx_lookup_error": "yes"}, "with ignore_mx_lookup_error = yes Postfix treats level dane as may"),
     ],
 )
 def test_what_is_in_the_way_of_dane(directory, main_cf, message):
