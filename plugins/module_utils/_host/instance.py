@@ -249,12 +249,18 @@ class Instance:
 
     @contextmanager
     def staged(self, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
-        """This instance with other texts, in a temporary directory that only root can read, with symbolic links to all other files."""
+        """This instance with other texts, in a temporary directory that only root can read, with symbolic links to all other files.
+
+        A HostError that leaves the context names the instance's own directory, which is the one that the user knows.
+        """
         with _scratch() as directory:
             self._stage(directory, main_cf, master_cf)
             staged = Instance(directory, self._run)
             try:
                 yield staged
+            except HostError as error:
+                words = (error.action, error.subject, error.cause, error.remedy)
+                raise HostError(*(word.replace(directory, self.config_directory) for word in words)) from error
             finally:
                 staged.end()
 

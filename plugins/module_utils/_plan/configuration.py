@@ -115,6 +115,7 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         with postfix_cf.staged_instance(
             instance, postfix_cf.edited_main_cf(instance, parameters), services.master_cf
         ) as staged:
+            postfix_cf.must_be_readable(instance, staged, parameters, services.declared)
             part, policy_keys = tls_policy.planned(
                 instance,
                 options["tls_policy"],

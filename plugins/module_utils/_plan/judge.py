@@ -101,10 +101,9 @@ def must_be_readable(instance: Instance, staged: Instance, declared: FrozenSet[S
     """
     try:
         staged.must_be_readable()
-    except HostError as error:
+    except HostError:
         _explain(instance, staged, declared)
-        cause = error.cause.replace(staged.config_directory, instance.config_directory)
-        raise HostError(error.action, instance.config_directory, cause, error.remedy) from error
+        raise
 
 
 def _explain(instance: Instance, staged: Instance, declared: FrozenSet[Setting]) -> None:

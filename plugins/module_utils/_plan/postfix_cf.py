@@ -157,10 +157,24 @@ def _judged(
     declared = _declared_settings(parameters, services, staged.master_cf, instance.path("master.cf"))
     if staged is instance:
         return [*missing, *judge.judge_dependencies(instance, declared, severities)]
-    judge.must_be_readable(instance, staged, declared)
+    must_be_readable(instance, staged, parameters, services)
     return (
         judge.judge_configuration(instance, staged, declared, created_files, severities, standalone) if validate else []
     )
+
+
+def must_be_readable(
+    instance: Instance, staged: Instance, parameters: Mapping[str, Any], services: Sequence[ServiceSpec]
+) -> None:
+    """Refuse what Postfix can't even read, for the reason that our checks or else postconf(1) find.
+
+    :raises PostfixError: if postconf(1) fails for the staged instance.
+    """
+    if not staged.is_readable():
+        from . import judge
+
+        declared = _declared_settings(parameters, services, staged.master_cf, instance.path("master.cf"))
+        judge.must_be_readable(instance, staged, declared)
 
 
 def _judged_routes(

@@ -74,6 +74,20 @@ def together(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     return [call.result() for call in calls]
 
 
+def remove(*containers: str) -> None:
+    """Remove containers with their volumes.
+
+    A container whose removal was interrupted, or that stops by itself meanwhile, is in a state in which podman refuses to
+    remove it at first and does so when asked again.
+    """
+    argv = ("rm", "--force", "--time=0", "--volumes", "--ignore", *containers)
+    for _attempt in range(3):
+        if podman_ok(*argv):
+            return
+        time.sleep(1)
+    podman(*argv)
+
+
 class Lab:
     """One lab: a network and its hosts."""
 
@@ -187,7 +201,7 @@ class Lab:
         )
         if state == f"true {label}" and not fresh:
             return False
-        podman("rm", "--force", "--time=0", "--ignore", container)
+        remove(container)
         labels = [f"--label=lab={self.network}", f"--label=lab.recipe={label}"]
         podman("run", "--detach", f"--name={container}", *labels, *options, image, *SYSTEMD)
         return True
@@ -236,7 +250,7 @@ class Lab:
             if not images.recipes()[self.hosts[name].image]["optional"]:
                 raise
             say(f"  host {name}: WARNING: continuing without this host, whose image is optional: {str(error).strip()}")
-            podman("rm", "--force", "--time=0", "--ignore", self.container(name))
+            remove(self.container(name))
             return True
         return False
 
@@ -275,7 +289,7 @@ class Lab:
         with locked(self.name):
             doomed = [self.container(name) for name in names] or self.containers()
             if doomed:
-                podman("rm", "--force", "--time=0", "--volumes", "--ignore", *doomed)
+                remove(*doomed)
             if not names:
                 if podman_ok("network", "exists", self.network):
                     podman("network", "rm", "--force", self.network)

@@ -182,3 +182,17 @@ def test_cas_are_copied_into_a_chroot_of_the_same_run(directory, tmp_path_factor
 
     assert run(False) == (False, 0)
     assert run(True) == (True, 1)
+
+
+@pytest.mark.parametrize("level", ["may", "fingerprint"])
+def test_a_message_names_the_directory_of_the_configuration_and_not_the_staged_copy(directory, level):
+    policies = [{"nexthop": "example.test", "level": level, "match": [PIN] if level == "fingerprint" else []}]
+    with pytest.raises(PostfixError) as caught:
+        configuration(
+            directory,
+            main_cf={"smtpd_banner": "${broken"},
+            tls_policy={"policies": policies, "exclusive": True, "type": "hash"},
+        )
+    assert "${broken" in str(caught.value)
+    assert str(directory) in str(caught.value)
+    assert "postfix-staged-" not in str(caught.value)
