@@ -54,7 +54,8 @@ def run_program(argv: Sequence[str], stdin: Optional[bytes] = None) -> Completed
     if program is None:
         raise HostError("running", argv[0], "the program is not installed", "Install the package that contains it")
     try:
-        done = subprocess.run(
+        # run_command() of AnsibleModule has no time limit, and the program on the host has no AnsibleModule.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             [program, *argv[1:]],
             env=environment,
             input=stdin if stdin is not None else b"",
