@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping
 
@@ -59,6 +60,14 @@ MAY_CONNECT = {"_smtp.connection", "_host.dns"}
 # A plan may contain a function that creates a file with a program, at the temporary path that it is given.
 MAY_CHANGE_FILES = {TRANSACTION, PLAN}
 
+# Public names that several files define, with the reason why they mean one thing.
+SHARED_NAMES = {
+    "confirm": "of _transaction: the journal's part, and the same under the lock",
+    "undo": "of _transaction: the journal's part, and the same under the lock",
+    "main": "of _program: the command line, and that of the verb deploy",
+    "must_be_readable": "of _plan: the reason, and when it is looked for",
+}
+
 KEYWORDS = {*Handler.fattributes, *Block.fattributes, *Play.fattributes, "local_action"}
 RUNS_PROGRAMS = re.compile(r"\b(subprocess|run_command|Popen|os\.(system|popen|exec\w*|spawn\w*|posix_spawn\w*))\b")
 CHANGES_FILES = re.compile(r"\bos\.(rename|replace|remove|unlink|link|symlink|mkdir|makedirs|rmdir|chmod|chown)\b")
@@ -78,6 +87,18 @@ def imported(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             names.update(f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
     return names
+
+
+def public_names(source: str) -> set[str]:
+    """The public functions and classes of a Python file."""
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {n.name for n in ast.parse(source).body if isinstance(n, definitions) and not n.name.startswith("_")}
+
+
+def repeated_names(sources: Mapping[str, str]) -> set[str]:
+    """The public names that more than one of the files, given by path, define."""
+    counts = Counter(name for source in sources.values() for name in public_names(source))
+    return {name for name, count in counts.items() if count > 1}
 
 
 def documentation(source: str) -> dict[str, Any]:
@@ -298,6 +319,10 @@ def test_no_import_cycles():
     )
 
 
+def test_public_names_are_unique():
+    assert repeated_names({path.as_posix(): path.read_text(encoding="utf-8") for path in UTILS}) == set(SHARED_NAMES)
+
+
 @pytest.mark.parametrize(
     "path", [*MODULES, *ACTIONS, *FILTERS, *PLUGIN_UTILS], ids=lambda path: f"{path.parent.name}.{path.stem}"
 )
@@ -490,6 +515,15 @@ def test_role_problems(specs, defaults, problem):
 )
 def test_layering_faults(module, source, faults):
     assert len(layering_faults(module, source)) == faults
+
+
+def test_repeated_names():
+    sources = {
+        "a": "def one(): pass\nclass Two: pass\ndef _three(): pass",
+        "b": "class one: pass\ndef _three(): pass",
+        "c": "class Three:\n    def Two(self): pass",
+    }
+    assert repeated_names(sources) == {"one"}
 
 
 @pytest.mark.parametrize(

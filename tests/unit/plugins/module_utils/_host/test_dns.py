@@ -12,9 +12,9 @@ import threading
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns
-from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, DnsQuestion
+from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, Question
 
-QUESTION = DnsQuestion(".", "ns")
+QUESTION = Question(".", "ns")
 VALIDATED = Answer("NOERROR", True, False)
 
 
