@@ -44,7 +44,7 @@ sanity: setup ## Run ansible-test sanity
 	@SHOW='^(ERROR|FATAL)' $(phase) sanity tests/ci/sanity
 
 molecule: setup ## Run all scenarios on real hosts, or one: make molecule SCENARIO=relay
-	@SHOW='^ *image |^lab |^(INFO|WARNING|ERROR) .*Executed: |fatal: ' $(phase) molecule tests/ci/molecule $(SCENARIO)
+	@SHOW='^ *image |^lab |^scenario ' $(phase) molecule tests/ci/molecule $(SCENARIO)
 
 editors: setup ## Compare the editors of main.cf and master.cf with the Postfix of each image, with thousands of generated edits
 	@SHOW='^ *image|^fuzzing| (passed|failed|error).* in ' $(phase) editors python tests/ci/editors

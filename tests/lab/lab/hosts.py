@@ -60,6 +60,7 @@ class Host:
     image: str
     address: int
     groups: Sequence[str] = ()
+    scenario: str = ""
     mail: Sequence[str] = ()
     certificate: Sequence[str] = ()
     peer: str = ""
@@ -163,7 +164,7 @@ class Lab:
         if host.certificate:
             ca.issue(authority, host.certificate, directory / "certificates" / host.certificate[0])
         script = [
-            f"name={host.name}\nfqdn={self.fqdn(host.name)}\ndomain={self.domain}",
+            f"FQDN={self.fqdn(host.name)}\nDOMAIN={self.domain}",
             (LAB / "files" / "up.sh").read_text(encoding="utf-8"),
         ]
         if host.peer:
@@ -254,6 +255,10 @@ class Lab:
             return True
         return False
 
+    def of_scenarios(self, *scenarios: str) -> list[str]:
+        """The hosts that belong to scenarios; the empty name stands for hosts that all share."""
+        return [host.name for host in self.hosts.values() if host.scenario in scenarios]
+
     def up(self, names: Sequence[str], fresh: bool) -> None:
         """Start hosts (default: all) and the name server."""
         for name in names:
@@ -283,14 +288,14 @@ class Lab:
         """All containers of this lab, including those that are no longer in hosts.yml."""
         return podman("ps", "--all", "--filter", f"label=lab={self.network}", "--format", "{{.Names}}").split()
 
-    def down(self, names: Sequence[str]) -> None:
+    def down(self, names: Sequence[str] | None = None) -> None:
         """Remove hosts (default: all, with the network and all generated files)."""
         clock = Clock()
         with locked(self.name):
-            doomed = [self.container(name) for name in names] or self.containers()
+            doomed = self.containers() if names is None else [self.container(name) for name in names]
             if doomed:
                 remove(*doomed)
-            if not names:
+            if names is None:
                 if podman_ok("network", "exists", self.network):
                     podman("network", "rm", "--force", self.network)
                 shutil.rmtree(self.directory, ignore_errors=True)
@@ -336,7 +341,8 @@ class Lab:
                 "lab_address": addresses.get(host.name, ""),
                 **host.vars,
             }
-            for group in [*host.groups, "managed" if host.groups else "peers"]:
+            scenario = [f"scenario_{host.scenario}"] if host.scenario and not host.peer else []
+            for group in [*scenario, *host.groups, "peers" if host.peer else "managed"]:
                 groups.setdefault(group, {"hosts": []})["hosts"].append(host.name)
         return groups
 
@@ -348,7 +354,7 @@ class Lab:
             state = "up" if self.container(host.name) in running else "down"
             other = self.pointed().get(host.name)
             more = f"its name points to {other}" if other else ""
-            role = ", ".join(host.groups) or host.peer
+            role = ", ".join(host.groups) or host.peer or host.scenario
             say(f"{host.name:16} {state:5} {host.image:9} {addresses.get(host.name, '-'):15} {role:12} {more}".rstrip())
 
 
@@ -360,8 +366,10 @@ def command() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start hosts and wait until they are ready (default: all)")
     up.add_argument("--fresh", action="store_true", help="recreate hosts that are running")
+    up.add_argument("--scenario", help="start the hosts of a scenario of molecule, and those that all scenarios share")
     up.add_argument("names", metavar="NAME", nargs="*")
     down = commands.add_parser("down", help="remove hosts (default: all, with network and generated files)")
+    down.add_argument("--scenario", help="remove the hosts of a scenario of molecule")
     down.add_argument("names", metavar="NAME", nargs="*")
     commands.add_parser("status", help="one line per host")
     shell = commands.add_parser("shell", help="a shell on a host, or a command")
@@ -374,9 +382,9 @@ def command() -> int:
     options = parser.parse_args()
     lab = Lab(options.lab)
     if options.command == "up":
-        lab.up(options.names, options.fresh)
+        lab.up(lab.of_scenarios("", options.scenario) if options.scenario else options.names, options.fresh)
     elif options.command == "down":
-        lab.down(options.names)
+        lab.down(lab.of_scenarios(options.scenario) if options.scenario else options.names or None)
     elif options.command == "status":
         lab.status()
     elif options.command == "point":

@@ -1,3 +1,4 @@
+#!/bin/sh
 # An ACME server, Pebble: https://acme.example.test:14000/dir, with a certificate of the lab's CA. Its certificates are valid
 # for six days, and its root CA is at :15000/roots/0. Its DNS server is Knot, which accepts updates of the challenges of the
 # names below, signed with the key "challenge", and forwards all other queries to the lab's name server.
@@ -6,8 +7,8 @@ cat > /etc/pebble.json <<CONFIG
   "pebble": {
     "listenAddress": "0.0.0.0:14000",
     "managementListenAddress": "0.0.0.0:15000",
-    "certificate": "/lab/certificates/$fqdn/fullchain.pem",
-    "privateKey": "/lab/certificates/$fqdn/privkey.pem",
+    "certificate": "/lab/certificates/$FQDN/fullchain.pem",
+    "privateKey": "/lab/certificates/$FQDN/privkey.pem",
     "httpPort": 80,
     "tlsPort": 443,
     "ocspResponderURL": "",
@@ -58,8 +59,8 @@ template:
 zone:
 CONFIG
 for name in renewal one.renewal two.renewal renewal-bookworm; do
-    zone=_acme-challenge.$name.$domain
-    printf '$TTL 0\n@ SOA %s. hostmaster.%s. 1 3600 600 86400 0\n@ NS %s.\n' "$fqdn" "$domain" "$fqdn" \
+    zone=_acme-challenge.$name.$DOMAIN
+    printf "\$TTL 0\n@ SOA %s. hostmaster.%s. 1 3600 600 86400 0\n@ NS %s.\n" "$FQDN" "$DOMAIN" "$FQDN" \
         > "/var/lib/knot/challenges/$zone.zone"
     echo "  - domain: $zone" >> /etc/knot/knot.conf
 done

@@ -1,3 +1,4 @@
+#!/bin/sh
 # An impostor that uses the hub's name with another key. Not Postfix: it logs every command.
 systemctl --quiet disable --now postfix.service
 systemctl --quiet mask postfix.service

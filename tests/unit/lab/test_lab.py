@@ -22,7 +22,7 @@ def test_host_definition(lab, host):
     assert 2 <= host.address <= 254
     assert [h.name for other, h in HOSTS if other == lab and h.address == host.address] == [host.name]
     assert not host.peer or (LAB / "peers" / f"{host.peer}.sh").exists()
-    assert bool(host.peer) is not bool(host.groups), "either managed or a peer"
+    assert bool(host.peer) != bool(host.groups or (host.scenario and not host.peer)), "either managed or a peer"
     assert all(name.endswith(f".{DATA['domain']}") for name in host.certificate)
 
 
