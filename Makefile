@@ -4,9 +4,10 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 phase := tests/ci/phase
 HOST ?= hub
+SECONDS ?= 300
 LAB ?= demo
 
-.PHONY: help setup demo demo-down shell status lab-down clean test unit lint archive build sanity molecule editors endurance benchmark
+.PHONY: help setup demo demo-down shell status lab-down clean test unit lint archive build sanity molecule editors endurance fuzz benchmark
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,11 +50,14 @@ molecule: setup ## Run all scenarios on real hosts, or one: make molecule SCENAR
 editors: setup ## Compare the editors of main.cf and master.cf with the Postfix of each image, with thousands of generated edits
 	@SHOW='^ *image|^fuzzing| (passed|failed|error).* in ' $(phase) editors python tests/ci/editors
 
+fuzz: setup ## Search for failures with random examples: make fuzz SECONDS=300
+	@SHOW='^round|^a failure| (passed|failed|error).* in ' $(phase) fuzz python tests/ci/fuzz $(SECONDS)
+
 benchmark: setup ## Measure run times against their bounds: ROUNDS=7 CASES="main_cf role-again" PEER=DIRECTORY STRICT=1
 	@python tests/benchmark/benchmark.py
 
-endurance: setup ## Test runs that are killed, run at the same time, or fail on the host, and check mode; requires root
-	@SHOW=' (passed|failed|error).* in ' $(phase) endurance python tests/ci/endurance
+endurance: setup ## Test runs that are killed, run at the same time, or fail on the host, and check mode (FULL=1: more of each); requires root
+	@SHOW='^seed | (passed|failed|error).* in ' $(phase) endurance python tests/ci/endurance
 
 lab-down: ## Remove all hosts of all labs
 	@tests/lab/hosts --lab demo down

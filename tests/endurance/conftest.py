@@ -33,6 +33,30 @@ ROOT = Path(__file__).resolve().parents[2]
 UNPRIVILEGED = 65534
 LIMIT = 60
 
+FULL = bool(os.environ.get("FULL"))
+"""Whether to run the full numbers of kills and pairs of runs, instead of an eighth and a fifth of them."""
+
+SEED = int(os.environ.get("SEED", "0"))
+"""The seed of the times at which runs are killed and started."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Batches of kills."""
+    if "batch" in metafunc.fixturenames:
+        metafunc.parametrize("batch", range(8 if FULL else 1))
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """FULL."""
+    return FULL
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """SEED."""
+    return SEED
+
 
 @dataclass(frozen=True)
 class Result:

@@ -254,10 +254,6 @@ def test_check_mode_predicts_the_run(modules, scratch, certificates, look):
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=os.environ.get("CI") == "true",
-        database=None,
-        print_blob=True,
         suppress_health_check=list(HealthCheck),
         phases=set(Phase) - {Phase.shrink, Phase.explain},
     )

@@ -11,9 +11,6 @@ import re
 import signal
 import time
 
-import pytest
-
-BATCHES = 8
 KILLS = {"anywhere": 12, "installing": 6, "renaming": 7}
 """The number of kills of a batch at any time of a run, after the journal has been opened, and after the first new file has been renamed.
 The last phase takes a millisecond: pauses make it longer, so that kills happen between the files."""
@@ -23,8 +20,7 @@ OWN = re.compile(r"\.transaction$|\.[^/]+\.new|main\.cf\.tmp$")
 """Files that a killed run may leave until the next run."""
 
 
-@pytest.mark.parametrize("batch", range(BATCHES))
-def test_the_configuration_is_whole_and_the_next_run_converges(batch, modules, directory, postfix, declared):
+def test_the_configuration_is_whole_and_the_next_run_converges(batch, seed, modules, directory, postfix, declared):
     journal = directory / ".transaction"
     first = directory / "tls/mx.pem"
     for which in "ab":
@@ -44,7 +40,7 @@ def test_the_configuration_is_whole_and_the_next_run_converges(batch, modules, d
     assert names == set(reference["b"])
     assert all(reference["a"][name] != reference["b"][name] for name in names), "every file must differ"
 
-    chance = random.Random(batch)
+    chance = random.Random(seed + batch)
     phases = [phase for phase, count in KILLS.items() for _number in range(count)]
     chance.shuffle(phases)
     longest["renaming"] = PACE * len(names)
@@ -95,5 +91,8 @@ def test_the_configuration_is_whole_and_the_next_run_converges(batch, modules, d
         seen["restored"] += interrupted
         seen["mixed"] += len({found[name] == reference[new][name] for name in names}) == 2
         old = new
+        if not phases and (seen["restored"] < 4 or seen["mixed"] < 2):
+            # On a busy machine few kills may hit the installation: more of them.
+            assert seen["killed"] < 200, f"too few kills hit the installation: {seen}"
+            phases.append("renaming")
     print(seen)
-    assert seen["restored"] >= 4 and seen["mixed"] >= 2, f"too few kills hit the installation: {seen}"

@@ -85,7 +85,7 @@ def result(state):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_the_result_is_that_of_some_order(pair, modules, directory, postfix, fresh, result):
+def test_the_result_is_that_of_some_order(pair, full, seed, modules, directory, postfix, fresh, result):
     one, two = ({"config_directory": str(directory), **declared} for declared in PAIRS[pair])
     orders = []
     for order in ((one, two), (two, one)):
@@ -93,8 +93,8 @@ def test_the_result_is_that_of_some_order(pair, modules, directory, postfix, fre
         for declared in order:
             modules(declared).succeeded()
         orders.append(result())
-    chance = random.Random(pair)
-    for waiting in (False, True, False, True):
+    chance = random.Random(f"{seed} {pair}")
+    for waiting in (False, True) * (5 if full else 1):
         fresh()
         if waiting:
             # Both have planned from the same files before one of them gets the lock.

@@ -28,9 +28,7 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 settings.register_profile(
     "editors",
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
-    print_blob=True,
     phases=set(Phase) - (set() if os.environ.get("SHRINK") else {Phase.shrink, Phase.explain}),
 )
 

@@ -543,6 +543,91 @@ def attached(service):
     return any(option.flag is option.assignment for option in service.options)
 
 
+def ends_in_a_comment(text):
+    """Whether the last line is a comment without a newline."""
+    lines = physical_lines(text)
+    return bool(lines) and lines[-1].lstrip().startswith(b"#") and not lines[-1].endswith(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "status", "after"),
+    [
+        pytest.param(
+            b"a unix - - n - - smtp\n# c",
+            ["-F", "a/unix/chroot=y"],
+            0,
+            b"# ca          unix  -       -       y       -       -       smtp\n",
+            id="-F appends a service to a comment without a newline",
+        ),
+        pytest.param(
+            b"a unix - - n - - smtp\n# c",
+            ["-P", "a/unix/x=y"],
+            0,
+            b"# ca          unix  -       -       n       -       -       smtp\n    -o x=y\n",
+            id="-P appends a service to a comment without a newline",
+        ),
+        pytest.param(
+            b"a unix - - n - - smtp\0x\n",
+            ["-F", "a/unix/chroot=y"],
+            0,
+            b"a          unix  -       -       y       -       -       smtp\n",
+            id="the rest of a line after a NUL is lost",
+        ),
+        pytest.param(
+            b"a=b unix - - n - - smtp\n",
+            ["-F", "a=b/unix/chroot=y"],
+            1,
+            b"a=b unix - - n - - smtp\n",
+            id="a service with = in its name can't be edited",
+        ),
+        pytest.param(
+            b"a\n unix - - n - - smtp\n",
+            ["-F", "a/unix/chroot=y"],
+            1,
+            b"a\n unix - - n - - smtp\n",
+            id="a service with its type on a continuation line can't be edited",
+        ),
+        pytest.param(
+            b"a unix - - n - - smtp -osyslog_name=b\n",
+            ["-P", "a/unix/x=y"],
+            0,
+            b"a          unix  -       -       n       -       -       smtp\n"
+            b"    -o sysl\n    -o g_name=b\n    -o x=y\n",
+            id="an option -oname=value is split at every o",
+        ),
+        pytest.param(
+            b"a unix - - n - - smtp\n",
+            ["-P", "a/unix/x=y z"],
+            1,
+            b"a unix - - n - - smtp\n",
+            id="-P does not accept white space",
+        ),
+        pytest.param(
+            b"a unix - - n - - smtp\na unix - - n - - lmtp\n",
+            ["-F", "a/unix/chroot=y"],
+            0,
+            b"a          unix  -       -       y       -       -       smtp\n"
+            b"a          unix  -       -       y       -       -       lmtp\n",
+            id="-F edits all of several services with one name",
+        ),
+    ],
+)
+def test_defects_of_postconf(postfix, before, command, status, after):
+    """What compare_with_postconf() leaves out, each of which Postfix's own tool does wrong or not at all."""
+    result = postfix.postconf(b"", before, command)
+    assert (result.commands[0].status, result.master_cf) == (status, after)
+
+
+def test_a_service_before_a_comment_without_a_newline(postfix, scratch):
+    """A property test found it when postconf(1) lost the service."""
+    check_master_cf(
+        postfix,
+        scratch,
+        b"a unix - - n - - smtp\n# c",
+        [{"service": "a/unix", "command": "smtp", "chroot": True, "options": {"x": "y"}}],
+    )
+
+
 def compare_with_postconf(postfix, before, declarations, seen):
     """Make the same edit with postconf -F, -P, -PX, -MX and -M#, as far as postconf supports it."""
     entries = master_cf.master_entries(before)
@@ -554,6 +639,8 @@ def compare_with_postconf(postfix, before, declarations, seen):
         return "NUL, or = in a name"  # it loses the rest of a line after a NUL, and cannot edit a file with = in the name of a service
     if any(to_bytes(entry.column("type")) not in physical_lines(before)[entry.line.start] for entry in entries):
         return "type on another line"  # it cannot edit a file with a type on a continuation line
+    if ends_in_a_comment(before):
+        return "comment without a newline"  # it appends the edited service to the comment
     for declaration in declarations:
         identity = master_cf.endpoint(declaration.name, declaration.type)
         if names[identity] != 1 or "/" in declaration.name:

@@ -78,12 +78,12 @@ PIECES = {
         b"\r",
     ],
 }
-SEED = 20260104
+pytestmark = pytest.mark.fuzz
 
 
-def texts(kind: str, number: int):
+def texts(kind: str, number: int, seed: int):
     """Random texts. Half of them are mutations of the corpus."""
-    chance = random.Random(SEED)
+    chance = random.Random(seed)
     corpus = [path.read_bytes()[:3000] for path in sorted((CORPUS / kind).iterdir())]
     pieces = PIECES[kind]
     for index in range(number):
@@ -112,9 +112,9 @@ def same(before: bytes, after: bytes) -> bool:
     return skipped(before) == skipped(after)
 
 
-def test_lines(examples):
+def test_lines(examples, fuzz_seed):
     for kind in PIECES:
-        for text in texts(kind, 50 * examples):
+        for text in texts(kind, 50 * examples, fuzz_seed):
             lines = physical_lines(text)
             assert b"".join(lines) == text
             assert all(line.index(b"\n") == len(line) - 1 for line in lines[:-1])
@@ -122,10 +122,10 @@ def test_lines(examples):
             assert kept == b"".join(line.rstrip(b"\n") for line in lines if not is_skipped(line)), text
 
 
-def test_main_cf(examples):
-    chance = random.Random(SEED)
+def test_main_cf(examples, fuzz_seed):
+    chance = random.Random(fuzz_seed)
     read = 0
-    for text in texts("main.cf", 50 * examples):
+    for text in texts("main.cf", 50 * examples, fuzz_seed):
         try:
             before = {entry.name: entry.value for entry in main_cf.main_entries(text)}
         except GrammarError as error:
@@ -179,11 +179,11 @@ def description(services: list[master_cf.MasterEntry]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("service", DECLARED, ids=[str(index) for index in range(len(DECLARED))])
-def test_master_cf(service, examples):
+def test_master_cf(service, examples, fuzz_seed):
     declaration = master_cf_spec.service_spec(service)
     owned = " ".join(master_cf.endpoint(declaration.name, declaration.type))
     read = 0
-    for text in texts("master.cf", 10 * examples):
+    for text in texts("master.cf", 10 * examples, fuzz_seed):
         try:
             services = master_cf.master_entries(text)
         except GrammarError as error:

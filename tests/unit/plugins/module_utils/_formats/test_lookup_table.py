@@ -85,7 +85,7 @@ def outcome(function, *arguments):
 
 
 @given(text=plain_texts, declared=declarations, utf8=st.booleans(), map_type=st.sampled_from(["hash", "texthash"]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_plain_tables_are_read_like_others(text, declared, utf8, map_type):
     try:
         wanted = lookup_table_edit.declaration({"A": "new", "x": "y", "b": None, **declared}, map_type, utf8)
@@ -152,7 +152,7 @@ table_texts = st.one_of(
 
 
 @given(text=st.one_of(st.binary(max_size=60), table_texts), map_type=st.sampled_from(lookup_table.MAP_TYPES))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_arbitrary_bytes_are_read(text, map_type):
     found = lookup_table.table_entries(text, map_type)
     owned = [index for entry in found for index in range(entry.line.start, entry.line.end)]
@@ -163,7 +163,7 @@ def test_arbitrary_bytes_are_read(text, map_type):
 @given(
     text=table_texts, declared=declarations, exclusive=st.booleans(), map_type=st.sampled_from(lookup_table.MAP_TYPES)
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_edits_contain_the_declared_entries_and_are_idempotent(text, declared, exclusive, map_type):
     try:
         wanted = lookup_table_edit.declaration(declared, map_type)
@@ -187,7 +187,7 @@ def _comments(text):
 
 
 @given(text=table_texts, declared=declarations)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_postmap_reads_edited_tables(postmap, tmp_path_factory, text, declared):
     try:
         wanted = lookup_table_edit.declaration(declared, "hash")
@@ -205,7 +205,7 @@ def test_postmap_reads_edited_tables(postmap, tmp_path_factory, text, declared):
 
 
 @given(text=table_texts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_postmap_warns_exactly_about_refused_tables(postmap, tmp_path_factory, text):
     directory = tmp_path_factory.mktemp("table")
     (directory / "t").write_bytes(text)
@@ -302,7 +302,7 @@ def test_without_utf8_only_ascii_letters_fold(tmp_path):
 
 
 @given(data=st.one_of(st.binary(max_size=100), st.binary(min_size=2048, max_size=2200)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_cdb_contents_of_arbitrary_bytes(data):
     contents = compiled_table.cdb_contents(data)
     assert contents is None or isinstance(contents, dict)

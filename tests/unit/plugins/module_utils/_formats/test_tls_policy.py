@@ -254,7 +254,7 @@ policies = st.one_of(
 
 
 @given(policy=policies)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_policy_round_trip(policy):
     check_policy(policy, NEW)
     assert parse(policy.nexthop, render(policy, NEW)) == policy
@@ -269,7 +269,7 @@ def test_policy_round_trip(policy):
         ),
     )
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_arbitrary_text_is_parsed_or_refused(text):
     try:
         policy = parse("x", text)

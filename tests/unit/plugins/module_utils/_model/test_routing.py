@@ -202,7 +202,7 @@ SENDER_KEYS = st.sampled_from(["s@b.test", "@b.test", "s", "<>", "@here.test"])
 RELAYS = st.sampled_from(["[r]:587", "dunno", "r.test"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     relayhost=st.sampled_from(["", "[h]:587", "[h]:588, [h]:587"]),
     default=st.sampled_from(["smtp", "slow:[d]"]),

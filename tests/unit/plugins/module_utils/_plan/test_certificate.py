@@ -352,7 +352,9 @@ def test_lineages(host, provider):
         (-5, 1, 0.3, 0.167, True),
     ],
 )
-def test_remaining_life(host, start, end, warn_below, remaining, warns):
+def test_remaining_life(host, monkeypatch, start, end, warn_below, remaining, warns):
+    # The certificate is dated when the tests are collected.
+    monkeypatch.setattr(openssl, "now", lambda: NOW)
     leaf = issue("mx1", MIDDLE, start=start, end=end)
     outcome = run(host, warn_below=warn_below, **provide(host, leaf.pem + MIDDLE.pem, leaf.key_pem))
     assert outcome.plan.result["certificate"]["remaining"] == pytest.approx(remaining, abs=0.002)
