@@ -88,11 +88,11 @@ def test_names_point_to_another_host_until_reset(monkeypatch, tmp_path):
         return lab.pointed().get(name, name)
 
     monkeypatch.setattr(hosts, "podman", podman)
-    lab.point(["hub", "hub-trixie"], "impostor")
-    assert lab.pointed() == {"hub": "impostor", "hub-trixie": "impostor"}
+    lab.point(["hub", "hub-bullseye"], "impostor")
+    assert lab.pointed() == {"hub": "impostor", "hub-bullseye": "impostor"}
     lab.point(["hub"], "itself")
-    assert lab.pointed() == {"hub-trixie": "impostor"}
-    lab.point(["hub-trixie"], "hub-trixie")
+    assert lab.pointed() == {"hub-bullseye": "impostor"}
+    lab.point(["hub-bullseye"], "hub-bullseye")
     assert lab.pointed() == {}
     with pytest.raises(LabError, match="there is no host missing in the lab"):
         lab.point(["missing"], "itself")
