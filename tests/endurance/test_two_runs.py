@@ -12,6 +12,7 @@ import random
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -138,10 +139,17 @@ def test_a_lock_timeout_names_the_other_process(modules, declared, stopped, stat
     postfix.reads_everything()
 
 
+def has_open(process, path):
+    """Whether a process has a file open."""
+    files = Path(f"/proc/{process}/fd")
+    return any(os.path.realpath(file) == path for file in files.iterdir())
+
+
 def test_a_long_wait_is_reported(modules, directory, declared):
     with open(directory / "main.cf.tmp", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         run = modules.start(declared("a"))
+        assert run.until(lambda: has_open(run.process, lock.name)), "the run does not wait for the lock"
         time.sleep(4)
         os.unlink(lock.name)
     output = run.result().succeeded()
