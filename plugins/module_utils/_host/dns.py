@@ -23,7 +23,7 @@ _PORT = 53
 
 
 def query_nameservers(
-    nameservers: Sequence[str], question: dns_message.Question, timeout: float = TIMEOUT, port: int = _PORT
+    nameservers: Sequence[str], question: dns_message.QuestionEntry, timeout: float = TIMEOUT, port: int = _PORT
 ) -> Dict[str, Optional[dns_message.Answer]]:
     """Query all nameservers at the same time, and return the answer of each; None if it does not answer."""
     asked = dns_message.query(question, struct.unpack("!H", os.urandom(2))[0])

@@ -39,7 +39,7 @@ _PROBE = re.compile(r"(?P<type>[A-Za-z]+):(?P<name>[^\s:]+)")
 
 
 @dataclass(frozen=True)
-class Question:
+class QuestionEntry:
     """A DNS question (RFC 1035)."""
 
     name: str
@@ -59,12 +59,12 @@ class Answer:
     truncated: bool
 
 
-def probe_question(text: str) -> Optional[Question]:
+def probe_question(text: str) -> Optional[QuestionEntry]:
     """Parse a question of Postfix's ``dnssec_probe``, such as ``ns:.``; None if it is not valid."""
     found = _PROBE.fullmatch(text.strip())
     if not found or found["type"].lower() not in RECORD_TYPES or encoded(found["name"]) is None:
         return None
-    return Question(found["name"], found["type"].lower())
+    return QuestionEntry(found["name"], found["type"].lower())
 
 
 def encoded(name: str) -> Optional[bytes]:
@@ -82,7 +82,7 @@ def encoded(name: str) -> Optional[bytes]:
     return wire + b"\0" if len(wire) < 255 else None
 
 
-def query(question: Question, identifier: int) -> bytes:
+def query(question: QuestionEntry, identifier: int) -> bytes:
     """The message with a question, with RD, AD and DO."""
     name = encoded(question.name)
     if name is None:

@@ -27,7 +27,7 @@ RESOLV_CONF = "/etc/resolv.conf"
 LIVE = ("unvalidated_dns", "dead_policy_service")
 """The checks whose findings can change while the configuration stays."""
 
-Query = Callable[[Sequence[str], dns_message.Question], Mapping[str, Optional[dns_message.Answer]]]
+Query = Callable[[Sequence[str], dns_message.QuestionEntry], Mapping[str, Optional[dns_message.Answer]]]
 
 
 class Dependencies:
@@ -61,7 +61,7 @@ class Dependencies:
             question = self._question()
             bogus: Dict[str, Sequence[str]] = {}
             for name in self._bogus:
-                found = self._ask(nameservers, dns_message.Question(name, "a"))
+                found = self._ask(nameservers, dns_message.QuestionEntry(name, "a"))
                 bogus[name] = [server for server, answer in found.items() if answer and answer.rcode == "NOERROR"]
             self._resolvers[path] = Resolver(path, question, self._ask(nameservers, question), bogus)
         return self._resolvers[path]
@@ -75,7 +75,7 @@ class Dependencies:
                 return inside
         return RESOLV_CONF
 
-    def _question(self) -> dns_message.Question:
+    def _question(self) -> dns_message.QuestionEntry:
         # An empty value means "do not warn" to Postfix; the resolver must validate all the same.
         text = self.instance.parameters.get("dnssec_probe", "").strip() or dane.DEFAULT_PROBE
         question = dns_message.probe_question(text)

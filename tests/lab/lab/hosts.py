@@ -256,7 +256,7 @@ class Lab:
         return False
 
     def of_scenarios(self, *scenarios: str) -> list[str]:
-        """The hosts that belong to scenarios; the empty name stands for hosts that all share."""
+        """The hosts that belong to scenarios; with the empty name, those that all share."""
         return [host.name for host in self.hosts.values() if host.scenario in scenarios]
 
     def up(self, names: Sequence[str], fresh: bool) -> None:

@@ -12,9 +12,9 @@ import threading
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns
-from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, Question
+from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, QuestionEntry
 
-QUESTION = Question(".", "ns")
+QUESTION = QuestionEntry(".", "ns")
 VALIDATED = Answer("NOERROR", True, False)
 
 

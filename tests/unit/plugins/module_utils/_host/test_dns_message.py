@@ -6,15 +6,15 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message
-from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, Question
+from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, QuestionEntry
 
 # "kdig +dnssec +adflag ns ." with the identifier 0x1234: RD and AD, one OPT record with DO.
 ROOT = bytes.fromhex("1234 0120 0001 0000 0000 0001  00 0002 0001  00 0029 04d0 00 00 8000 0000")
 
 
 def test_a_query_asks_for_validation():
-    assert dns_message.query(Question(".", "ns"), 0x1234) == ROOT
-    asked = dns_message.query(Question("_25._tcp.mx1.Example.org.", "tlsa"), 1)
+    assert dns_message.query(QuestionEntry(".", "ns"), 0x1234) == ROOT
+    asked = dns_message.query(QuestionEntry("_25._tcp.mx1.Example.org.", "tlsa"), 1)
     assert asked[12:].startswith(b"\x03_25\x04_tcp\x03mx1\x07Example\x03org\x00\x00\x34\x00\x01")
 
 
@@ -46,7 +46,7 @@ def test_answers(message, expected):
 
 
 def test_names_are_compared_without_case():
-    asked = dns_message.query(Question("Example.ORG", "ns"), 7)
+    asked = dns_message.query(QuestionEntry("Example.ORG", "ns"), 7)
     assert dns_message.answer(reply(0x81A0, asked[12:-11].lower(), b"\x00\x07"), asked) == Answer(
         "NOERROR", True, False
     )
@@ -55,8 +55,8 @@ def test_names_are_compared_without_case():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("ns:.", Question(".", "ns")),
-        (" SOA:example.org ", Question("example.org", "soa")),
+        ("ns:.", QuestionEntry(".", "ns")),
+        (" SOA:example.org ", QuestionEntry("example.org", "soa")),
         ("example.org", None),
         ("nsx:.", None),
         ("ns:", None),
@@ -72,7 +72,7 @@ def test_probes(text, expected):
 
 def test_a_query_needs_a_name():
     with pytest.raises(ValueError, match="'a..b' is not a valid domain name"):
-        dns_message.query(Question("a..b", "ns"), 1)
+        dns_message.query(QuestionEntry("a..b", "ns"), 1)
 
 
 @pytest.mark.parametrize(
