@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._checks import dane
 from ansible_collections.mailops.postfix.plugins.module_utils._checks.dane import Resolver
-from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, DnsQuestion
+from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, QuestionEntry
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 SMTP = "smtp unix - - y - - smtp\n"
@@ -61,7 +61,7 @@ def resolver(answers, bogus=None, asked=None):
     def look(service):
         if asked is not None:
             asked.append(service)
-        return Resolver("/etc/resolv.conf", DnsQuestion(".", "ns"), answers, bogus or {})
+        return Resolver("/etc/resolv.conf", QuestionEntry(".", "ns"), answers, bogus or {})
 
     return look
 

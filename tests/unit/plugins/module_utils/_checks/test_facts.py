@@ -28,7 +28,7 @@ def test_host_facts(name):
     [
         (facts.FileStatus, system.Host().status("/")),
         (facts.ListeningSocket, system.Socket("127.0.0.1", 25, "1")),
-        (facts.DnsQuestion, dns_message.DnsQuestion("example.org", "mx")),
+        (facts.DnsQuestion, dns_message.QuestionEntry("example.org", "mx")),
         (facts.DnsAnswer, dns_message.Answer("NOERROR", True, False)),
     ],
 )

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
-from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, DnsQuestion
+from ansible_collections.mailops.postfix.plugins.module_utils._host.dns_message import Answer, QuestionEntry
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.dependencies import Dependencies
@@ -45,7 +45,7 @@ def inside(directory, text):
 def test_the_nameservers_in_the_chroot(host):
     inside(host, "nameserver 192.0.2.2\n")
     seen = Dependencies(Instance(str(host))).resolver()
-    assert (seen.answers, seen.question) == ({"192.0.2.2": VALIDATED}, DnsQuestion(".", "ns"))
+    assert (seen.answers, seen.question) == ({"192.0.2.2": VALIDATED}, QuestionEntry(".", "ns"))
     assert seen.resolv_conf.startswith(f"{host}/queue/")
 
 
@@ -71,7 +71,7 @@ def test_no_chroot(host):
 
 @pytest.mark.parametrize(
     ("probe", "question"),
-    [("soa:example.org", DnsQuestion("example.org", "soa")), ("", DnsQuestion(".", "ns"))],
+    [("soa:example.org", QuestionEntry("example.org", "soa")), ("", QuestionEntry(".", "ns"))],
 )
 def test_what_is_asked(host, probe, question):
     write(host, f"dnssec_probe = {probe}\n")
