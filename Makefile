@@ -51,7 +51,7 @@ editors: setup ## Compare the editors of main.cf and master.cf with the Postfix 
 	@SHOW='^ *image|^fuzzing| (passed|failed|error).* in ' $(phase) editors python tests/ci/editors
 
 fuzz: setup ## Search for failures with random examples: make fuzz SECONDS=300
-	@SHOW='^round|^a failure| (passed|failed|error).* in ' $(phase) fuzz python tests/ci/fuzz $(SECONDS)
+	@SHOW='^round|rounds without|^a failure| (passed|failed|error).* in ' $(phase) fuzz python tests/ci/fuzz $(SECONDS)
 
 benchmark: setup ## Measure run times against their bounds: ROUNDS=7 CASES="main_cf role-again" PEER=DIRECTORY STRICT=1
 	@python tests/benchmark/benchmark.py

@@ -65,7 +65,6 @@ SHARED_NAMES = {
     "confirm": "of _transaction: the journal's part, and the same under the lock",
     "undo": "of _transaction: the journal's part, and the same under the lock",
     "main": "of _program: the command line, and that of the verb deploy",
-    "must_be_readable": "of _plan: the reason, and when it is looked for",
 }
 
 KEYWORDS = {*Handler.fattributes, *Block.fattributes, *Play.fattributes, "local_action"}

@@ -283,8 +283,8 @@ class Instance:
         staged copy has its own empty queue, data directory and log; our checks find missing directories. Without root, the
         result is empty.
 
-        :param whole: only run what every Postfix program checks at its start: ``postfix check`` takes as long as all else
-            together.
+        :param standalone: only run what every Postfix program checks at its start: ``postfix check`` takes as long as all
+            else together.
         """
         if os.geteuid() != 0:
             return "", frozenset()

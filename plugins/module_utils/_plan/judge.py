@@ -93,29 +93,21 @@ def judge_dependencies(instance: Instance, declared: FrozenSet[Setting], severit
     return [str(problem) for problem in warnings]
 
 
-def must_be_readable(instance: Instance, staged: Instance, declared: FrozenSet[Setting]) -> None:
-    """Refuse what Postfix can't even read, whatever is validated; say it better than it does where we can.
+def refuse_unreadable(instance: Instance, staged: Instance, declared: FrozenSet[Setting]) -> None:
+    """Refuse a configuration that postconf(1) can't read, with the reason that our checks find, or else with that of postconf(1).
 
-    :raises DeclarationError: if our checks find what it is.
-    :raises HostError: with Postfix's words.
+    :raises PostfixError: always.
     """
-    try:
-        staged.must_be_readable()
-    except HostError:
-        _explain(instance, staged, declared)
-        raise
-
-
-def _explain(instance: Instance, staged: Instance, declared: FrozenSet[Setting]) -> None:
-    # What postconf(1) does not read, it does not tell the values of.
+    # postconf(1) prints no values of a configuration that it can't read.
     parameters = instance.parameters if instance.is_readable() else staged.defaults
     configuration = configuration_of(instance, staged, {**parameters, **staged.explicit})
     found = [*values_checks.value_findings(configuration), *master_cf_checks.master_cf_findings(configuration, Host())]
     finding.raise_errors([problem for problem in found if problem.settings & declared])
+    staged.must_be_readable()
 
 
 def _map_types(staged: Instance) -> FrozenSet[str]:
-    """None if postconf -m refuses to start with this configuration, as postfix check will say."""
+    """Empty if postconf -m refuses to start with this configuration, as postfix check will say."""
     try:
         return staged.map_types
     except HostError:

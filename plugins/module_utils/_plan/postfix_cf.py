@@ -174,7 +174,7 @@ def must_be_readable(
         from . import judge
 
         declared = _declared_settings(parameters, services, staged.master_cf, instance.path("master.cf"))
-        judge.must_be_readable(instance, staged, declared)
+        judge.refuse_unreadable(instance, staged, declared)
 
 
 def _judged_routes(

@@ -27,6 +27,7 @@ from lab.common import (
     CACHE,
     LAB,
     PREFIX,
+    PROJECT,
     Clock,
     LabError,
     load,
@@ -257,6 +258,9 @@ class Lab:
 
     def of_scenarios(self, *scenarios: str) -> list[str]:
         """The hosts that belong to scenarios; with the empty name, those that all share."""
+        for name in filter(None, scenarios):
+            if not (PROJECT / "molecule" / name / "molecule.yml").exists():
+                raise LabError(f"there is no scenario {name} in molecule/")
         return [host.name for host in self.hosts.values() if host.scenario in scenarios]
 
     def up(self, names: Sequence[str], fresh: bool) -> None:

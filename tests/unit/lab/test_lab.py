@@ -31,6 +31,20 @@ def test_a_lab_has_one_name_server(lab):
     assert [host.name for name, host in HOSTS if name == lab and host.peer == "ns"] == ["ns"]
 
 
+def test_hosts_of_a_scenario():
+    lab = Lab("molecule")
+    assert lab.of_scenarios("submission") == ["submission", "submission-cyrus"]
+    assert lab.of_scenarios("", "routes") == ["ns", "plain", "selfsigned", "impostor", "trusted", "router"]
+    assert {"ns", "plain"} <= set(lab.of_scenarios("", "default"))
+    with pytest.raises(LabError, match="there is no scenario rely in molecule/"):
+        lab.of_scenarios("", "rely")
+
+
+@pytest.mark.parametrize(("lab", "host"), HOSTS, ids=lambda value: getattr(value, "name", value))
+def test_the_scenario_of_a_host_exists(lab, host):
+    assert not host.scenario or host.name in Lab(lab).of_scenarios(host.scenario)
+
+
 def test_forward_zone():
     text = name_server.forward("x.test", "ns.x.test", 7, {"a.x.test": "10.1.2.3"}, {"x.test": "a.x.test"})
     assert text == (
