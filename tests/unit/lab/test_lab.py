@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
 from lab import hosts, images, name_server
-from lab.common import LAB, LabError, load
+from lab.common import LAB, PROJECT, LabError, load
 from lab.hosts import Host, Lab
 
 DATA = load("hosts.yml")
@@ -43,6 +44,20 @@ def test_hosts_of_a_scenario():
 @pytest.mark.parametrize(("lab", "host"), HOSTS, ids=lambda value: getattr(value, "name", value))
 def test_the_scenario_of_a_host_exists(lab, host):
     assert not host.scenario or host.name in Lab(lab).of_scenarios(host.scenario)
+
+
+SCENARIOS = sorted(path.parent for path in (PROJECT / "molecule").glob("*/molecule.yml"))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.name)
+def test_a_scenario_uses_its_own_hosts_and_those_that_all_share(scenario):
+    """The hosts of other scenarios may not be running."""
+    lab = Lab("molecule")
+    others = set(lab.hosts) - set(lab.of_scenarios("", scenario.name))
+    texts = [path.read_text(encoding="utf-8") for path in scenario.rglob("*.yml")]
+    used = re.compile(r"""^[ -]*(?:hosts|host|delegate_to): ([\w-]+)$|hostvars(?:\.|\[['"])([\w-]+)""", re.MULTILINE)
+    found = {name for text in texts for names in used.findall(text) for name in names}
+    assert found & others == set()
 
 
 def test_forward_zone():
