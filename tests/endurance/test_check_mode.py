@@ -26,7 +26,7 @@ CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 FOREIGN_DIRECTORIES = re.compile(rb"^(shlib|meta|daemon|command)_directory\s*=.*\n", re.MULTILINE)
 """Directories of programs on other systems, which do not exist on this one."""
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "100" if os.environ.get("FULL") else "25"))
 
 PIN = ":".join(["AB"] * 32)
 MODES = ["0644", "0600", "0640"]
