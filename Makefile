@@ -7,7 +7,7 @@ HOST ?= hub
 SECONDS ?= 300
 LAB ?= demo
 
-.PHONY: help setup demo demo-down shell status lab-down clean test unit lint archive build sanity molecule editors endurance fuzz benchmark
+.PHONY: help setup demo demo-down shell status lab-down clean test unit lint archive build sanity images molecule editors endurance fuzz benchmark growth roles
 
 help: ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,16 +38,19 @@ lint: setup ## Run ansible-lint, ruff, mypy, and the linters of documentation an
 
 build: archive
 
-archive: setup ## Build the archive, install it into an empty directory, and read its documentation
+archive: setup ## Build the archive, import it as Galaxy does, install it into an empty directory, and read its documentation
 	@$(phase) archive tests/ci/archive
 
 sanity: setup ## Run ansible-test sanity
 	@SHOW='^(ERROR|FATAL)' $(phase) sanity tests/ci/sanity
 
+images: setup ## Build the images of the lab's hosts
+	@SHOW='^ *image' $(phase) images tests/lab/images
+
 molecule: setup ## Run all scenarios on real hosts, or one: make molecule SCENARIO=relay
 	@SHOW='^ *image |^lab |^scenario ' $(phase) molecule tests/ci/molecule $(SCENARIO)
 
-editors: setup ## Compare the editors of main.cf and master.cf with the Postfix of each image, with thousands of generated edits
+editors: setup ## Compare the editors of main.cf and master.cf with the oldest and newest Postfix, with generated edits (FULL=1: with all, four times as many)
 	@SHOW='^ *image|^fuzzing| (passed|failed|error).* in ' $(phase) editors python tests/ci/editors
 
 fuzz: setup ## Search for failures with random examples: make fuzz SECONDS=300
@@ -56,8 +59,14 @@ fuzz: setup ## Search for failures with random examples: make fuzz SECONDS=300
 benchmark: setup ## Measure run times against their bounds: ROUNDS=7 CASES="main_cf role-again" PEER=DIRECTORY STRICT=1
 	@python tests/benchmark/benchmark.py
 
+growth: setup ## Draw how the CPU time of a plan grows with its input: CURVES="services entries" LARGEST=1000 ROUNDS=3 STRICT=1
+	@python tests/benchmark/growth.py
+
 endurance: setup ## Test runs that are killed, run at the same time, or fail on the host, and check mode (FULL=1: more of each); requires root
 	@SHOW='^seed | (passed|failed|error).* in ' $(phase) endurance python tests/ci/endurance
+
+roles: setup ## Write the sub-options of the roles' argument specs, and the tables of variables of their READMEs
+	@python tests/documentation/role_documentation.py
 
 lab-down: ## Remove all hosts of all labs
 	@tests/lab/hosts --lab demo down

@@ -10,6 +10,10 @@ FUZZ_SEED  a number: search at random, starting from it
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable
 
 import pytest
 from hypothesis import settings
@@ -24,3 +28,30 @@ settings.load_profile("random" if FUZZ_SEED else "fixed")
 def fuzz_seed() -> int:
     """The seed of tests that make their own random texts."""
     return int(FUZZ_SEED or 20260104)
+
+
+@pytest.fixture
+def run_ansible(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """A function that runs one of Ansible's programs (``playbook``, ``doc``), with this collection and without the settings of the checkout."""
+    settings = tmp_path_factory.mktemp("settings") / "ansible.cfg"
+    settings.write_text("", encoding="utf-8")
+    collections = Path(__file__).resolve().parents[1] / ".ansible/collections"
+
+    def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "ansible", *arguments],
+            cwd=cwd,
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(settings),
+                "ANSIBLE_COLLECTIONS_PATH": str(collections),
+                "ANSIBLE_NOCOLOR": "1",
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run

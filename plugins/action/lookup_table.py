@@ -11,11 +11,10 @@ declared, that is the result. Whatever else they say, or if there is no answer, 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import shlex
 import stat
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any, Mapping
 
 from ansible.errors import AnsibleError
@@ -23,12 +22,14 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._formats import file_modes, lookup_table
-from ..module_utils._host import large_table, stamp
+from ..module_utils._host import stamp, table_facts
 
 _BLOCK = 1 << 20
 _INTERPRETER = "ansible_python_interpreter"
 _KNOWN = {"path", "src", "remote_src", "checksum", "type", "owner", "group", "mode", "state", "config_directory"}
 _KNOWN |= {"backup", "lock_timeout"}
+_FACTS = Path(table_facts.__file__)
+"""The program for the host that prints the facts about a table."""
 
 
 class ActionModule(ActionBase):
@@ -138,8 +139,9 @@ def _key_that_is_no_text(entries: Any) -> str:
 
 
 def _question(arguments: Mapping[str, Any], interpreter: str) -> str:
-    """The command that prints what Postfix says about types of tables, and then :func:`large_table.table_facts` as JSON."""
+    """The command that prints what Postfix says about types of tables, and then :func:`table_facts.table_facts` as JSON."""
     asked = {"path": arguments["path"], "suffixes": sorted(set(lookup_table.COMPILED.values()))}
+    asked.update(fields=stamp.FIELDS, stamps=stamp.PATH)
     asked.update((name, str(arguments[name])) for name in ("owner", "group") if arguments.get(name) is not None)
     directory = arguments.get("config_directory")
     return "; ".join(
@@ -149,7 +151,7 @@ def _question(arguments: Mapping[str, Any], interpreter: str) -> str:
             "directory=" + (shlex.quote(str(directory)) if directory else "$(postconf -h config_directory)"),
             'postconf -c "$directory" -x default_database_type smtputf8_enable 2>/dev/null && '
             'postconf -c "$directory" -m 2>/dev/null && '
-            f"{interpreter} -c {shlex.quote(inspect.getsource(large_table))} "
+            f"{interpreter} -c {shlex.quote(_FACTS.read_text(encoding='utf-8'))} "
             f'"$directory" {shlex.quote(json.dumps(asked))}',
         ]
     )
@@ -162,17 +164,18 @@ def _agrees(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     suffix = lookup_table.COMPILED.get(facts["type"])
     if set(facts["compiled"]) != ({suffix} if suffix else set()):
         return False
-    files = [SimpleNamespace(**file) for file in (facts["text"], *facts["compiled"].values())]
-    modes = [stat.S_IMODE(file.st_mode) for file in files]
+    files = {facts["path"]: facts["text"]}
+    files.update((facts["path"] + suffix, status) for suffix, status in facts["compiled"].items())
+    modes = [stat.S_IMODE(status["st_mode"]) for status in files.values()]
     if arguments.get("mode") is not None:
         if modes != [file_modes.octal(arguments["mode"])] * len(files):
             return False
     elif modes[-1] & 0o077 & ~modes[0]:
         return False  # the compiled file is more readable than its text
-    for name, held in (("owner", [file.st_uid for file in files]), ("group", [file.st_gid for file in files])):
-        if arguments.get(name) is not None and held != [facts[name]] * len(files):
+    for name, field in (("owner", "st_uid"), ("group", "st_gid")):
+        if arguments.get(name) is not None and {status[field] for status in files.values()} != {facts[name]}:
             return False
-    return stamp.holds(lookup_table.stamp_name(facts["path"], facts["type"], facts["utf8"]), files)
+    return bool(facts["stamps"].get(lookup_table.stamp_name(facts["path"], facts["type"], facts["utf8"])) == files)
 
 
 def _checksum(path: str) -> str:

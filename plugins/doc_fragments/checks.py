@@ -18,9 +18,11 @@ options:
         warning. An explicit V(error) applies to older findings, too.
       - "The checks are:"
       - V(unknown_parameter) - a name that this Postfix does not use.
+      - V(deprecated_parameter) - a name that a later Postfix does not have.
       - V(undefined_parameter) - a $name that nothing defines.
       - V(wrong_value) - a value that is not valid for its parameter.
       - V(wrong_protocols) - protocols with an unknown name, or none that is left enabled.
+      - V(unknown_group) - a key exchange group that OpenSSL does not have, which Postfix skips.
       - V(lost_protocols) - a list of protocols that switches off newer ones, such as TLSv1.3, by not naming them.
       - V(unknown_restriction) - a word in smtpd's restrictions that is not a restriction.
       - V(missing_file) - a file or directory that does not exist.
@@ -55,8 +57,9 @@ options:
       - V(port_in_use) - a new listener's port that another program uses.
       - V(postfix_check) - postfix check fails.
       - V(postfix_complaint) - postfix check warns of something new.
-      - V(undefined_parameter), V(duplicate_service) and V(remote_resolver) are warnings by default; so are, in the modules that manage a single file,
-        V(no_certificate), V(no_trusted_ca) and V(missing_service), since another task may add what is missing.
+      - V(deprecated_parameter), V(undefined_parameter), V(unknown_group), V(duplicate_service) and V(remote_resolver) are warnings by
+        default; so are, in the modules that manage a single file, V(no_certificate), V(no_trusted_ca) and V(missing_service), since another
+        task may add what is missing.
       - Postfix stops on what V(wrong_listener) and V(postfix_check) find; they are always errors. So is a configuration that Postfix
         cannot read.
     type: dict

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The standard section is for modules that write, READ_ONLY for those that only report."""
+    """The standard section is for modules that edit files, READ_ONLY for those that do not, and IGNORED for modules that work without an instance.
+
+    All sections have the same options.
+    """
 
     DOCUMENTATION = r"""
 options:
@@ -46,6 +49,18 @@ options:
       - The default is the one that C(postconf) itself uses, mostly V(/etc/postfix).
       - The directory of any other instance works as well, also of one that is not running.
     type: path
+  backup:
+    description:
+      - All modules of this collection have this option, so that C(module_defaults) of the action group can set it. It has no effect here,
+        since this module does not edit files.
+    type: bool
+    default: false
+  lock_timeout:
+    description:
+      - Seconds for which M(mailops.postfix.verify) waits for another program that edits the same configuration, before it confirms or undoes
+        a change. Other modules that do not edit files ignore this option.
+    type: int
+    default: 120
 attributes:
   diff_mode:
     description: Returns details on what has changed, or would change in C(check_mode), when in diff mode.
@@ -54,4 +69,23 @@ attributes:
       - This action changes nothing.
 requirements:
   - Python >= 3.8 and Postfix >= 3.4 on the managed host
+"""
+
+    IGNORED = r"""
+options:
+  config_directory:
+    description:
+      - All modules of this collection have this option, so that C(module_defaults) of the action group can set it. It has no effect here,
+        since this module does not read a Postfix configuration.
+    type: path
+  backup:
+    description:
+      - As O(config_directory), this option has no effect here.
+    type: bool
+    default: false
+  lock_timeout:
+    description:
+      - As O(config_directory), this option has no effect here.
+    type: int
+    default: 120
 """

@@ -57,7 +57,7 @@ from typing import Any, Callable
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._errors import PostfixError
-from ..module_utils._formats.master_cf import parse_services
+from ..module_utils._formats.master_cf_services import parse_services
 
 
 def from_master_cf(text: Any) -> list[dict[str, Any]]:

@@ -23,7 +23,14 @@ from ._host.instance import Instance
 from ._host.runner import is_installed
 from ._plan.plan import Plan
 from ._transaction import lock
-from ._transaction.apply import apply
+from ._transaction.apply import Outcome, apply
+
+COMMON_OPTIONS: Mapping[str, Any] = {
+    "config_directory": {"type": "path"},
+    "backup": {"type": "bool", "default": False},
+    "lock_timeout": {"type": "int", "default": lock.LOCK_TIMEOUT},
+}
+"""The options that all modules have, so that each can be set in ``module_defaults`` of the action group."""
 
 
 def run(
@@ -35,21 +42,21 @@ def run(
 ) -> None:
     """Run a module that changes files.
 
-    :param argument_spec: its own options; ``config_directory``, ``backup`` and ``lock_timeout`` are added.
+    :param argument_spec: its own options; :data:`COMMON_OPTIONS` are added.
     :param build: makes the plan from an instance and the module's options.
     :param parts: for each option that holds options of another module the specification of that module, for validation.
     :param hidden: options that the action plugin of the module sets, and users do not.
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
     """
-    common = {
-        "config_directory": {"type": "path"},
-        "backup": {"type": "bool", "default": False},
-        "lock_timeout": {"type": "int", "default": lock.LOCK_TIMEOUT},
-    }
-    module = _Module({**argument_spec, **common, **(hidden or {})}, supports_check_mode=True, **arguments)
+    module = _Module({**argument_spec, **COMMON_OPTIONS, **(hidden or {})}, supports_check_mode=True, **arguments)
     options = dict(module.params)
+    confirms_later = "confirm_within" in argument_spec
+    if options.get("confirm_within", 0) < 0:
+        module.fail_json(
+            msg=f"confirm_within: {options['confirm_within']} is not a valid number of seconds. Set it to 0 or more"
+        )
     if options.get("if_missing") == "report" and not is_installed():
-        module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none")
+        module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none", **_open_transaction())
     try:
         for name, specification in (parts or {}).items():
             options[name] = _validated(name, options[name], specification)
@@ -58,7 +65,7 @@ def run(
             lambda: Instance(options["config_directory"]),
             check_mode=module.check_mode,
             backup=options["backup"],
-            provisional=options.get("provisional", False),
+            provisional=options.get("confirm_within", 0) > 0,
             lock_timeout=options["lock_timeout"],
         )
     except ProgramNotSent as error:
@@ -71,9 +78,19 @@ def run(
     for warning in outcome.plan.warnings:
         module.warn(warning)
     result = dict(outcome.plan.result, requires=outcome.requires)
+    if confirms_later:
+        result.update(_open_transaction(outcome))
     if outcome.backup_files:
         result["backup_files"] = outcome.backup_files
     module.exit_json(changed=outcome.changed, diff=outcome.diff, **result)
+
+
+def _open_transaction(outcome: Outcome | None = None) -> dict[str, Any]:
+    """The results about the transaction that is to be confirmed. Transactions have no deadline yet."""
+    return {
+        "transaction": {"id": None if outcome is None else outcome.transaction, "deadline": None},
+        "verify": "none" if outcome is None else outcome.verify,
+    }
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
@@ -137,12 +154,12 @@ def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
 
 
 def run_read_only(argument_spec: dict[str, Any], read: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
-    """Run a module that only reads.
+    """Run a module that only reads, for which ``backup`` and ``lock_timeout`` have no effect.
 
-    :param argument_spec: its own options; ``config_directory`` is added.
+    :param argument_spec: its own options; :data:`COMMON_OPTIONS` are added.
     :param read: gives the result for the module's options.
     """
-    module = AnsibleModule({**argument_spec, "config_directory": {"type": "path"}}, supports_check_mode=True)
+    module = AnsibleModule({**argument_spec, **COMMON_OPTIONS}, supports_check_mode=True)
     try:
         result = read(module.params)
     except PostfixError as error:
@@ -151,12 +168,12 @@ def run_read_only(argument_spec: dict[str, Any], read: Callable[[Mapping[str, An
 
 
 def run_verify(argument_spec: Dict[str, Any], verify: Callable[..., Dict[str, Any]]) -> None:
-    """Run the module that brings a configuration into service.
+    """Run the module that brings a configuration into service, for which ``backup`` has no effect.
 
-    :param argument_spec: its own options; ``config_directory`` is added.
+    :param argument_spec: its own options; :data:`COMMON_OPTIONS` are added.
     :param verify: gives the result, from a function that takes a snapshot, the module's options and whether it is check mode.
     """
-    module = AnsibleModule({**argument_spec, "config_directory": {"type": "path"}}, supports_check_mode=True)
+    module = AnsibleModule({**argument_spec, **COMMON_OPTIONS}, supports_check_mode=True)
     try:
         result = verify(lambda: Instance(module.params["config_directory"]), module.params, module.check_mode)
         failed = None

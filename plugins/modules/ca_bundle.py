@@ -137,12 +137,16 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import ca_bundle
+from ..module_utils._plan import ca_bundle, ca_bundle_standalone
 from ..module_utils._program import install
 
 
 def main():
-    _ansible.run(build=install.with_renewals(ca_bundle.ca_bundle), hidden=install.OPTION, **ca_bundle.CA_BUNDLE)
+    _ansible.run(
+        build=install.with_renewals(ca_bundle_standalone.ca_bundle),
+        hidden=install.OPTION,
+        **ca_bundle.CaBundleOptions.specification(),
+    )
 
 
 if __name__ == "__main__":

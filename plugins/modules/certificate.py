@@ -402,12 +402,16 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import certificate
+from ..module_utils._plan import certificate_options, certificate_standalone
 from ..module_utils._program import install
 
 
 def main():
-    _ansible.run(build=install.with_renewals(certificate.certificate), hidden=install.OPTION, **certificate.CERTIFICATE)
+    _ansible.run(
+        build=install.with_renewals(certificate_standalone.certificate),
+        hidden=install.OPTION,
+        **certificate_options.CertificateOptions.specification(),
+    )
 
 
 if __name__ == "__main__":

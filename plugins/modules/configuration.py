@@ -110,13 +110,35 @@ options:
     type: str
     choices: [fail, report]
     default: fail
-  provisional:
+  confirm_within:
     description:
-      - Keep the previous files until M(mailops.postfix.verify) has confirmed or undone the change.
-      - A change of an earlier run that has not been verified counts as a change of this run, with what the running Postfix needs for it in
-        RV(requires).
+      - V(0) confirms what is installed at once.
+      - Above V(0), the previous files are kept and the transaction stays open, until M(mailops.postfix.verify) has confirmed or undone the
+        change. A change of an earlier run that has not been verified counts as a change of this run, with what the running Postfix needs for
+        it in RV(requires).
+      - The number of seconds has no effect yet. Nothing undoes the change by itself; only M(mailops.postfix.verify) does.
+    type: int
+    default: 0
+  owner:
+    description:
+      - The role that owns the instance, a name such as V(smarthost). It is stored in
+        C(/var/lib/mailops-postfix/DIRECTORY/declared.json), where C(DIRECTORY) is the configuration directory as C(systemd-escape --path) writes
+        it.
+      - If another role owns the instance, the module fails before it writes a file, unless O(take_over=true).
+      - Without it, the module neither reads nor changes the owner.
+    type: str
+  take_over:
+    description:
+      - Whether O(owner) replaces another owner. The module withdraws what O(former_owners) names for that owner, in the same transaction.
     type: bool
     default: false
+  former_owners:
+    description:
+      - For each other role, as a dictionary, C(remedy), the text with which the module's error ends, and what the module withdraws with
+        O(take_over=true), C(parameters), names of parameters of main.cf to remove, C(services), as O(master_cf), and C(files), paths of files to
+        remove. The other options of the module have precedence.
+    type: dict
+    default: {}
 seealso:
   - module: mailops.postfix.verify
   - module: mailops.postfix.main_cf
@@ -199,6 +221,20 @@ requires:
   type: str
   returned: success
   sample: reload
+transaction:
+  description:
+    - The newest open transaction, which M(mailops.postfix.verify) has to confirm or undo. Its C(id) is V(null) if no transaction is open, with
+      O(confirm_within=0), and in check mode. Its C(deadline) is always V(null), because transactions have no deadline yet.
+  type: dict
+  returned: success
+  sample: {id: 5f0c21ab, deadline: null}
+verify:
+  description:
+    - What M(mailops.postfix.verify) has to verify. V(none) if no transaction is open, V(changed) after a change of this run, V(all) if this run
+      has changed nothing and an earlier run has left an unverified change.
+  type: str
+  returned: success
+  sample: changed
 backup_files:
   description: The backup files.
   type: list
@@ -208,13 +244,15 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import configuration
+from ..module_utils._plan import configuration, owner
 from ..module_utils._program import install
 
 
 def main():
     _ansible.run(
-        build=install.with_renewals(configuration.configuration), hidden=install.OPTION, **configuration.CONFIGURATION
+        build=install.with_renewals(owner.with_owner(configuration.configuration)),
+        hidden=install.OPTION,
+        **configuration.CONFIGURATION,
     )
 
 

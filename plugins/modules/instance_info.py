@@ -129,7 +129,7 @@ queue:
   returned: when Postfix is installed
   sample: {maildrop: 0, incoming: 0, active: 1, deferred: 12, hold: 0, corrupt: 0}
 deprecated_parameters:
-  description: Settings of main.cf that Postfix has deprecated or removed, since when, and what to use.
+  description: Settings of main.cf that Postfix has deprecated or removed, since when, and what to use, if this version has that.
   type: dict
   returned: when Postfix is installed
   sample: {smtp_use_tls: {since: "3.9", instead: smtp_tls_security_level}}
@@ -231,7 +231,7 @@ routes:
 from ..module_utils import _ansible
 from ..module_utils._host import runner
 from ..module_utils._host.instance import Instance
-from ..module_utils._plan import migrations, tables
+from ..module_utils._plan import instance_report, lost_tables
 
 
 def main():
@@ -239,8 +239,9 @@ def main():
         if not runner.is_installed():
             return {"installed": False}
         instance = Instance(options["config_directory"])
-        lost = migrations.lost_tables(instance)
-        return {**instance.report(), "lost_tables": lost, "routes": tables.routes_report(instance, options["routes"])}
+        lost = lost_tables.lost_tables(instance)
+        routes = instance_report.routes_report(instance, options["routes"])
+        return {**instance_report.instance_report(instance), "lost_tables": lost, "routes": routes}
 
     _ansible.run_read_only(
         {

@@ -16,14 +16,14 @@ description:
     whole table from a file. In a text that is edited every byte that does not belong to a declared entry stays,
     comments and order included.
   - The compiled file beside the text is rebuilt when, and only when, it is missing, older than the text, of another
-    type, or holds other content. It is built aside and renamed, so that Postfix never finds a half-built table, and
+    type or damaged, or holds other content. It is built aside and renamed, so that Postfix never finds a half-built table, and
     it is never more readable than its text.
-  - Text and compiled file are installed together, with one modification time, whose part below the second is a stamp
-    on the two (a checksum of their name, inode numbers and sizes; no content goes into it). While the stamp is valid,
-    and the status of neither file has been changed apart from the other's (ctime), they are known to agree and are
-    not read. Where it is not, because an administrator has run C(postmap), restored a backup, or given one of them another
-    mode, and on file systems without nanoseconds, the compiled file is listed and compared with the text, entry by
-    entry; for a million entries that takes seconds. The next change seals them again.
+  - When text and compiled file have been installed or compared, their inode numbers, sizes, times, modes and owners are recorded in
+    C(/var/lib/mailops-postfix/tables.json), which only root can read. While they are the same, text and compiled file are known
+    to agree and are not read. Otherwise, because an administrator has run C(postmap), restored a backup, or given one of them
+    another mode, or without a record, the compiled file is listed and compared with the text, entry by entry (for V(cdb), which C(postmap)
+    can't list, the text is compiled again in a temporary directory); for a million entries that takes seconds. If they agree nothing is
+    rebuilt, and they are recorded again.
   - What C(postmap) only warns about, ignoring the line and reporting success, is an error here, found before anything
     is written, for example lines without a value and duplicate keys. The message names file and line.
   - Contents of more than 100,000 bytes are not shown in a diff, only their size, number of lines and checksum.
@@ -65,7 +65,7 @@ options:
       - A file that is the whole table, on the controller (looked for in C(files) as well), or with O(remote_src=true)
         on the managed host.
       - A file on the controller is compared by checksum before it travels. If the host's table is the same, and
-        sealed, not even a module is started there, only a command that asks for checksum, times and modes.
+        recorded, not even a module is started there, only a command that asks for checksum, times and modes.
     type: path
   remote_src:
     description:
@@ -217,7 +217,8 @@ from ..module_utils._plan import lookup_table_standalone
 
 def main():
     _ansible.run(
-        build=lookup_table_standalone.standalone_lookup_table, **lookup_table_standalone.STANDALONE_LOOKUP_TABLE
+        build=lookup_table_standalone.standalone_lookup_table,
+        **lookup_table_standalone.StandaloneTableOptions.specification(),
     )
 
 

@@ -82,11 +82,11 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import postfix_cf
+from ..module_utils._plan import main_cf
 
 
 def main():
-    _ansible.run(build=postfix_cf.main_cf, **postfix_cf.MAIN_CF)
+    _ansible.run(build=main_cf.main_cf, **main_cf.MainCfOptions.specification())
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ options:
     required: true
     suboptions:
       service:
-        description: Name and type as C(postconf -M) writes them, V(NAME/TYPE).
+        description: Name and type as postconf(1) lists them, V(NAME/TYPE).
         type: str
         required: true
       command:
@@ -128,11 +128,11 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import master_cf
+from ..module_utils._plan import master_cf_standalone
 
 
 def main():
-    _ansible.run(build=master_cf.master_cf, **master_cf.MASTER_CF)
+    _ansible.run(build=master_cf_standalone.master_cf, **master_cf_standalone.MasterCfOptions.specification())
 
 
 if __name__ == "__main__":

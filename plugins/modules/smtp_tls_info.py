@@ -20,6 +20,7 @@ description:
   - The connection comes from the host that runs the module. Use C(delegate_to) to connect from another host.
 extends_documentation_fragment:
   - mailops.postfix.attributes
+  - mailops.postfix.instance.ignored
 attributes:
   diff_mode:
     description: Returns details on what has changed, or would change in C(check_mode), when in diff mode.
@@ -115,10 +116,6 @@ options:
       - Seconds that all steps together may take.
     type: float
     default: 60
-  config_directory:
-    description:
-      - All modules of this collection have this option. This module ignores it, since it does not read a Postfix configuration.
-    type: path
 notes:
   - A server relays for clients in its own networks. To probe whether it relays for other clients, run this module on a host outside of
     them.
@@ -251,12 +248,17 @@ tls:
       returned: success
       sample: 256
     key_exchange:
-      description: The group of the key exchange, V(RSA) for a key exchange without a group, V(null) if it is unknown.
+      description:
+        - The group of the key exchange, V(RSA) for a key exchange without a group.
+        - This value, RV(tls.signature) and RV(tls.client_certificate_requested) are those of another connection, by openssl-s_client(1),
+          because Python does not have them. They are V(null) if the server does not accept that connection.
       type: str
       returned: success
       sample: X25519
     signature:
-      description: The algorithm of the server's signature, by IANA's name, V(null) if it is unknown.
+      description:
+        - The algorithm of the server's signature, by IANA's name, V(null) if it is unknown.
+        - Versions before TLS 1.2 do not name it. OpenSSL before 3.5 does not distinguish C(rsa_pss_pss) from V(rsa_pss_rsae).
       type: str
       returned: success
       sample: ecdsa_secp256r1_sha256
@@ -333,6 +335,8 @@ chain:
   description:
     - The certificates that the server sends, its own first, each as RV(mailops.postfix.certificate#module:certificate).
     - V(null) is a value that openssl(1) can't read.
+    - Before version 3.13, Python has only the first certificate. The others are those of the connection of openssl-s_client(1). If the
+      server does not accept it, or sends another certificate there, they are unknown, and only the first one is in the list.
   type: list
   elements: dict
   returned: success
@@ -356,7 +360,9 @@ chain:
         sha256: E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55
         sha512: CF:83:E1:35:7E:EF:B8:BD:F1:54:28:50:D6:6D:80:07:(and so on)
 verified:
-  description: Whether openssl(1) verifies the chain as that of a server, V(null) without a certificate.
+  description:
+    - Whether openssl(1) verifies the chain as that of a server, V(null) without a certificate.
+    - V(null), with RV(verify_error), if it does not verify the first certificate alone, and the others are unknown.
   type: bool
   returned: success
   sample: true

@@ -259,11 +259,14 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import tls_policy
+from ..module_utils._plan import tls_policy_standalone
 
 
 def main():
-    _ansible.run(build=tls_policy.tls_policy, **tls_policy.MODULE)
+    _ansible.run(
+        build=tls_policy_standalone.standalone_tls_policy,
+        **tls_policy_standalone.StandalonePolicyOptions.specification(),
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ description:
   - Checks the services outside Postfix that smtp(8) relies on, such as the resolver for DANE and services of TLS policies
     (O(dependencies)).
   - If something is wrong, undoes what M(mailops.postfix.configuration) has installed with
-    O(mailops.postfix.configuration#module:provisional), activates the previous configuration, and fails with what it has found.
+    O(mailops.postfix.configuration#module:confirm_within), activates the previous configuration, and fails with what it has found.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance.read_only
@@ -41,6 +41,28 @@ attributes:
     details:
       - Reports a change whenever it reloads or restarts Postfix because of O(requires).
 options:
+  transaction:
+    description:
+      - The open transaction that RV(mailops.postfix.configuration#module:transaction) returns. If another process has confirmed or undone it in
+        the meantime, the module fails, because the running configuration is not the one that the caller installed.
+      - Without it, the module verifies the current configuration.
+      - Other open transactions of the instance are confirmed or undone together with this one.
+    type: str
+  state:
+    description:
+      - V(confirmed) verifies the configuration, and confirms or undoes the change.
+      - V(undone) undoes O(transaction), without probing, and brings the previous configuration into service. Without O(transaction), or if it
+        is no longer open, there is nothing to do.
+    type: str
+    choices: [confirmed, undone]
+    default: confirmed
+  scope:
+    description:
+      - What to verify. V(changed) limits the verification to what the change can affect. The module does not distinguish yet, and verifies
+        all in both cases.
+    type: str
+    choices: [changed, all]
+    default: all
   requires:
     description:
       - What the running Postfix needs first, as other modules return it. Unless this is V(none), a Postfix that is not running is started.
@@ -115,20 +137,36 @@ EXAMPLES = r"""
       - name: mx1.example.org
     main_cf:
       smtpd_tls_security_level: may
-    provisional: true
+    confirm_within: 600
   register: result
-  notify: Verify and confirm the change
+
+- name: Verify and confirm the change
+  mailops.postfix.verify:
+    transaction: "{{ result.transaction.id }}"
+    requires: "{{ result.requires }}"
+    scope: "{{ result.verify }}"
+  when: result.verify != 'none'
 
 - name: Verify the running configuration
   mailops.postfix.verify:
 
-# As a handler
-- name: Verify and confirm the change
+- name: Undo the change without verifying it
   mailops.postfix.verify:
-    requires: "{{ result.requires }}"
+    transaction: "{{ result.transaction.id }}"
+    state: undone
 """
 
 RETURN = r"""
+confirmed:
+  description: Whether the configuration has passed its verification, so that its changes are confirmed.
+  type: bool
+  returned: always
+  sample: true
+undone:
+  description: Whether a change has been undone.
+  type: bool
+  returned: always
+  sample: false
 listeners:
   description: The ports that were probed, and the problems of each.
   type: list

@@ -31,6 +31,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import smtplib
 import ssl
 import subprocess
@@ -42,6 +43,7 @@ from typing import Any, Callable, Iterable, Iterator
 TIMEOUT_SECONDS = 30.0  # for the replies of a server, and for the delivery of a message
 PROTOCOLS = ("TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3")
 SENDER = "alice@probe.example.test"
+MAILLOG_FILE = "/var/log/mail.log"  # of a host without a journal
 
 _TLS = re.compile(
     r"(?P<verdict>Anonymous|Untrusted|Trusted|Verified) TLS connection established to "
@@ -100,22 +102,34 @@ def files(paths: list[str]) -> dict[str, Any]:
 # Mail and the log
 
 
+@functools.cache
+def _has_journal() -> bool:
+    return shutil.which("journalctl") is not None
+
+
 def _cursor() -> str:
-    """The end of the journal."""
+    """The end of the journal, or of the log file: its size."""
+    if not _has_journal():
+        return str(os.path.getsize(MAILLOG_FILE)) if os.path.exists(MAILLOG_FILE) else "0"
     shown = _execute("journalctl", "--quiet", "--lines=1", "--output=cat", "--show-cursor").stdout
     return shown.rpartition("-- cursor: ")[2].strip()
 
 
 @functools.cache
 def _beginning() -> str:
-    """The end of the journal before the first step."""
+    """The end of the log before the first step."""
     return _cursor()
 
 
 def _journal(since: str) -> list[str]:
-    """The lines of Postfix after a cursor of the journal, or all, starting with the program's name."""
-    place = [f"--after-cursor={since}"] if since else []
-    lines = _execute("journalctl", "--quiet", "--no-pager", "--output=short", *place).stdout.splitlines()
+    """The lines of Postfix after a cursor, or all, starting with the program's name."""
+    if _has_journal():
+        place = [f"--after-cursor={since}"] if since else []
+        lines = _execute("journalctl", "--quiet", "--no-pager", "--output=short", *place).stdout.splitlines()
+    else:
+        with open(MAILLOG_FILE, "rb") as file:
+            file.seek(int(since or 0))
+            lines = file.read().decode(errors="replace").splitlines()
     found = (re.search(r" ((?:postfix/|mailops-postfix\[).*)", line) for line in lines)
     return [match.group(1) for match in found if match]
 
@@ -250,6 +264,7 @@ def session(
     user: str = "",
     recipient: str = "",
     message_id: str = "",
+    sender: str = SENDER,
 ) -> dict[str, Any]:
     """The replies of a server to a client session, with implicit TLS on port 465 and STARTTLS on all others.
 
@@ -257,7 +272,7 @@ def session(
     tls: the version; certificate: the SHA-256 fingerprint of the server's. error: the reason if the session ended early.
     protocol: the only TLS version to use, one of PROTOCOLS, with all ciphers that OpenSSL supports.
     ca_file: verify the server's certificate and name with it. user: authenticate; the password is the user's name.
-    recipient: send an envelope. message_id: send a complete message.
+    recipient: send an envelope, from the sender. message_id: send a complete message.
     """
     context = _context(protocol, ca_file)
     replies = ("before", "mail_before", "rcpt_before", "tls", "certificate", "after", "auth", "mail", "rcpt", "data")
@@ -269,7 +284,7 @@ def session(
             client = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
             seen["before"] = _reply(client.ehlo())
             if recipient:
-                seen["mail_before"] = _reply(client.mail(SENDER))
+                seen["mail_before"] = _reply(client.mail(sender))
                 seen["rcpt_before"] = _reply(client.rcpt(recipient))
                 client.rset()
             client.starttls(context=context)
@@ -285,10 +300,10 @@ def session(
             except smtplib.SMTPResponseException as error:
                 seen["auth"] = f"{error.smtp_code} {error.smtp_error!r}"
         if recipient:
-            seen["mail"] = _reply(client.mail(SENDER))
+            seen["mail"] = _reply(client.mail(sender))
             seen["rcpt"] = _reply(client.rcpt(recipient))
             if message_id and seen["rcpt"].startswith("250"):
-                seen["data"] = _reply(client.data(_message(SENDER, recipient, message_id)))
+                seen["data"] = _reply(client.data(_message(sender, recipient, message_id)))
         client.quit()
     except (OSError, smtplib.SMTPException) as error:
         seen["error"] = f"{type(error).__name__}: {error}"

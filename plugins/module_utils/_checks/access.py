@@ -13,9 +13,10 @@ import re
 from typing import Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from .._errors import did_you_mean
+from .._formats.main_cf import braced_words, words
 from .._formats.master_cf import MasterEntry
 from .._model import parameters
-from .._model.configuration import Configuration, braced_words, shown, words
+from .._model.configuration import Configuration, shown
 from .._model.finding import Finding
 
 # fmt: off

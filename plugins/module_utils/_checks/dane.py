@@ -9,13 +9,13 @@ Source: dane_init() in src/smtp/smtp_tls_policy.c, and RFC 7672. The caller quer
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._formats.lookup_table import KEYED
+from .._formats.main_cf import braced_words, words
 from .._formats.master_cf import MasterEntry
 from .._model import mta_sts
-from .._model.configuration import Configuration, braced_words, shown, words
+from .._model.configuration import Configuration, shown
 from .._model.finding import Finding
 from .facts import DnsAnswer, DnsQuestion
 
@@ -76,7 +76,7 @@ def _by_policy(configuration: Configuration, service: MasterEntry, side: str, en
         map_type, _colon, path = word.rpartition("proxy:")[2].partition(":")
         found = entries(map_type, path) if map_type in KEYED else None
         for key, value in (found or {}).items():
-            level = re.split(r"[\s,]", value, maxsplit=1)[0].lower()
+            level = "".join(words(value)[:1]).lower()
             if level in ("dane", "dane-only"):
                 policy = f"the policy for {key} in {path}"
                 consequence = (

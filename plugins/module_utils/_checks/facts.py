@@ -70,6 +70,9 @@ class HostFacts(Protocol):
     def holder(self, inode: str) -> str:
         """The process that holds a socket, as ``program (process 123)``; empty if that cannot be determined."""
 
+    def has_tls_group(self, name: str) -> bool:
+        """Whether OpenSSL has a key exchange group; True if that cannot be determined."""
+
     def master(self, queue_directory: str) -> frozenset[str]:
         """The inode numbers of the sockets of the master(8) of a queue."""
 

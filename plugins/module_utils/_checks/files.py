@@ -13,11 +13,12 @@ from __future__ import annotations
 import posixpath
 import re
 import stat
-from typing import Iterator, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
+from .._formats.main_cf import braced_words, words
 from .._formats.master_cf import MasterEntry
 from .._model import parameters
-from .._model.configuration import Configuration, braced_words, shown, words
+from .._model.configuration import Configuration, shown
 from .._model.finding import Finding
 from . import access
 from .facts import HostFacts
@@ -47,11 +48,14 @@ Reason = Tuple[str, str, str]
 
 def file_findings(configuration: Configuration, host: HostFacts) -> Iterator[Finding]:
     """All findings."""
+    classes: Dict[str, List[str]] = {}
     for name, written, service in configuration.all_settings():
         parameter = parameters.find_parameter(name)
         value = configuration.expanded(written, service)
-        classes = words(configuration.value("smtpd_restriction_classes", service) or "")
-        kind = "restriction list" if name in classes else parameter.kind if parameter else ""
+        key = service.key if service else ""
+        if key not in classes:
+            classes[key] = words(configuration.value("smtpd_restriction_classes", service) or "")
+        kind = "restriction list" if name in classes[key] else parameter.kind if parameter else ""
         if not value or not kind:
             continue
         for check, cause, remedy in _reasons(configuration, host, service, name, kind, value):

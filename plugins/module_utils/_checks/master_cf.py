@@ -13,9 +13,10 @@ import re
 from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from .._formats import master_cf
+from .._formats.main_cf import words
 from .._formats.master_cf import MasterEntry
 from .._model import parameters
-from .._model.configuration import Configuration, shown, words
+from .._model.configuration import Configuration, shown
 from .._model.finding import Finding
 from .facts import HostFacts
 

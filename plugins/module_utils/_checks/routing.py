@@ -8,7 +8,7 @@ Private to mailops.postfix. Pure; a Router has the tables.
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Sequence, Set, Tuple
 
 from .._errors import GrammarError
 from .._formats import tls_levels, tls_policy
@@ -41,8 +41,9 @@ def routing_findings(router: Router) -> Iterator[Finding]:
         return
     paths = list(_paths(router, [key for key in declared if _is_domain(key)]))
     told: Set[str] = set()
+    same_host = routing.by_host(declared)
     for path in paths:
-        for problem in [*_other_names(router, path, declared), *_weaker_links(router, path)]:
+        for problem in [*_other_names(router, path, declared, same_host), *_weaker_links(router, path)]:
             told.add(problem.subject)
             yield problem
     used = {hop.nexthop.lower() for path in paths for hop, _counts in path}
@@ -100,14 +101,19 @@ def _paths(router: Router, domains: List[str]) -> Iterator[_Path]:
             continue
 
 
-def _other_names(router: Router, path: _Path, declared: Mapping[str, str]) -> Iterator[Finding]:
-    """Next hops without a policy of their own, whose host has one under another name, or in a table that Postfix does not use for it."""
+def _other_names(
+    router: Router, path: _Path, declared: Mapping[str, str], same_host: Mapping[str, Sequence[str]]
+) -> Iterator[Finding]:
+    """Next hops without a policy of their own, whose host has one under another name, or in a table that Postfix does not use for it.
+
+    :param same_host: the keys of the policies by their hosts.
+    """
     for hop, counts in path:
         if counts.table:
             continue
         own = hop.nexthop.lower()
-        for key in sorted(declared, key=lambda key: key != own):
-            if routing.host(key) != routing.host(hop.nexthop) or not _is_weaker(counts, declared[key]):
+        for key in sorted(same_host.get(routing.host(own), ()), key=lambda key: key != own):
+            if not _is_weaker(counts, declared[key]):
                 continue
             if key == own:
                 yield _problem(

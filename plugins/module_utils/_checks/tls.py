@@ -8,13 +8,14 @@ Source: TLS_README, SASL_README, postconf(5).
 
 from __future__ import annotations
 
-from typing import FrozenSet, Iterator, Optional, Tuple
+from typing import FrozenSet, Iterator, Tuple
 
 from .._errors import DeclarationError
 from .._formats import master_cf, tls_levels, tls_protocols
+from .._formats.main_cf import words
 from .._formats.master_cf import MasterEntry
 from .._model import parameters
-from .._model.configuration import MAIN, Configuration, shown, words
+from .._model.configuration import MAIN, Configuration, shown
 from .._model.finding import Finding, Setting
 
 _CERTIFICATES = ("tls_chain_files", "tls_cert_file", "tls_eccert_file", "tls_dcert_file")
@@ -92,9 +93,7 @@ def _problem(
     remedy: str,
     also: Tuple[str, ...] = (),
 ) -> Finding:
-    where: Optional[str] = next(
-        (place for place in (configuration.where(name, service) for name in names) if place), None
-    )
+    where: str | None = next((place for place in (configuration.where(name, service) for name in names) if place), None)
     settings = configuration.settings_of(service, *names, *also)
     subject = _subject(configuration, service, *names)
     return Finding(check, subject, cause, remedy, where or configuration.place(service), settings)

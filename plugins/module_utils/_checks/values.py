@@ -10,27 +10,32 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from types import MappingProxyType
 from typing import FrozenSet, Iterable, Iterator, Mapping, Optional, Tuple
 
 from .._errors import DeclarationError, did_you_mean
 from .._formats import fingerprints, tls_protocols
 from .._formats.lines import to_bytes
+from .._formats.main_cf import braced_words, words
 from .._model import parameters
-from .._model.configuration import Configuration, braced_words, shown, words
+from .._model.configuration import Configuration, shown
 from .._model.finding import Finding, Setting
 from .._model.parameters import Parameter
+from .facts import HostFacts
 
 
 def value_findings(
     configuration: Configuration,
-    only: Optional[FrozenSet[Setting]] = None,
+    only: FrozenSet[Setting] | None = None,
     defaults: Mapping[str, str] = MappingProxyType({}),
+    host: HostFacts | None = None,
 ) -> Iterator[Finding]:
     """Values that are not valid for their parameters, in main.cf and in the options of services.
 
     :param only: settings to check; None for all.
     :param defaults: Postfix's defaults, which show the kind of parameters that the catalogue does not have.
+    :param host: has the key exchange groups; None to accept all.
     """
     for name, written, service in configuration.all_settings():
         if only is not None and configuration.setting(name, service) not in only:
@@ -39,9 +44,11 @@ def value_findings(
         value = configuration.expanded(written, service)
         if parameter is None or value is None or ("$" in written and not value):
             continue  # undefined_names() reports it
-        found = value_finding(
-            parameter, value, configuration.value(name.replace("_cert_match", "_digest"), service) or ""
-        )
+        digest = configuration.value(name.replace("_cert_match", "_digest"), service) or ""
+        if parameter.kind == "groups":
+            found = _groups_problem(parameter, value, configuration.version, host)
+        else:
+            found = value_finding(parameter, value, digest, configuration.version)
         if found:
             check, cause, remedy = found
             subject = shown(name, written) + (f" in service {service.key}" if service else "")
@@ -49,10 +56,13 @@ def value_findings(
             yield Finding(check, subject, cause, remedy, configuration.where(name, service), settings)
 
 
-def value_finding(parameter: Parameter, value: str, digest: str) -> Optional[Tuple[str, str, str]]:
+def value_finding(
+    parameter: Parameter, value: str, digest: str, version: Tuple[int, ...]
+) -> Tuple[str, str, str] | None:
     """The check that a value fails, the cause and the remedy; None if it is valid.
 
     :param digest: the digest algorithm of fingerprints.
+    :param version: the version of Postfix.
     """
     if parameter.kind == "protocols":
         return _protocols_problem(parameter, value)
@@ -64,11 +74,12 @@ def value_finding(parameter: Parameter, value: str, digest: str) -> Optional[Tup
         return None
     if parameter.kind in ("nexthop list", "transport"):
         return _destination_problem(parameter, value)
-    found = _CHECKS.get(parameter.kind, _anything)(parameter, value)
+    check = partial(_log_level, version) if parameter.kind == "log level" else _CHECKS.get(parameter.kind, _anything)
+    found = check(parameter, value)
     return ("wrong_value", *found) if found else None
 
 
-def _protocols_problem(parameter: Parameter, value: str) -> Optional[Tuple[str, str, str]]:
+def _protocols_problem(parameter: Parameter, value: str) -> Tuple[str, str, str] | None:
     try:
         protocols = tls_protocols.parse_protocols(value)
     except DeclarationError as error:
@@ -86,10 +97,32 @@ def _protocols_problem(parameter: Parameter, value: str) -> Optional[Tuple[str, 
     )
 
 
+# OpenSSL's other names of groups, and groups to choose from.
+_ALIASES = re.compile(r"x(25519|448)|secp(192|256)r1")
+_GROUPS = "X25519MLKEM768 X25519 X448 prime256v1 secp384r1 secp521r1 ffdhe2048 ffdhe3072"
+
+
+def _groups_problem(
+    parameter: Parameter, value: str, version: Tuple[int, ...], host: HostFacts | None
+) -> Tuple[str, str, str] | None:
+    if not value and not parameters.GROUPS_MAY_BE_EMPTY.known_in(version):
+        return "wrong_value", "this version of Postfix stops on an empty value", "Remove it, for the default"
+    # Since 3.6, Postfix does not use the other two.
+    if host is None or (parameter.name.endswith("_curve") and version >= (3, 6)):
+        return None
+    old = version < (3, 10)
+    groups = words(value if old else value.replace(":", " "))
+    lacking = [group for group in groups if not host.has_tls_group(group) or (old and _ALIASES.fullmatch(group))]
+    if not lacking:
+        return None
+    common = ", ".join(filter(host.has_tls_group, _GROUPS.split()))
+    return "unknown_group", f"Postfix skips what OpenSSL does not have: {', '.join(lacking)}", f"It has {common}"
+
+
 _DESTINATION = re.compile(r"(\[[^\[\]\s]+\]|[^\[\]:\s/@]+)(:(?P<port>[A-Za-z0-9_-]+))?")
 
 
-def _destination_problem(parameter: Parameter, value: str) -> Optional[Tuple[str, str, str]]:
+def _destination_problem(parameter: Parameter, value: str) -> Tuple[str, str, str] | None:
     """Check relayhost and transports."""
     if parameter.kind == "transport":
         name, colon, nexthop = value.partition(":")
@@ -125,36 +158,48 @@ def _destination_problem(parameter: Parameter, value: str) -> Optional[Tuple[str
 def unknown_names(
     configuration: Configuration, unused: Iterable[Tuple[str, str]], known: Iterable[str]
 ) -> Iterator[Finding]:
-    """Names that are set, and that Postfix does not use.
+    """Names that are set, and that Postfix does not use, or will not use in a later version.
 
     :param unused: pairs of ``main`` or ``master`` and the name, as postconf(1) says.
     :param known: the names that the host's postconf(1) lists.
     """
     unused, known = frozenset(unused), list(known)
     for name, _value, service in configuration.all_settings():
-        if ("master" if service else "main", _printed(name)) not in unused:
+        old = parameters.find_parameter(name)
+        deprecated = old is not None and old.deprecated and configuration.version >= old.deprecated
+        is_unused = ("master" if service else "main", _printed(name)) in unused
+        if not is_unused and not deprecated:
             continue
-        place = f"service {service.key}" if service else "main.cf"
-        cause, remedy = unknown_name(name, known, configuration.version)
-        settings = frozenset([configuration.setting(name, service)])
+        subject = f"{name} in service {service.key}" if service else f"{name} in main.cf"
+        where, settings = configuration.where(name, service), frozenset([configuration.setting(name, service)])
+        if not is_unused and old is not None:
+            remedy, cause = f"Use {old.instead}", "a later Postfix will not support it"
+            yield Finding("deprecated_parameter", subject, cause, remedy, where, settings)
+            continue
+        cause, remedy = _unknown_name(name, configuration.version)
         yield Finding(
-            "unknown_parameter", f"{name} in {place}", cause, remedy, configuration.where(name, service), settings
+            "unknown_parameter",
+            subject,
+            cause,
+            remedy
+            or f"A parameter of your own must be referred to as ${name} in what is declared with it, or before it",
+            where,
+            settings,
+            hint=str if remedy else partial(did_you_mean, name, known, cutoff=0.8),
         )
 
 
 def _printed(name: str) -> str:
     """A name as postconf(1) prints it: a question mark for each byte that is not printable ASCII."""
+    if name.isascii() and name.isprintable():
+        return name  # nearly always
     return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in to_bytes(name))
 
 
-def unknown_name(name: str, known: Iterable[str], version: Tuple[int, ...]) -> Tuple[str, str]:
-    """Why this Postfix does not use a name, and what to do: the name that was probably meant, if there is one.
-
-    :param known: the names that the host's postconf(1) lists.
-    """
+def _unknown_name(name: str, version: Tuple[int, ...]) -> Tuple[str, str]:
+    """Why this Postfix does not use a name, and what to do, empty if only a similar name can tell."""
     here = ".".join(map(str, version))
     parameter = parameters.find_parameter(name)
-    known = list(known)
     if parameter is not None and not parameter.known_in(version):
         cause = f"Postfix {here} does not have this parameter"
         if parameter.since and version < parameter.since:
@@ -169,11 +214,7 @@ def unknown_name(name: str, known: Iterable[str], version: Tuple[int, ...]) -> T
             f"the {mine} side of Postfix has no such parameter",
             f"The {its} side has {other}: write that if it is what you mean",
         )
-    remedy = did_you_mean(name, known, cutoff=0.8)
-    return (
-        f"Postfix {here} does not know this parameter",
-        f"{remedy}A parameter of your own must be referred to as ${name} in what is declared with it, or before it",
-    )
+    return f"Postfix {here} does not know this parameter", ""
 
 
 def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> Iterator[Finding]:
@@ -196,6 +237,12 @@ def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> I
 
 
 _Reason = Optional[Tuple[str, str]]
+
+_SINCE = {"dane": (3, 6), "trace": (3, 12)}
+_LOG_LEVEL = re.compile(
+    r"\d|none|routine|debug|ssl-(expert|developer|debug|(handshake|session)-packet-dump)"
+    r"|summary|untrusted|peercert|certmatch|verbose|cache|dane|trace"
+)
 
 
 def _anything(parameter: Parameter, value: str) -> _Reason:
@@ -235,6 +282,13 @@ def _enum(parameter: Parameter, value: str) -> _Reason:
     if counterpart is not None and value in counterpart.values:
         hint = f"{other} has it; "
     return f"{value!r} is not a valid value", f"{hint}{parameter.name} takes {', '.join(parameter.values)}"
+
+
+def _log_level(version: Tuple[int, ...], parameter: Parameter, value: str) -> _Reason:
+    for word in words(value.lower()):
+        if not _LOG_LEVEL.fullmatch(word) or _SINCE.get(word, version) > version:
+            return f"{word!r} is not a valid log level: Postfix would log nothing", "Write 0 or 1"
+    return None
 
 
 def _list(parameter: Parameter, value: str) -> _Reason:

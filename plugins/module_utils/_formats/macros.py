@@ -16,7 +16,7 @@ from typing import Any, Callable, Mapping
 
 _DEPTH = 50
 _NAME = re.compile(r"\w+")
-_OPERATOR = re.compile(r"\s*(==|!=|<=level|>=level|<level|>level|==level|!=level|<=|>=|<|>)\s*")
+_OPERATOR = re.compile(r"\s*((?:[<>]=?|[=!]=)(?:level)?)\s*")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -37,6 +37,19 @@ def expand(value: str, parameters: Mapping[str, str]) -> str:
     :raises Unexpandable: for what Postfix rejects too, and for functions such as ``domain_to_ascii``.
     """
     return _expand(value, parameters, 0)
+
+
+def expanded_parameter(name: str, parameters: Mapping[str, str]) -> str:
+    """The value of a parameter as a daemon uses it, without white space at its ends; empty if it cannot be expanded."""
+    return expanded(parameters.get(name, ""), parameters) or ""
+
+
+def expanded(value: str, parameters: Mapping[str, str]) -> str | None:
+    """The value as a daemon uses it, without white space at its ends; None if it cannot be expanded."""
+    try:
+        return expand(value, parameters).strip()
+    except Unexpandable:
+        return None
 
 
 def _expand(value: str, parameters: Mapping[str, str], depth: int) -> str:

@@ -23,6 +23,9 @@ _NAME = re.compile(r"[^\s=#\x00][^\s=\x00]*")
 # postconf(1) prints these bytes as one blank; Postfix's list and restriction parsers skip them too.
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
+# CHARS_COMMA_SP in Postfix: not VT, FF and the white space of Unicode.
+_SEPARATOR = " \t\r\n,"
+
 CONTINUATION = "    "
 
 
@@ -84,6 +87,27 @@ def format_parameters(parameters: Mapping[str, Any]) -> str:
 def normalize_whitespace(value: str) -> str:
     """A value as postconf(1) prints it, so that two values that differ only in white space are equal."""
     return _WHITE_SPACE.sub(" ", value).strip(" ")
+
+
+def words(value: str) -> list[str]:
+    """The elements of a list, such as ``a, b``."""
+    return [word for word in re.split(f"[{_SEPARATOR}]+", value) if word]
+
+
+def braced_words(value: str) -> list[str]:
+    """The elements of a list, in which braces keep an element together; they are kept."""
+    result: list[str] = []
+    word, depth = "", 0
+    for character in value:
+        if depth == 0 and character in _SEPARATOR:
+            if word:
+                result.append(word)
+            word = ""
+            continue
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        depth = max(depth, 0)
+        word += character
+    return [*result, word] if word else result
 
 
 def declared_parameters(parameters: Mapping[str, Any]) -> dict[str, str | None]:

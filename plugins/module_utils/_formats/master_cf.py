@@ -14,10 +14,10 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, Mapping, Sequence
+from typing import Mapping, Sequence
 
 from .._errors import GrammarError
-from .lines import LogicalLine, is_skipped, logical_lines, physical_lines, to_bytes, to_text
+from .lines import LogicalLine, is_skipped, logical_lines, physical_lines, to_text
 
 SERVICE_TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
 COLUMNS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
@@ -143,52 +143,14 @@ def _entries(text: bytes, path: str) -> tuple[MasterEntry, ...]:
     return tuple(_entry(line, lines, offsets, path) for line in logical_lines(text) if not line.indented)
 
 
-def parse_services(text: str) -> list[dict[str, Any]]:
-    """The services of a master.cf as dictionaries with the keys of the master_cf module.
-
-    :raises GrammarError: for an entry that master(8) would reject.
-    """
-    return [describe(entry) for entry in master_entries(to_bytes(text))]
-
-
-def describe(entry: MasterEntry) -> dict[str, Any]:
-    """An entry as a dictionary with the keys of the master_cf module; columns that are ``-`` are None."""
-    flags = {"y": True, "n": False, "-": None}
-    result: dict[str, Any] = {"service": entry.key}
-    for name in ("private", "unprivileged", "chroot"):
-        result[name] = flags[entry.column(name)]
-    for name in ("wakeup", "process_limit"):
-        value = entry.column(name)
-        result[name] = None if value == "-" else value
-    result["command"] = " ".join([entry.column("command")] + [braced(word.text) for word in entry.arguments])
-    result["options"] = dict(entry.effective_options)
-    return result
-
-
 def find_entry(text: bytes, name: str, kind: str, path: str = "master.cf") -> MasterEntry | None:
     """The entry that master(8) uses for a service; None if there is none. Names and numbers of one port are equal."""
-    found = [entry for entry in master_entries(text, path) if service_identity(entry) == endpoint(name, kind)]
-    return found[-1] if found else None
+    return _by_identity(text, path).get(endpoint(name, kind))
 
 
-def mistakes(text: bytes, path: str = "master.cf") -> list[str]:
-    """Entries that Postfix accepts, but that are certainly wrong, one message for each: entries that repeat a service, and
-    entries with a :attr:`MasterEntry.mistake`.
-    """
-    result = []
-    seen: dict[tuple[str, str, bool], MasterEntry] = {}
-    for entry in master_entries(text, path):
-        if entry.mistake:
-            result.append(f"{path}:{entry.line.number}: {entry.key}: {entry.mistake}")
-        same = (*service_identity(entry), is_private_service(entry.column("private")))
-        if same in seen:
-            earlier = seen[same]
-            result.append(
-                f"{path}:{entry.line.number}: {entry.key} is the same service as {earlier.key} in line {earlier.line.number};"
-                " Postfix uses the last one"
-            )
-        seen[same] = entry
-    return result
+@lru_cache(maxsize=4)
+def _by_identity(text: bytes, path: str) -> Mapping[tuple[str, str], MasterEntry]:
+    return {service_identity(entry): entry for entry in master_entries(text, path)}
 
 
 def service_identity(entry: MasterEntry) -> tuple[str, str]:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import Any, Sequence
+from dataclasses import dataclass
+from typing import Iterator, Sequence
 
 from .._errors import GrammarError
 from . import main_cf
-from .lines import LogicalLine, is_skipped, line_end, logical_lines, physical_lines, to_bytes
+from .lines import is_skipped, line_end, logical_lines, physical_lines, to_bytes
 from .master_cf import (
     COLUMNS,
     SEPARATORS,
@@ -49,40 +50,163 @@ def edit_master_cf(text: bytes, specs: Sequence[ServiceSpec], path: str = "maste
     :raises GrammarError: for an entry that master(8) would reject.
     :raises DeclarationError: for a new service without a command.
     """
-    for spec in specs:
-        text = _edit_one(text, spec, path)
-    return text
-
-
-def _edit_one(text: bytes, spec: ServiceSpec, path: str) -> bytes:
-    same = _entries_of(text, spec, path)
-    if spec.state != "present":
-        for entry in reversed(same):
-            text = _on_lines(text, entry.line, lambda line: b"" if spec.state == "absent" else b"#" + line)
+    if not specs:
         return text
+    document = _Document(text, path)
+    for spec in specs:
+        _edit_one(document, spec)
+    return document.text
+
+
+@dataclass(eq=False)
+class _Place:
+    """An active entry, and its lines in a document."""
+
+    start: int
+    end: int
+    entry: MasterEntry
+    changed: bool = False
+    """Whether it has one line, which holds all lines of the changed entry."""
+
+
+class _Document:
+    """The lines of a text, of which an edit reads only those that it may change.
+
+    The indexes of lines stay as they are: a removed line is empty.
+    """
+
+    def __init__(self, text: bytes, path: str) -> None:
+        self.path = path
+        self._read(text)
+
+    def _read(self, text: bytes) -> None:
+        self.lines = physical_lines(text)
+        self.places: dict[tuple[str, str], list[_Place]] = {}
+        self._commented: dict[tuple[str, str], list[tuple[int, MasterEntry]]] | None = None
+        # If activated, a comment inside an active entry would take over the lines that follow.
+        self._inside: set[int] = set()
+        for entry in master_entries(text, self.path):
+            place = _Place(entry.line.start, entry.line.end, entry)
+            self.places.setdefault(service_identity(entry), []).append(place)
+        for line in logical_lines(text):
+            self._inside.update(range(0 if line.indented else line.start + 1, line.end))
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(self.lines)
+
+    def number(self, index: int) -> int:
+        """The number of a line, from 1."""
+        return b"".join(self.lines[:index]).count(b"\n") + 1
+
+    def text_of(self, place: _Place) -> bytes:
+        return b"".join(self.lines[place.start : place.end])
+
+    def set_text(self, place: _Place, text: bytes) -> None:
+        """Change an entry."""
+        self.lines[place.start : place.end] = [text] + [b""] * (place.end - place.start - 1)
+        self._inside.difference_update(range(place.start, place.end))
+        place.end, place.changed = place.start + 1, True
+        place.entry = self.parse(text)
+
+    def parse(self, text: bytes) -> MasterEntry:
+        """The entry in some of the lines."""
+        try:
+            return master_entries(text, self.path)[0]
+        except GrammarError:
+            master_entries(self.text, self.path)  # the same error, with the number of the line in the file
+            raise
+
+    def retire(self, places: Sequence[_Place], mark: bytes | None) -> None:
+        """Remove entries, or mark each of their lines as a comment. Comments inside them are kept."""
+        if any(place.changed for place in places):
+            numbers = {self.number(place.start) for place in places}
+            self._read(self.text)
+            found = (place for same in self.places.values() for place in same)
+            places = [place for place in found if place.start + 1 in numbers]
+        for place in places:
+            self.places[service_identity(place.entry)].remove(place)
+            self._inside.difference_update(range(place.start, place.end))
+            for index in range(place.start, place.end):
+                if not is_skipped(self.lines[index]):
+                    self.lines[index] = b"" if mark is None else mark + self.lines[index]
+                    self._note(index)
+
+    def activate(self, start: int, end: int) -> None:
+        """Make an entry of lines that are comments no more."""
+        text = b"".join(self.lines[start:end])
+        place = _Place(start, end, self.parse(text))
+        self.places.setdefault(service_identity(place.entry), []).append(place)
+        self.set_text(place, text)
+
+    def append(self, line: bytes) -> None:
+        """Add an entry at the end."""
+        ending = self.line_end
+        while self.lines and not self.lines[-1]:
+            self.lines.pop()
+        if self.lines and not self.lines[-1].endswith(b"\n"):
+            self.lines[-1] += ending
+        self.lines.append(line + ending)
+        self.activate(len(self.lines) - 1, len(self.lines))
+
+    @property
+    def line_end(self) -> bytes:
+        return line_end(next(filter(None, self.lines), b""))
+
+    def commented(self, identity: tuple[str, str]) -> Iterator[tuple[int, MasterEntry]]:
+        """The commented-out entries of a service that can be activated, with the indexes of their lines."""
+        if self._commented is None:
+            self._commented = {}
+            for index in range(len(self.lines)):
+                self._note(index)
+        for index, entry in self._commented.get(identity, ()):
+            if self.lines[index].startswith(b"#") and index not in self._inside:
+                yield index, entry
+
+    def _note(self, index: int) -> None:
+        entry = _commented_service(self.lines[index]) if self._commented is not None else None
+        if self._commented is not None and entry is not None:
+            self._commented.setdefault(service_identity(entry), []).append((index, entry))
+
+    def comments_below(self, index: int) -> Iterator[int]:
+        """The indexes of the comments directly below a line."""
+        for below in range(index + 1, len(self.lines)):
+            if self.lines[below] and not self.lines[below].startswith(b"#"):
+                return
+            if self.lines[below]:
+                yield below
+
+
+def _edit_one(document: _Document, spec: ServiceSpec) -> None:
+    same = _places_of(document, spec)
+    if spec.state != "present":
+        document.retire(same, None if spec.state == "absent" else b"#")
+        return
     if not same:
-        text = _create(text, spec)
-    elif same[-1].mistake:
-        raise GrammarError("editing", f"{path}:{same[-1].line.number}", same[-1].mistake, "Correct that entry first")
-    for entry in reversed(same[:-1]):
-        text = _on_lines(text, entry.line, lambda line: b"")
-    entry = _entries_of(text, spec, path)[-1]
-    return text if _satisfied(entry, spec) else _change_words(text, entry, spec)
+        _create(document, spec)
+    elif same[-1].entry.mistake:
+        where = f"{document.path}:{document.number(same[-1].start)}"
+        raise GrammarError("editing", where, same[-1].entry.mistake, "Correct that entry first")
+    document.retire(same[:-1], None)
+    place = _places_of(document, spec)[-1]
+    if not _satisfied(place.entry, spec):
+        text = document.text_of(place)
+        document.set_text(place, _change_words(text, document.parse(text), spec))
 
 
-def _entries_of(text: bytes, spec: ServiceSpec, path: str) -> list[MasterEntry]:
-    """The active entries of one service.
+def _places_of(document: _Document, spec: ServiceSpec) -> list[_Place]:
+    """The active entries of one service, in the order of the file.
 
     A private and a public socket of one name are two services. If ``private`` is declared, only the entries with that value
     are returned. If not, these are all entries where the service is to be removed, else those like the last one.
     """
-    found = [entry for entry in master_entries(text, path) if service_identity(entry) == endpoint(spec.name, spec.type)]
-    of_privacy: dict[bool, list[MasterEntry]] = {}
-    for entry in found:
-        of_privacy.setdefault(is_private_service(entry.column("private")), []).append(entry)
+    found = list(document.places.get(endpoint(spec.name, spec.type), ()))
+    of_privacy: dict[bool, list[_Place]] = {}
+    for place in found:
+        of_privacy.setdefault(is_private_service(place.entry.column("private")), []).append(place)
     if not found or (spec.state != "present" and "private" not in spec.columns):
         return found
-    last = of_privacy[is_private_service(found[-1].column("private"))]
+    last = of_privacy[is_private_service(found[-1].entry.column("private"))]
     if "private" not in spec.columns:
         return last
     return of_privacy.get(is_private_service(spec.columns["private"]), last if spec.state == "present" else [])
@@ -116,33 +240,23 @@ def _wanted_arguments(entry: MasterEntry, spec: ServiceSpec) -> list[str]:
     return [word.text for word in entry.arguments]
 
 
-def _on_lines(text: bytes, line: LogicalLine, change: Any) -> bytes:
-    lines = physical_lines(text)
-    for index in range(line.start, line.end):
-        if not is_skipped(lines[index]):
-            lines[index] = change(lines[index])
-    return b"".join(lines)
-
-
-def _create(text: bytes, spec: ServiceSpec) -> bytes:
-    """The text with an active entry for the service, whose options are not set yet."""
-    lines = physical_lines(text)
-    block = _commented_block(lines, spec)
+def _create(document: _Document, spec: ServiceSpec) -> None:
+    """Add an active entry for the service, whose options are not set yet."""
+    lines = document.lines
+    block = _commented_block(document, spec)
     if block is not None:
         lines[block] = _activated(lines[block], spec)
-        index, last = block + 1, block
-        while index < len(lines) and _continues(lines, block, index, spec):
-            lines[index] = lines[index][1:]
-            last, index = index, index + 1
-        while index < len(lines) and lines[index].startswith(b"#") and not _commented_service(lines[index]):
+        last, continues = block, spec.arguments is None
+        for index in document.comments_below(block):
             names = _commented_options(lines[index])
-            if names and all(spec.options.get(name) is not None for name in names):
+            if not names and _commented_service(lines[index]):
+                break
+            continues = continues and not names and _continues(lines[block], lines[index], last == block)
+            if continues or (names and all(spec.options.get(name) is not None for name in names)):
                 lines[index] = lines[index][1:]
                 last = index
-            index += 1
-        if not lines[last].endswith(b"\n") and last < len(lines) - 1:
-            lines[last] += b"\n"
-        return b"".join(lines)
+        document.activate(block, last + 1)
+        return
     if "command" not in spec.columns:
         raise invalid_service(
             spec.key,
@@ -155,10 +269,7 @@ def _create(text: bytes, spec: ServiceSpec) -> bytes:
     line = ""
     for start, value in zip(_STOCK_COLUMNS, values + [spec.columns["command"]]):
         line = (line + " " if line else "").ljust(start) + value
-    ending = line_end(text)
-    if text and not text.endswith(b"\n"):
-        text += ending
-    return text + to_bytes(line) + ending
+    document.append(to_bytes(line))
 
 
 def _activated(line: bytes, spec: ServiceSpec) -> bytes:
@@ -179,14 +290,11 @@ def _activated(line: bytes, spec: ServiceSpec) -> bytes:
     return text.rstrip(b"\r\n") + ending + ending.join(comments) + (ending if line.endswith(b"\n") else b"")
 
 
-def _continues(lines: list[bytes], block: int, index: int, spec: ServiceSpec) -> bool:
+def _continues(service: bytes, line: bytes, first: bool) -> bool:
     """Whether a comment contains arguments of the commented-out pipe(8) or spawn(8) service above it."""
-    if spec.arguments is not None or master_entries(lines[block])[0].column("command") not in _TAKE_ARGUMENTS:
+    if master_entries(service)[0].column("command") not in _TAKE_ARGUMENTS:
         return False
-    pattern = rb"#[ \t]+[a-z_]+=" if index == block + 1 else rb"#[ \t]+[^ \t\r\n#]"
-    if _commented_options(lines[index]) or _commented_service(lines[index]):
-        return False
-    return bool(re.match(pattern, lines[index]))
+    return bool(re.match(rb"#[ \t]+[a-z_]+=" if first else rb"#[ \t]+[^ \t\r\n#]", line))
 
 
 def _uncommented(line: bytes) -> bytes:
@@ -215,19 +323,14 @@ def _commented_options(line: bytes) -> list[str]:
     return []
 
 
-def _commented_block(lines: list[bytes], spec: ServiceSpec) -> int | None:
+def _commented_block(document: _Document, spec: ServiceSpec) -> int | None:
     """Index of the commented-out line to activate: of the same service, and with the declared command, if any."""
     command = spec.columns.get("command")
-    active_lines = logical_lines(b"".join(lines))
-    candidates = []
-    for index, line in enumerate(lines):
-        found = _commented_service(line)
-        if any((active.start < index or active.indented) and index < active.end for active in active_lines):
-            continue  # inside an active entry: if activated, the comment would take over the lines that follow
-        if not found or service_identity(found) != endpoint(spec.name, spec.type):
-            continue
-        if command in (None, found.column("command")):
-            candidates.append((found.column("service") != spec.name, index))
+    candidates = [
+        (entry.column("service") != spec.name, index)
+        for index, entry in document.commented(endpoint(spec.name, spec.type))
+        if command in (None, entry.column("command"))
+    ]
     return min(candidates)[1] if candidates else None
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
 from .._errors import DeclarationError, GrammarError
+from . import main_cf
 from .fingerprints import HEX_PAIRS
 from .tls_levels import LEVELS
 
@@ -110,7 +111,7 @@ def dane_obstacle(value: Callable[[str], str], side: str = "smtp") -> str:
     """
     if value(f"{side}_dns_support_level").strip() != "dnssec":
         return f"without {side}_dns_support_level = dnssec"
-    if "dns" not in re.split(f"[{_SPACES}]+", value(f"{side}_host_lookup")):
+    if "dns" not in main_cf.words(value(f"{side}_host_lookup")):
         return f"without dns in {side}_host_lookup"
     if side == "smtp" and value("ignore_mx_lookup_error").strip().lower() == "yes":
         return "with ignore_mx_lookup_error = yes"

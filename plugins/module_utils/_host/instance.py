@@ -21,8 +21,6 @@ from .._formats import master_cf as master_cf_format
 from .._formats.lines import to_text
 from .runner import BackgroundCall, Completed, Runner, run_program
 
-QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
-
 _UNUSED = re.compile(r"/(main|master)\.cf: unused parameter: ([^=\s]+)=")
 
 _LOG_PREFIX = re.compile(r"^.*?\[\d+\]: ")
@@ -77,6 +75,10 @@ class Instance:
         if check and done.returncode != 0:
             raise HostError("running", " ".join(argv), done.complaint)
         return done
+
+    def unchecked(self, argv: Sequence[str], stdin: Optional[bytes]) -> Completed:
+        """Run a program, as a Runner does."""
+        return self.run(*argv, stdin=stdin, check=False)
 
     def begin(self, *names: str) -> None:
         """Start the commands of ``parameters``, ``map_types`` or ``defaults`` in the background."""
@@ -203,50 +205,6 @@ class Instance:
             return False
         return False
 
-    def queue(self) -> Dict[str, int]:
-        """Number of messages in each queue; -1 if it can't be read."""
-        result = {}
-        for name in QUEUES:
-            path = os.path.join(self.parameters.get("queue_directory", ""), name)
-            readable = os.access(path, os.R_OK | os.X_OK)
-            result[name] = sum(len(files) for _path, _directories, files in os.walk(path)) if readable else -1
-        return result
-
-    def report(self) -> Dict[str, Any]:
-        """The result of the module instance_info."""
-        from .._model import parameters as parameters_model
-
-        entries = master_cf_format.master_entries(self.master_cf, self.path("master.cf"))
-        deprecated = {}
-        for name in self.explicit:
-            parameter = parameters_model.find_parameter(name)
-            old = parameter and (parameter.deprecated or parameter.removed)
-            if parameter and old:
-                deprecated[name] = {"since": ".".join(map(str, old)), "instead": parameter.instead}
-        return {
-            "installed": True,
-            "running": self.running(),
-            "version": ".".join(map(str, self.version)),
-            "config_directory": self.config_directory,
-            "directories": {
-                name: value
-                for name, value in self.parameters.items()
-                if name.endswith("_directory") and value.startswith("/")
-            },
-            "explicit_parameters": {
-                name: main_cf_format.normalize_whitespace(value) for name, value in self.explicit.items()
-            },
-            "parameters": dict(self.parameters),
-            "services": [
-                dict(master_cf_format.describe(entry), chrooted=self.chrooted(entry.key)) for entry in entries
-            ],
-            "map_types": sorted(self.map_types),
-            "default_database_type": self.parameters.get("default_database_type", ""),
-            "queue": self.queue(),
-            "deprecated_parameters": deprecated,
-            "unused_parameters": sorted(name for _file, name in self.unused),
-        }
-
     @contextmanager
     def staged(self, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:
         """This instance with other texts, in a temporary directory that only root can read, with symbolic links to all other files.
@@ -335,7 +293,8 @@ class Instance:
         complaints = [
             line.partition("warning: ")[2]
             for line in output
-            if "warning: " in line and directory not in line and self.config_directory not in line
+            if "warning: " in line
+            and not any(word in line for word in (directory, self.config_directory, "postconf: "))
         ]
         return failure, frozenset(complaints)
 

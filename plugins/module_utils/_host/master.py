@@ -18,8 +18,9 @@ import time
 from functools import cached_property
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
-from .._formats import master_cf
 from .._formats.lines import to_text
+from .._model.configuration import configuration_of
+from . import system
 from .instance import Instance
 
 PAUSE = 0.02
@@ -114,13 +115,13 @@ class Master:
         """The programs that master(8) wakes after it has read master.cf, and whether they keep root's privileges."""
         return {
             os.path.basename(service.column("command"))[:_NAME]: service.column("unprivileged") == "n"
-            for service in master_cf.master_entries(self.instance.master_cf)
+            for service in configuration_of(self.instance).services
             if service.column("wakeup").isdigit() and int(service.column("wakeup"))
         }
 
     def _processes(self) -> Dict[ProcessIdentity, Process]:
         """The processes that master(8) has started (proc(5)); none if it does not run."""
-        master = self._master()
+        master = system.master_process(self.instance.parameters.get("queue_directory", ""))
         result = {}
         for path in glob.iglob("/proc/[0-9]*"):
             try:
@@ -136,15 +137,6 @@ class Master:
             number, _blank, program = head.partition(" (")
             result[(int(number), int(fields[19]))] = Process(program, user)
         return result
-
-    def _master(self) -> int:
-        """The number of the process; -1 if there is none."""
-        path = os.path.join(self.instance.parameters.get("queue_directory", ""), "pid", "master.pid")
-        try:
-            with open(path, encoding="ascii") as file:
-                return int(file.read())
-        except (OSError, ValueError):
-            return -1
 
     def _postfix(self, command: str) -> None:
         self.instance.run("postfix", "-c", self.instance.config_directory, command)

@@ -20,6 +20,7 @@ from .._x509 import certificate, pem
 from .._x509.certificate import Certificate
 from .._x509.pem import Block, PemError
 from .instance import Instance
+from .runner import Runner
 
 SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch
@@ -36,8 +37,25 @@ SYSTEM_BUNDLES = (
 NO_PASSPHRASE = ("-passin", "pass:none")
 
 
-def system_bundle(instance: Instance) -> str | None:
-    return next((path for path in SYSTEM_BUNDLES if os.path.isfile(path)), None)
+def system_bundle() -> str:
+    return next((path for path in SYSTEM_BUNDLES if os.path.isfile(path)), "")
+
+
+def chain_problem(run: Runner, path: str, server: bool, ca_file: str = "", ca_path: str = "") -> str:
+    """Why openssl(1) does not verify the chain in a file; empty if it does.
+
+    :param server: whether it must be the chain of a server.
+    :param ca_file: these CAs, and those of ca_path, in place of the system's.
+    """
+    # A server that knows a client certificate by its fingerprint accepts it without the clientAuth purpose.
+    command = ["openssl", "verify", *(["-purpose", "sslserver"] if server else [])]
+    if ca_file or ca_path:
+        # Exclude the system's CAs. No option does so in every version: 3.0 and later need -no-CAstore, which 1.1.1 does not have.
+        command = ["env", "SSL_CERT_DIR=/nonexistent", "SSL_CERT_FILE=/nonexistent", *command]
+    for option, value in (("-CAfile", ca_file or ("" if ca_path else system_bundle())), ("-CApath", ca_path)):
+        command += [option, value] if value else []
+    done = run((*command, "-untrusted", path, path), None)
+    return certificate.verify_problem(done.stderr + b"\n" + done.stdout) if done.returncode else ""
 
 
 def now() -> datetime:

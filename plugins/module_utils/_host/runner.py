@@ -92,6 +92,15 @@ class BackgroundCall(threading.Thread):
         return self._done
 
 
+def program_of(process: str) -> str:
+    """The name of the program that a process runs, without its arguments, which may contain secrets; empty if it has ended."""
+    try:
+        with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def is_installed() -> bool:
     """Whether Postfix's commands are on this host."""
     return shutil.which("postconf", path=f"{os.environ.get('PATH', '')}:{_PATH}") is not None

@@ -2,40 +2,65 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Recognizes files that were installed together, without reading them. Private to mailops.postfix. Pure.
+"""Recognizes tables that have not changed, without reading them. Private to mailops.postfix.
 
-A table and its compiled file are renamed into place one after the other, with the same modification time. Its nanoseconds
-are the stamp: a checksum of the name and of the inode numbers and sizes. A later write changes the modification time; a
-process that restores it cannot restore the time of the last status change (ctime); ``touch``, a restored backup or a copy
-leave no stamp. Without a stamp, as on a file system without nanoseconds, the contents must be compared.
-
-The stamp contains no content: every user can read it, and could guess a password from it.
+A stamp says that the text and the compiled file of a table agreed when the transaction installed or compared them. It has their status.
+Every write, touch(1) or chmod(1) sets the time of the last status change (ctime), which no program can set back. Then, and without a stamp,
+the contents must be compared. Instances that share a table share its stamp.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
-from typing import Sequence
+from functools import lru_cache
+from typing import Dict, Iterable
 
-SECOND = 1_000_000_000
+PATH = "/var/lib/mailops-postfix/tables.json"
+"""The state file."""
 
-WINDOW = SECOND // 10
-"""Maximum time between the renames of one installation, in nanoseconds."""
+FIELDS = ("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_mode", "st_uid", "st_gid")
+"""What a stamp has of the status of a file."""
+
+Statuses = Dict[str, Dict[str, int]]
+"""The status of files by path."""
+
+Stamps = Dict[str, Statuses]
+"""The files of stamps by name."""
 
 
-def fraction(name: str, files: Sequence[os.stat_result]) -> int:
-    """The nanoseconds, never 0, of the modification time of these files if they belong together."""
-    facts = [name, *(f"{status.st_ino}:{status.st_size}" for status in files)]
-    return (
-        int(hashlib.sha256("\n".join(facts).encode("utf-8", "surrogateescape")).hexdigest()[:15], 16) % (SECOND - 1) + 1
-    )
+def stamps() -> Stamps:
+    """All stamps; empty if there are none, or if they can't be read."""
+    try:
+        found = os.stat(PATH)
+    except OSError:
+        return {}
+    return _read(PATH, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def holds(name: str, files: Sequence[os.stat_result]) -> bool:
-    """Whether these files are unchanged since they were installed together under this name."""
-    moments = {status.st_mtime_ns for status in files}
-    renamed = [status.st_ctime_ns for status in files]
-    return (
-        len(moments) == 1 and moments.pop() % SECOND == fraction(name, files) and max(renamed) - min(renamed) <= WINDOW
-    )
+@lru_cache(maxsize=1)  # a plan asks for each of its tables
+def _read(path: str, *_identity: int) -> Stamps:
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    valid = isinstance(content, dict) and all(isinstance(files, dict) for files in content.values())
+    return content if valid else {}
+
+
+def statuses(paths: Iterable[str]) -> Statuses:
+    """The status of files, through symbolic links.
+
+    :raises OSError: if one does not exist.
+    """
+    found = {path: os.stat(path) for path in paths}
+    return {path: {name: getattr(status, name) for name in FIELDS} for path, status in found.items()}
+
+
+def holds(name: str, paths: Iterable[str]) -> bool:
+    """Whether all these files are as they were when this stamp was recorded."""
+    try:
+        return stamps().get(name) == statuses(paths)
+    except OSError:
+        return False

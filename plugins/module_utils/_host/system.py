@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The host's files, accounts, addresses and ports, for the checks. Private to mailops.postfix. It only reads.
 
-Results are cached: the checks run before and after a change.
+The checks run before and after a change. What takes time, names and sockets, is looked up once.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import pwd
 import re
 import socket
 import sys
-from functools import lru_cache
-from typing import FrozenSet, List, NamedTuple, Optional, Tuple
+from functools import cached_property, lru_cache
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from .._errors import HostError
+from .runner import program_of, run_program
 
 _LISTENING = "0A"
 
@@ -33,8 +36,7 @@ class Host:
     """This host, as it is now."""
 
     def __init__(self) -> None:
-        for name in ("status", "readable_by", "has_user", "has_group", "port", "addresses", "has_address", "listeners"):
-            setattr(self, name, lru_cache(maxsize=None)(getattr(self, name)))
+        self._addresses: Dict[str, Tuple[str, ...]] = {}
 
     def status(self, path: str) -> Optional[os.stat_result]:
         """The status of a file, through symbolic links; None if it can't be read."""
@@ -46,11 +48,10 @@ class Host:
     def readable_by(self, path: str, user: str) -> bool:
         """Whether the modes of a file and of its directories let a user read it; True if there are access lists."""
         try:
-            account = pwd.getpwnam(user)
-            groups = frozenset(os.getgrouplist(user, account.pw_gid))
+            number, groups = _account(user)
         except KeyError:
             return True
-        if account.pw_uid == 0:
+        if number == 0:
             return True
         path = os.path.realpath(path)
         needed = 4
@@ -58,7 +59,7 @@ class Host:
             status = self.status(path)
             if status is None or "system.posix_acl_access" in _attributes(path):
                 return True
-            if not _allows(status, account.pw_uid, groups, needed):
+            if not _allows(status, number, groups, needed):
                 return False
             if path == "/":
                 return True
@@ -89,11 +90,9 @@ class Host:
 
     def addresses(self, name: str) -> Tuple[str, ...]:
         """The addresses of a host name or of an address; none if it can't be resolved."""
-        try:
-            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return ()
-        return tuple(dict.fromkeys(str(item[4][0]) for item in found))
+        if name not in self._addresses:
+            self._addresses[name] = _resolved(name)
+        return self._addresses[name]
 
     def has_address(self, address: str) -> bool:
         """Whether a program may listen on this address: binds a socket to any free port, and closes it."""
@@ -107,6 +106,10 @@ class Host:
 
     def listeners(self) -> Tuple[Socket, ...]:
         """The TCP sockets that listen now."""
+        return self._listeners
+
+    @cached_property
+    def _listeners(self) -> Tuple[Socket, ...]:
         result = []
         for path in ("/proc/net/tcp", "/proc/net/tcp6"):
             try:
@@ -127,8 +130,9 @@ class Host:
             try:
                 if os.readlink(path) == f"socket:[{inode}]":
                     process = path.split("/")[2]
-                    with open(f"/proc/{process}/comm", encoding="utf-8", errors="replace") as file:
-                        return f"{file.read().strip()} (process {process})"
+                    program = program_of(process)
+                    if program:
+                        return f"{program} (process {process})"
             except OSError:
                 continue
         return ""
@@ -145,13 +149,45 @@ class Host:
                 result.add(found.group(1))
         return frozenset(result)
 
+    def has_tls_group(self, name: str) -> bool:
+        """Whether OpenSSL has a key exchange group; True if openssl(1) is not installed."""
+        try:
+            # It reads its options before it fails to connect to this port.
+            done = run_program(("openssl", "s_client", "-groups", name, "-connect", "127.0.0.1:0"))
+        except HostError:
+            return True
+        return b"-groups" not in done.stderr
+
     def master(self, queue_directory: str) -> FrozenSet[str]:
         """The inodes of the sockets of the master(8) that serves this queue."""
-        try:
-            with open(os.path.join(queue_directory, "pid", "master.pid"), encoding="ascii") as file:
-                return self.sockets_of(int(file.read()))
-        except (OSError, ValueError):
-            return frozenset()
+        return self.sockets_of(master_process(queue_directory))
+
+
+def master_process(queue_directory: str) -> int:
+    """The number of the process of the master(8) that serves a queue; -1 if there is none."""
+    try:
+        with open(os.path.join(queue_directory, "pid", "master.pid"), encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return -1
+
+
+@lru_cache(maxsize=16)
+def _account(user: str) -> Tuple[int, FrozenSet[int]]:
+    """The number and the groups of a user, which a directory service may take long to find.
+
+    :raises KeyError: if there is no such user.
+    """
+    account = pwd.getpwnam(user)
+    return account.pw_uid, frozenset(os.getgrouplist(user, account.pw_gid))
+
+
+def _resolved(name: str) -> Tuple[str, ...]:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    return tuple(dict.fromkeys(str(item[4][0]) for item in found))
 
 
 def _allows(status: os.stat_result, user: int, groups: FrozenSet[int], needed: int) -> bool:

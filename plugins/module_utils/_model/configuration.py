@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Protocol, Tuple
@@ -14,11 +13,10 @@ from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Protocol,
 from .._formats import macros
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
+from .._formats.main_cf import words
 from .finding import Setting
 
 MAIN = "main"
-
-_SEPARATORS = re.compile(r"[ \t\r\n,]+")
 
 
 @dataclass(frozen=True)
@@ -68,12 +66,7 @@ class Configuration:
 
     def expanded(self, value: str, service: Optional[master_cf_format.MasterEntry] = None) -> Optional[str]:
         """A value with its macros replaced; None if it is unknown."""
-        if "$" not in value:
-            return value.strip()
-        try:
-            return macros.expand(value, self.raw(service)).strip()
-        except macros.Unexpandable:
-            return None
+        return macros.expanded(value, self.raw(service)) if "$" in value else value.strip()
 
     def is_on(self, name: str, service: Optional[master_cf_format.MasterEntry] = None) -> bool:
         """Whether a boolean is yes."""
@@ -180,27 +173,6 @@ def shown(name: str, value: str) -> str:
     """A setting for a message, shortened."""
     text = main_cf_format.normalize_whitespace(value)
     return f"{name} = {text if len(text) <= 120 else text[:117] + '...'}"
-
-
-def words(value: str) -> List[str]:
-    """The elements of a list."""
-    return [word for word in _SEPARATORS.split(value) if word]
-
-
-def braced_words(value: str) -> List[str]:
-    """The elements of a list, in which braces keep an element together; they are kept."""
-    result: List[str] = []
-    word, depth = "", 0
-    for character in value:
-        if depth == 0 and character in " \t\r\n,":
-            if word:
-                result.append(word)
-            word = ""
-            continue
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        depth = max(depth, 0)
-        word += character
-    return [*result, word] if word else result
 
 
 def _is_disabled(service: master_cf_format.MasterEntry, disabled: List[str]) -> bool:

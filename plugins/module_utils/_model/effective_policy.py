@@ -10,11 +10,11 @@ Source: src/smtp/smtp_tls_policy.c.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 from .._errors import DeclarationError, GrammarError
-from .._formats import tls_levels, tls_policy
-from .configuration import words
+from .._formats import tls_policy
+from .._formats.main_cf import words
 from .routing import Hop, Router, Unknown
 
 INVALID = "invalid"
@@ -92,7 +92,7 @@ def policy_keys(router: Router, domain: str, direct: bool = False) -> List[str]:
             f"Declare the policy for the next hop itself (nexthop){past}",
         ) from None
     for hop in hops:
-        if hop.shared or hop.nexthop in router.shared_nexthops(domain, hop.source):
+        if hop.shared or router.is_shared(hop.nexthop, domain, hop.source):
             raise DeclarationError(
                 action,
                 f"the domain {domain}",
@@ -101,54 +101,6 @@ def policy_keys(router: Router, domain: str, direct: bool = False) -> List[str]:
                 f'Declare the policy for that next hop (nexthop: "{hop.nexthop}"){past}',
             )
     return list(dict.fromkeys(hop.nexthop for hop in hops))
-
-
-def weakest(levels: Sequence[str]) -> str:
-    """The weakest level; invalid or empty ones count only if there is no other."""
-    counted = [level for level in levels if level in tls_levels.STRENGTH]
-    return min(counted, key=lambda level: tls_levels.STRENGTH[level]) if counted else next(iter(levels), "")
-
-
-def route_report(router: Router, recipient: str, sender: Optional[str] = None) -> Dict[str, Any]:
-    """The routes of a recipient, for the module instance_info."""
-    result: Dict[str, Any] = {
-        "recipient": recipient,
-        "sender": sender,
-        "next_hops": [],
-        "weakest_level": "",
-        "problem": "",
-    }
-    try:
-        for route in router.routes(recipient, sender):
-            for hop in router.hops(route):
-                result["next_hops"].append(_described(hop, effective_policy(router, hop)))
-    except Unknown as error:
-        result["problem"] = str(error)
-        return result
-    result["weakest_level"] = weakest([hop["level"] for hop in result["next_hops"]])
-    return result
-
-
-def _described(hop: Hop, effective: EffectivePolicy) -> Dict[str, Any]:
-    policy = None
-    if effective.table:
-        policy = {"table": effective.table, "key": effective.key}
-        if effective.policy is not None:
-            policy.update(
-                (name, value)
-                for name, value in tls_policy.to_declaration(effective.policy).items()
-                if name != "nexthop"
-            )
-    return {
-        "transport": hop.transport,
-        "nexthop": hop.nexthop,
-        "source": hop.source,
-        "fallback": hop.fallback,
-        "level": effective.level,
-        "match": list(effective.match),
-        "policy": policy,
-        "problem": effective.problem,
-    }
 
 
 def _lookup(router: Router, hop: Hop) -> Optional[Tuple[str, str, str]]:

@@ -10,8 +10,8 @@ what it declares, is an error; an older one is at most a warning, so that old fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import FrozenSet, Iterable, List, Mapping, Sequence, Tuple
+from dataclasses import dataclass, field
+from typing import Callable, FrozenSet, Iterable, List, Mapping, Sequence, Tuple
 
 from .._errors import DeclarationError, did_you_mean
 
@@ -19,9 +19,11 @@ SEVERITIES = ("error", "warning", "ignore")
 
 CHECKS: Mapping[str, str] = {
     "unknown_parameter": "a name that this Postfix does not use",
+    "deprecated_parameter": "a name that a later Postfix does not have",
     "undefined_parameter": "a $name that nothing defines",
     "wrong_value": "a value that is not valid for its parameter",
     "wrong_protocols": "protocols with an unknown name, or none that is left enabled",
+    "unknown_group": "a key exchange group that OpenSSL does not have, which Postfix skips",
     "lost_protocols": "a list of protocols that switches off newer ones, such as TLSv1.3, by not naming them",
     "unknown_restriction": "a word in smtpd's restrictions that is not a restriction",
     "missing_file": "a file or directory that does not exist",
@@ -65,10 +67,12 @@ FATAL = frozenset({"wrong_listener", "postfix_check"})
 STANDALONE_WARNINGS = frozenset({"no_certificate", "no_trusted_ca", "missing_service"})
 """Another task may fix these: warnings by default in the modules that manage one file."""
 
-UNUSED = frozenset({"missing_account", "unknown_parameter"})
+UNUSED = frozenset({"missing_account", "unknown_parameter", "deprecated_parameter"})
 """Ignored where they are old: distributions ship services for accounts that do not exist, and old files have old names."""
 
-ALWAYS_WARNINGS = frozenset({"undefined_parameter", "duplicate_service", "remote_resolver"})
+ALWAYS_WARNINGS = frozenset(
+    {"unknown_group", "deprecated_parameter", "undefined_parameter", "duplicate_service", "remote_resolver"}
+)
 """Postfix works with these."""
 
 Setting = Tuple[str, str]
@@ -92,6 +96,13 @@ class Finding:
     """Its severity unless the user sets another."""
     standalone: bool = False
     """Whether another task may still fix it: a warning in the modules that manage one file."""
+    hint: Callable[[], str] = field(default=str, compare=False)
+    """The start of the remedy, where it is expensive: computed only for a finding that is reported."""
+
+    @property
+    def advice(self) -> str:
+        """The whole remedy."""
+        return self.hint() + self.remedy
 
     @property
     def identity(self) -> Tuple[str, str, str]:
@@ -104,7 +115,8 @@ class Finding:
         return f"{self.subject} ({self.where})" if self.where else self.subject
 
     def __str__(self) -> str:
-        remedy = f". {self.remedy}" if self.remedy else ""
+        advice = self.advice
+        remedy = f". {advice}" if advice else ""
         return f"{self.what}: {self.cause}{remedy} [{self.check}]"
 
 
@@ -176,7 +188,7 @@ def raise_errors(errors: Sequence[Finding]) -> None:
     if not errors:
         return
     first, *others = errors
-    remedy = f"{first.remedy} [{first.check}]".strip()
+    remedy = f"{first.advice} [{first.check}]".strip()
     if others:
         remedy += "\nAlso:\n" + "\n".join(f"  {problem}" for problem in others)
     raise DeclarationError("setting", first.what, first.cause, remedy)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
-from .._formats import macros, master_cf
+from .._formats import master_cf
+from .._formats.main_cf import words
+from .configuration import Configuration
 
-_LIST = re.compile(r"[\s,]+")
 # A missing table or server, an unknown restriction; a missing milter.
 _MISCONFIGURED = re.compile(r"451 4\.3\.[05] |451 4\.7\.1 Service unavailable - try again later")
 _COMMANDS = ("smtpd", "postscreen")
@@ -50,6 +51,8 @@ class Listener:
     auth_before_tls: bool
     certificates: tuple[str, ...]
     """Files that hold the certificates that it serves."""
+    networks: Optional[str]
+    """mynetworks; None if its value is unknown."""
 
     @property
     def name(self) -> str:
@@ -59,23 +62,17 @@ class Listener:
         )
 
 
-def listeners(services: Sequence[master_cf.MasterEntry], parameters: Mapping[str, str]) -> list[Listener]:
-    """The listeners of an instance.
-
-    :param services: the entries of master.cf.
-    :param parameters: main.cf's values as postconf prints them.
-    """
+def listeners(configuration: Configuration) -> list[Listener]:
+    """The listeners of an instance, without those that master_service_disable switches off."""
     found = []
-    for service in services:
+    for service in configuration.services:
         if service.column("type") != "inet" or service.column("command") not in _COMMANDS:
             continue
-        values = {**parameters, **service.effective_options}
         host, _colon, port = service.column("service").rpartition(":")
-        level = expanded_parameter("smtpd_tls_security_level", values)
-        if not level:
-            level = "encrypt" if _is("smtpd_enforce_tls", values) else "may" if _is("smtpd_use_tls", values) else "none"
-        wrapper = _is("smtpd_tls_wrappermode", values)
-        auth = _is("smtpd_sasl_auth_enable", values)
+        level = configuration.level(service, "smtpd")
+        wrapper = configuration.is_on("smtpd_tls_wrappermode", service)
+        auth = configuration.is_on("smtpd_sasl_auth_enable", service)
+        auth_only = configuration.is_on("smtpd_tls_auth_only", service)
         found.append(
             Listener(
                 service=service.key,
@@ -85,40 +82,31 @@ def listeners(services: Sequence[master_cf.MasterEntry], parameters: Mapping[str
                 tls=wrapper or level != "none",
                 mandatory=level == "encrypt" and not wrapper,
                 auth=auth,
-                auth_before_tls=auth and not wrapper and level != "encrypt" and not _is("smtpd_tls_auth_only", values),
-                certificates=_certificates(values),
+                auth_before_tls=auth and not wrapper and level != "encrypt" and not auth_only,
+                certificates=_certificates(configuration, service),
+                networks=configuration.value("mynetworks", service),
             )
         )
     return found
 
 
-def _certificates(values: Mapping[str, str]) -> tuple[str, ...]:
-    chains = expanded_parameter("smtpd_tls_chain_files", values)
+def _certificates(configuration: Configuration, service: master_cf.MasterEntry) -> tuple[str, ...]:
+    chains = configuration.value("smtpd_tls_chain_files", service)
     if chains:
-        return tuple(word for word in _LIST.split(chains) if word)
-    files = (expanded_parameter(name, values) for name in CERTIFICATE_PARAMETERS[1:])
+        return tuple(words(chains))
+    files = (configuration.value(name, service) for name in CERTIFICATE_PARAMETERS[1:])
     return tuple(path for path in files if path and path != "none")
 
 
-def expanded_parameter(name: str, values: Mapping[str, str]) -> str:
-    """The expanded value of a parameter; empty if it is unknown."""
-    try:
-        return macros.expand(values.get(name, ""), values).strip()
-    except macros.Unexpandable:
-        return ""
-
-
-def _is(name: str, values: Mapping[str, str]) -> bool:
-    return expanded_parameter(name, values).lower() == "yes"
-
-
-def in_networks(address: str, networks: str) -> bool:
+def in_networks(address: str, networks: Optional[str]) -> bool:
     """Whether mynetworks has an address; True if unknown, since it may have tables and names."""
+    if networks is None:
+        return True
     try:
         here = ipaddress.ip_address(address)
     except ValueError:
         return True
-    for word in _LIST.split(networks.strip()):
+    for word in words(networks):
         negated = word.startswith("!")
         text = re.sub(r"[\[\]]", "", word.lstrip("!"))
         if not text:

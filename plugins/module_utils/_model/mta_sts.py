@@ -9,7 +9,8 @@ import re
 from typing import Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from .._errors import DeclarationError
-from .configuration import Configuration, braced_words
+from .._formats.main_cf import braced_words
+from .configuration import Configuration
 
 PROBE = "mta-sts-probe.invalid"
 """A domain without policy and address (RFC 6761), to probe whether a service answers."""

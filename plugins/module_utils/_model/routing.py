@@ -13,12 +13,14 @@ relayhost; the recipient's domain. smtp(8) tries each element of it, and then it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._formats.lookup_table import KEYED
+from .._formats.main_cf import braced_words, words
 from .._formats.master_cf import MasterEntry
-from .configuration import Configuration, braced_words
+from .configuration import Configuration
 
 LISTS_SINCE = (3, 5)
 """The first Postfix that supports several next hops; earlier ones read a list as one name."""
@@ -29,7 +31,6 @@ UNKNOWN_DOMAIN = "mail.invalid"
 # Types whose tables see whole addresses only, not their domains (DICT_FLAG_PATTERN in src/util/dict_*.c).
 _PATTERNS = ("regexp", "pcre", "cidr", "tcp", "randmap", "fail")
 _COMBINED = ("pipemap", "unionmap")
-_SEPARATORS = re.compile(r"[ \t\r\n,]+")
 _STOCK = {"smtp": "smtp", "relay": "smtp", "lmtp": "lmtp"}
 _SENDERS = ("sender_dependent_default_transport_maps", "sender_dependent_relayhost_maps")
 
@@ -43,6 +44,7 @@ class TableLookup:
 
     def __init__(self, texts: Optional[Mapping[str, Mapping[str, str]]] = None) -> None:
         self._texts = texts or {}
+        self._addresses: Dict[str, Dict[str, List[str]]] = {}
 
     def find(self, name: str, key: str) -> Optional[str]:
         """What a table, named as in main.cf and without ``proxy:``, answers for a key.
@@ -57,6 +59,15 @@ class TableLookup:
     def entries(self, name: str) -> Optional[Mapping[str, str]]:
         """All entries; None if they can't be listed."""
         return self._texts.get(name)
+
+    def addresses(self, name: str, domain: str) -> Sequence[str]:
+        """The keys of a table that are addresses of a domain."""
+        if name not in self._addresses:
+            self._addresses[name] = {}
+            for key in self.entries(name) or {}:
+                if "@" in key:
+                    self._addresses[name].setdefault(key.rpartition("@")[2], []).append(key)
+        return self._addresses[name].get(domain, ())
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,13 @@ class Router:
     def __init__(self, configuration: Configuration, tables: TableLookup) -> None:
         self.configuration = configuration
         self.tables = tables
-        self._rewrite = self._service_of("rewrite/unix")
+        # Of two entries for one service master(8) uses the last.
+        self._services = {service.key: service for service in configuration.services}
+        self._rewrite = self._services.get("rewrite/unix")
+        self._values: Dict[Tuple[str, int], str] = {}
+        self._map_names: Dict[str, List[str]] = {}
+        self._lists: Dict[Tuple[str, bool], List[_Patterns]] = {}
+        self._senders: Dict[bool, List[Tuple[str, str, str]]] = {}
 
     def routes(self, recipient: str, sender: Optional[str] = None) -> Tuple[Route, ...]:
         """The routes that mail may take.
@@ -121,20 +138,26 @@ class Router:
             return (replace(first, nexthop=route.nexthop[5:]),)
         nexthop = route.nexthop[5:] if protocol == "lmtp" and route.nexthop.startswith("inet:") else route.nexthop
         lists = self.configuration.version >= LISTS_SINCE
-        hops = [replace(first, nexthop=element) for element in (elements(nexthop) if lists else [nexthop.strip()])]
+        hops = [replace(first, nexthop=element) for element in (words(nexthop) if lists else [nexthop.strip()])]
         name = f"{protocol}_fallback_relay"
         own = service is not None and name in service.effective_options
-        last = replace(first, source=f"{name} of {route.transport}" if own else name, shared=True, fallback=True)
-        hops += [replace(last, nexthop=element) for element in elements(self._value(name, service))]
+        source = f"{name} of {route.transport}" if own else name
+        hops += [
+            Hop(route.transport, element, source, True, protocol, fallback=True)
+            for element in words(self._value(name, service))
+        ]
         return tuple(hops)
 
     def service(self, transport: str) -> Optional[MasterEntry]:
         """The entry of master.cf that a transport names."""
-        return self._service_of(f"{transport}/unix")
+        return self._services.get(f"{transport}/unix")
 
     def map_names(self, name: str, service: Optional[MasterEntry] = None) -> List[str]:
         """The tables that a ``*_maps`` parameter lists, without ``proxy:``."""
-        return [bare(word) for word in braced_words(self._value(name, service or self._rewrite))]
+        value = self._value(name, service or self._rewrite)
+        if value not in self._map_names:
+            self._map_names[value] = [bare(word) for word in braced_words(value)]
+        return self._map_names[value]
 
     def find(self, names: Sequence[str], key: str, partial: bool = False) -> Optional[Tuple[str, str]]:
         """The first answer for a key, and the table that gave it.
@@ -164,49 +187,47 @@ class Router:
             result += first.values()
         return [recipient for recipient in dict.fromkeys(result) if re.fullmatch(r"(\S+@)?[^\s@/:!]+", recipient)]
 
-    def nexthops(self) -> List[str]:
-        """All next hops of the configuration that speak SMTP or LMTP, as far as the tables' texts name them."""
-        result: Dict[str, None] = {}
+    @cached_property
+    def nexthops(self) -> Mapping[str, Sequence[str]]:
+        """All next hops of the configuration that speak SMTP or LMTP, by host, as far as the tables' texts name them."""
+        found: Dict[str, None] = {}
         for recipient in self.representatives():
             try:
                 for route in self.routes(recipient):
-                    result.update(dict.fromkeys(hop.nexthop for hop in self.hops(route) if hop.protocol))
+                    found.update(dict.fromkeys(hop.nexthop for hop in self.hops(route) if hop.protocol))
             except Unknown:
                 continue
-        return list(result)
+        return by_host(found)
 
-    def samples(self, nexthops: Sequence[str], sender: str) -> Dict[str, str]:
-        """For each next hop a recipient whose mail from a sender takes it first; those for which none is known are left out."""
-        named = [name for name in map(host, nexthops) if re.search("[g-z]", name)]
-        result: Dict[str, str] = {}
-        for recipient in self.representatives(named):
-            address = recipient if "@" in recipient else f"postmaster@{recipient}"
-            try:
-                hops = [self.hops(route)[0] for route in self.routes(address, sender)]
-            except (Unknown, IndexError):
-                continue
-            first = hops[0].nexthop.lower() if hops and hops[0].protocol else ""
-            result.update(
-                (nexthop, address) for nexthop in nexthops if nexthop.lower() == first and nexthop not in result
-            )
-        return result
-
-    def shared_nexthops(self, domain: str, source: str) -> frozenset[str]:
-        """Next hops that carry mail for other domains as well, as far as the tables' texts name them.
+    def is_shared(self, nexthop: str, domain: str, source: str) -> bool:
+        """Whether a next hop carries mail for other domains as well, as far as the tables' texts name them.
 
         :param source: what gives the domain's own route.
         """
+        return nexthop in self._common_nexthops or any(
+            source != _entry(key, name) and key != domain and not key.endswith(f"@{domain}")
+            for key, name in self._users.get(nexthop, ())
+        )
+
+    @cached_property
+    def _common_nexthops(self) -> frozenset[str]:
         result: List[str] = []
         for name in ("relayhost", "smtp_fallback_relay"):
             result += self._words_of(name)
         for name in ("default_transport", "relay_transport"):
-            result += elements(self._value_or_none(name).partition(":")[2])
+            result += words(self._value_or_none(name).partition(":")[2])
+        return frozenset(result)
+
+    @cached_property
+    def _users(self) -> Mapping[str, Sequence[Tuple[str, str]]]:
+        """The entries that name a next hop: key and table."""
+        result: Dict[str, List[Tuple[str, str]]] = {}
         for parameter in ("transport_maps", *_SENDERS):
             for name in self._names_or_none(parameter):
                 for key, value in (self.tables.entries(name) or {}).items():
-                    if source != _entry(key, name) and key != domain and not key.endswith(f"@{domain}"):
-                        result += elements(value if parameter == _SENDERS[1] else value.partition(":")[2])
-        return frozenset(result)
+                    for nexthop in words(value if parameter == _SENDERS[1] else value.partition(":")[2]):
+                        result.setdefault(nexthop, []).append((key, name))
+        return result
 
     # Where the mail of one address goes
 
@@ -234,7 +255,7 @@ class Router:
         if not names:
             return None
         stripped = self._without_extension(address)
-        parent_style = "transport_maps" in elements(self._value("parent_domain_matches_subdomains", self._rewrite))
+        parent_style = "transport_maps" in words(self._value("parent_domain_matches_subdomains", self._rewrite))
         keys = [(address, False)] + ([(stripped, True)] if stripped else []) + [(domain, True)]
         keys += [(key, True) for key in _parents(domain, parent_style)] + [("*", False)]
         for key, partial in keys:
@@ -252,23 +273,33 @@ class Router:
                 yield Route(service, nexthop or domain, name, True)
                 return
         relayed = self._listed(domain, "relay_domains", hosts=True)
-        for address in [sender] if sender is not None else self._sender_addresses(relayed):
-            transport, source = self._value("default_transport", self._rewrite), "default_transport"
-            if relayed:
-                transport, source = self._value("relay_transport", self._rewrite), "relay_transport"
-            else:
-                transport, source = self._by_sender(_SENDERS[0], address) or (transport, source)
-            service, _colon, nexthop = transport.partition(":")
-            if not service:
-                raise Unknown(f"{source} names no transport")
-            if nexthop.strip():
-                yield Route(service, nexthop.strip(), source, True)
-                continue
-            relayhost = self._by_sender(_SENDERS[1], address) or (self._value("relayhost", self._rewrite), "relayhost")
-            if relayhost[0]:
-                yield Route(service, relayhost[0], relayhost[1], True)
-            else:
-                yield Route(service, domain, "the domain itself", False)
+        if sender is None:
+            if relayed not in self._senders:
+                found = (self._of_sender(address, relayed) for address in self._sender_addresses(relayed))
+                self._senders[relayed] = list(dict.fromkeys(found))
+            found_routes = self._senders[relayed]
+        else:
+            found_routes = [self._of_sender(sender, relayed)]
+        for service, nexthop, source in found_routes:
+            yield Route(service, nexthop or domain, source, bool(nexthop))
+
+    def _of_sender(self, sender: str, relayed: bool) -> Tuple[str, str, str]:
+        """The transport for mail of a sender, its next hop, empty for the recipient's domain, and where they come from."""
+        transport, source = self._value("default_transport", self._rewrite), "default_transport"
+        if relayed:
+            transport, source = self._value("relay_transport", self._rewrite), "relay_transport"
+        else:
+            transport, source = self._by_sender(_SENDERS[0], sender) or (transport, source)
+        service, _colon, nexthop = transport.partition(":")
+        if not service:
+            raise Unknown(f"{source} names no transport")
+        if nexthop.strip():
+            return service, nexthop.strip(), source
+        relayhost, source = self._by_sender(_SENDERS[1], sender) or (
+            self._value("relayhost", self._rewrite),
+            "relayhost",
+        )
+        return service, relayhost, source if relayhost else "the domain itself"
 
     def _by_sender(self, parameter: str, sender: str) -> Optional[Tuple[str, str]]:
         """A table's result for a sender, and its description; None for DUNNO."""
@@ -311,7 +342,7 @@ class Router:
         """Addresses of a domain: those that the transport tables name, and one of all others."""
         named: Dict[str, None] = {}
         for name in self.map_names("transport_maps"):
-            named.update(dict.fromkeys(key for key in self.tables.entries(name) or {} if key.endswith(f"@{domain}")))
+            named.update(dict.fromkeys(self.tables.addresses(name, domain)))
         other = next(
             name for name in ("postmaster", *map(str, range(1 + len(named)))) if f"{name}@{domain}" not in named
         )
@@ -354,40 +385,76 @@ class Router:
 
         :param hosts: whether it is one of hosts, in which parent domains count.
         """
-        parents = hosts and name in elements(self._value("parent_domain_matches_subdomains", self._rewrite))
-        for word in braced_words(self._value(name, self._rewrite)):
-            pattern = word.lstrip("!")
-            if ":" in pattern and not pattern.startswith("["):
+        parents = hosts and name in words(self._value("parent_domain_matches_subdomains", self._rewrite))
+        if (name, parents) not in self._lists:
+            self._lists[name, parents] = list(_patterns(braced_words(self._value(name, self._rewrite))))
+        above = _parents(domain, False) + (_parents(domain, True) if parents else []) if hosts else []
+        for patterns in self._lists[name, parents]:
+            if patterns.table:
                 keys = [domain, *(_parents(domain, parents) if hosts else [])]
-                holds = any(self.find([bare(pattern)], key) for key in keys)
-            elif pattern.startswith("/"):
-                raise Unknown(f"{name} has the file {pattern}, which is not read here")
+                if any(self.find([patterns.table], key) for key in keys):
+                    return patterns.found
+            elif patterns.file:
+                raise Unknown(f"{name} has the file {patterns.file}, which is not read here")
             else:
-                pattern = pattern.lower()
-                under = pattern if pattern.startswith(".") else f".{pattern}" if parents else ""
-                holds = pattern == domain or bool(hosts and under and domain.endswith(under))
-            if holds:
-                return (len(word) - len(word.lstrip("!"))) % 2 == 0
+                found = [patterns.names[key] for key in (domain, *above) if key in patterns.names]
+                if found:
+                    return min(found)[1]
         return False
 
-    def _service_of(self, key: str) -> Optional[MasterEntry]:
-        # Of two entries for one service master(8) uses the last.
-        return next((service for service in reversed(self.configuration.services) if service.key == key), None)
-
     def _value(self, name: str, service: Optional[MasterEntry] = None) -> str:
-        value = self.configuration.value(name, service)
-        if value is None:
-            raise Unknown(f"{name} = {self.configuration.raw(service).get(name, '')} is unknown")
-        return value
+        key = name, id(service)
+        if key not in self._values:
+            value = self.configuration.value(name, service)
+            if value is None:
+                raise Unknown(f"{name} = {self.configuration.raw(service).get(name, '')} is unknown")
+            self._values[key] = value
+        return self._values[key]
 
     def _value_or_none(self, name: str) -> str:
         return self.configuration.value(name, self._rewrite) or ""
 
     def _words_of(self, name: str) -> List[str]:
-        return elements(self._value_or_none(name))
+        return words(self._value_or_none(name))
 
     def _names_or_none(self, parameter: str) -> List[str]:
         return [bare(word) for word in braced_words(self._value_or_none(parameter))]
+
+
+@dataclass(frozen=True)
+class _Patterns:
+    """Elements of a list of domains: one table, or one file, or domains."""
+
+    table: str = ""
+    file: str = ""
+    found: bool = True
+    """What a match of the table says: False after an exclamation mark."""
+    names: Dict[str, Tuple[int, bool]] = field(default_factory=dict)
+    """By domain: the place in the list, and what a match says."""
+
+
+def _patterns(elements: Sequence[str]) -> Iterator[_Patterns]:
+    """The elements of a list of domains in their order, domains joined as far as they follow each other."""
+    joined = _Patterns()
+    for index, word in enumerate(elements):
+        pattern = word.lstrip("!")
+        found = (len(word) - len(pattern)) % 2 == 0
+        is_table = ":" in pattern and not pattern.startswith("[")
+        if not is_table and not pattern.startswith("/"):
+            joined.names.setdefault(pattern.lower(), (index, found))
+            continue
+        yield joined
+        joined = _Patterns()
+        yield _Patterns(table=bare(pattern), found=found) if is_table else _Patterns(file=pattern)
+    yield joined
+
+
+def by_host(nexthops: Iterable[str]) -> Dict[str, List[str]]:
+    """Next hops by the host that they name."""
+    result: Dict[str, List[str]] = {}
+    for nexthop in nexthops:
+        result.setdefault(host(nexthop), []).append(nexthop)
+    return result
 
 
 def bare(name: str) -> str:
@@ -415,11 +482,6 @@ def _is_pattern(name: str) -> bool:
 
 def _entry(key: str, name: str) -> str:
     return f"the entry {key} of {name}" if not _is_pattern(name) else f"the answer of {name} for {key}"
-
-
-def elements(value: str) -> List[str]:
-    """The next hops of a list."""
-    return [element for element in _SEPARATORS.split(value) if element]
 
 
 def _parents(domain: str, without_dot: bool) -> List[str]:

@@ -13,25 +13,28 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from typing import Any, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Mapping, Sequence
 
 from .._errors import DeclarationError, HostError
 from .._formats import master_cf
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import certificate, pem
+from .options import Options, option
 from .plan import Change, Plan, Renewal, RenewalKind, root_owned
 
-CA_BUNDLE: Mapping[str, Any] = {
-    "argument_spec": {
-        "extra": {"type": "list", "elements": "path", "default": []},
-        "system": {"type": "bool", "default": True},
-        "form": {"type": "str", "choices": ["file", "directory"], "default": "file"},
-        "path": {"type": "path"},
-        "update_hook": {"type": "bool"},
-    }
-}
-"""The options of the module ca_bundle, as arguments of AnsibleModule."""
+
+@dataclass(frozen=True)
+class CaBundleOptions(Options):
+    """The options of the module ca_bundle."""
+
+    extra: Sequence[str] = option("list", elements="path", default=[])
+    system: bool = option("bool", default=True)
+    form: str = option(choices=["file", "directory"], default="file")
+    path: str | None = option("path")
+    update_hook: bool | None = option("bool")
+
 
 _DEFAULT_PATH = {"file": "tls/ca-certificates.pem", "directory": "tls/ca-certificates"}
 _HEADER = "Written by Ansible (mailops.postfix.ca_bundle); changes made here are lost."
@@ -42,28 +45,85 @@ _HASH = re.compile(r"[0-9a-f]{8}\.\d+")
 _OURS = re.compile(rf"[0-9a-f]{{16}}\.pem|{_HASH.pattern}")
 
 
-def ca_bundle(instance: Instance, options: Mapping[str, Any], staged: Instance | None = None) -> Plan:
-    """The plan for the CAs that smtp(8) trusts. Options and result: those of the module ca_bundle.
+@dataclass(frozen=True)
+class PlannedBundle:
+    """What becomes of the CAs that smtp(8) trusts."""
+
+    options: CaBundleOptions
+    plan: Plan
+    path: str
+    services: Mapping[str, bool]
+    """The services that run smtp(8) or lmtp(8), and whether each runs chrooted."""
+    certificates: int
+
+    @property
+    def parameters(self) -> dict[str, str | None]:
+        """The main.cf parameters that make smtp(8) use it; None removes a parameter."""
+        value, form = openssl.as_parameter(self.path), self.options.form
+        return {
+            "smtp_tls_CAfile": value if form == "file" else None,
+            "smtp_tls_CApath": value if form == "directory" else None,
+        }
+
+    def reported(self, instance: Instance) -> Plan:
+        """The plan with the result of the module ca_bundle, and with what is to be planned again at a renewal."""
+        result = {
+            "parameters": self.parameters,
+            "chrooted": any(self.services.values()),
+            "services": self.services,
+            "certificates": self.certificates,
+        }
+        copied = self.options.system and bool(self.plan.changes)
+        key = openssl.relative(instance, self.path)
+        renewal = Renewal(RenewalKind.CA_BUNDLE, key, asdict(self.options), copied, result)
+        return replace(self.plan, result=result, renewals=[renewal])
+
+
+def planned_bundle(instance: Instance, options: CaBundleOptions, staged: Instance) -> PlannedBundle:
+    """What becomes of the CAs that smtp(8) trusts.
 
     :param staged: the instance with the master.cf of the same transaction, which may change which services run chrooted.
     :raises DeclarationError: if a file in ``extra`` has no CA certificate, or ``path`` is not a path to write to.
     :raises HostError: if the system has no CA file.
     """
-    extra = [instance.path(path) for path in options["extra"] or []]
-    form = options.get("form") or "file"
-    if not options["system"] and not extra:
+    plan = Plan()
+    extra = [instance.path(path) for path in options.extra]
+    system, ders = _certificates(instance, options, extra, plan)
+    services = _clients(staged)
+    if system and not extra and not options.path and options.form == "file":
+        return PlannedBundle(options, plan, system, services, len(ders))
+    path = instance.path(options.path or _DEFAULT_PATH[options.form])
+    if options.form == "file":
+        _refuse_path(path, [*openssl.SYSTEM_BUNDLES, *extra])
+        plan.changes.append(_file(instance, path, pem.bundle_text(_HEADER, ders)))
+    else:
+        _refuse_path(path, [*map(os.path.dirname, openssl.SYSTEM_BUNDLES), *map(os.path.dirname, extra)])
+        files = _hashed(instance, ders)
+        plan.changes += _directory(instance, path, files, _OURS)
+        if any(services.values()):
+            inside = os.path.join(instance.parameters["queue_directory"], path.lstrip("/"))
+            hashes = {name: text for name, text in files.items() if _HASH.fullmatch(name)}
+            plan.changes += _directory(instance, inside, hashes, _HASH)
+    plan.requires = "reload" if any(change.rewrites for change in plan.changes) else "none"
+    return PlannedBundle(options, plan, path, services, len(ders))
+
+
+def _certificates(
+    instance: Instance, options: CaBundleOptions, extra: Sequence[str], plan: Plan
+) -> tuple[str, list[bytes]]:
+    """The system's file, empty without it, and all certificates, in DER form; adds warnings to the plan."""
+    if not options.system and not extra:
         raise DeclarationError(
             "managing CAs",
             "ca_bundle",
             "system is false and extra is empty: smtp(8) would trust no CA",
             "List CAs in extra, or set system: true",
         )
-    plan = Plan()
     ders: dict[bytes, None] = {}
-    system: str | None = None
-    if options["system"]:
-        system = openssl.system_bundle(instance)
-        if system is None:
+    system = ""
+    if options.system:
+        system = openssl.system_bundle()
+        if not system:
             raise HostError(
                 "looking for",
                 "the system's CAs",
@@ -73,38 +133,7 @@ def ca_bundle(instance: Instance, options: Mapping[str, Any], staged: Instance |
         ders.update(dict.fromkeys(openssl.read_certificates(instance.read(system) or b"", system)))
     for path in extra:
         ders.update(dict.fromkeys(_extra_cas(instance, path, plan)))
-
-    services = _clients(staged or instance)
-    if system is not None and not extra and not options["path"] and form == "file":
-        path = system
-    else:
-        path = instance.path(options["path"] or _DEFAULT_PATH[form])
-        if form == "file":
-            _refuse_path(path, [*openssl.SYSTEM_BUNDLES, *extra])
-            plan.changes.append(_file(instance, path, list(ders)))
-        else:
-            _refuse_path(path, [*map(os.path.dirname, openssl.SYSTEM_BUNDLES), *map(os.path.dirname, extra)])
-            files = _hashed(instance, list(ders))
-            plan.changes += _directory(instance, path, files, _OURS)
-            if any(services.values()):
-                inside = os.path.join(instance.parameters["queue_directory"], path.lstrip("/"))
-                hashes = {name: text for name, text in files.items() if _HASH.fullmatch(name)}
-                plan.changes += _directory(instance, inside, hashes, _HASH)
-        plan.requires = "reload" if any(change.rewrites for change in plan.changes) else "none"
-    value = openssl.as_parameter(path)
-    plan.result = {
-        "parameters": {
-            "smtp_tls_CAfile": value if form == "file" else None,
-            "smtp_tls_CApath": value if form == "directory" else None,
-        },
-        "chrooted": any(services.values()),
-        "services": services,
-        "certificates": len(ders),
-    }
-    copied = options["system"] and bool(plan.changes)
-    key = openssl.relative(instance, path)
-    plan.renewals.append(Renewal(RenewalKind.CA_BUNDLE, key, options, copied, plan.result))
-    return plan
+    return system, list(ders)
 
 
 def _clients(instance: Instance) -> dict[str, bool]:
@@ -123,8 +152,7 @@ def _refuse_path(path: str, others: Sequence[str]) -> None:
         )
 
 
-def _file(instance: Instance, path: str, ders: Sequence[bytes]) -> Change:
-    text = pem.bundle_text(_HEADER, ders)
+def _file(instance: Instance, path: str, text: bytes) -> Change:
     before = instance.read(path)
     shown = (pem.listing(before or b""), pem.listing(text))
     return Change(path, text, before, attributes=root_owned(0o644), shown=shown)
@@ -136,9 +164,8 @@ def _file(instance: Instance, path: str, ders: Sequence[bytes]) -> Change:
 def _hashed(instance: Instance, ders: Sequence[bytes]) -> dict[str, bytes]:
     """The files of a directory for smtp_tls_CApath, by name: each certificate under its fingerprint and under the hash that OpenSSL looks up.
 
-    At a restart Debian copies into the chroot the files under fingerprints and adds links with hashes, or copies the files under
-    hashes; that depends on its release. In the chroot this plan therefore considers only names with hashes. They are links in other
-    tools, and files here: OpenSSL treats both alike, and the transaction installs files.
+    At a restart Debian copies into the chroot, depending on its release, the files under fingerprints and adds links with hashes, or the
+    files under hashes. In the chroot this plan therefore considers only names with hashes. OpenSSL treats links and files alike.
     """
     files = {f"{pem.fingerprint(der).replace(':', '').lower()[:16]}.pem": pem.to_pem(der) for der in ders}
     with tempfile.TemporaryDirectory(prefix="postfix-ca-") as directory:
@@ -162,12 +189,7 @@ def _directory(instance: Instance, directory: str, files: Mapping[str, bytes], o
         present = []
     except OSError as error:
         raise HostError("reading", directory, error.strerror or str(error), "Set path to another path") from error
-    changes = []
-    for name, text in files.items():
-        path = os.path.join(directory, name)
-        before = instance.read(path)
-        shown = (pem.listing(before or b""), pem.listing(text))
-        changes.append(Change(path, text, before, attributes=root_owned(0o644), shown=shown))
+    changes = [_file(instance, os.path.join(directory, name), text) for name, text in files.items()]
     removed: dict[str, Change] = {}
     for name in sorted(present):
         path = os.path.join(directory, name)

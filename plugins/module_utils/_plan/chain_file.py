@@ -10,41 +10,76 @@ The file has the same form for all providers: the key first, then the chain. Onl
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Callable, Sequence
 
-from .._errors import DeclarationError
 from .._host import openssl
 from .._host.instance import Instance
+from .._x509 import certificate as x509
 from .._x509 import pem
-from .plan import Change, Plan, root_owned
+from .._x509.acme_layout import Lineage
+from .._x509.certificate import Certificate
+from .certificate_options import CertificateOptions
+from .plan import Change, Plan, Renewal, RenewalKind, root_owned
 
 _SIDES = {"server": ("smtpd",), "client": ("smtp",), "both": ("smtpd", "smtp")}
 
 
 @dataclass
 class Deployment:
-    """The plan for one certificate, and what the table of server names needs to know of it."""
+    """The plan for one certificate, and what others need to know of it."""
 
-    options: Mapping[str, Any]
+    options: CertificateOptions
     plan: Plan
+    facts: dict[str, Any]
+    """As the module returns them. The installation adds those of a certificate that it makes."""
+    next_facts: dict[str, Any] | None
+    """The same for the next key."""
+    parameters: dict[str, str | None]
+    """The main.cf parameters that make Postfix use it; None removes a parameter."""
     chain_file: str | None
-    """The path of the chain file; None if Postfix uses the provider's files."""
-    certificate: str
-    """The path of the certificate file that its provider replaces at a renewal."""
+    """Its path; None if Postfix uses the provider's files."""
     names: Sequence[str]
     chain: Sequence[bytes] | None
-    """The certificates for the chain file, in DER form; None if they do not exist yet."""
+    """The certificates in DER form; None if they do not exist yet."""
     public_key: bytes | None
+    source: Lineage | None = None
+    """The files of the provider; None if this collection signs the certificate."""
     staged: dict[str, str] = field(default_factory=dict)
-    """For the path of a chain file the temporary path of its new version during the transaction, for files that are made from it."""
+    """The temporary path of a new chain file during the transaction, by its path, for files that are made from it."""
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the chain file changes."""
+        return any(change.rewrites for change in self.plan.changes if change.path == self.chain_file)
+
+    def reported(self, instance: Instance) -> Plan:
+        """The plan with the result of the module certificate, and with what is to be planned again at a renewal."""
+        files = {
+            "chain_file": self.chain_file,
+            "certificate": self.source and self.source.certificate,
+            "private_key": self.source and self.source.private_key,
+        }
+        result = {"certificate": self.facts, "next": self.next_facts, "parameters": self.parameters, "files": files}
+        key, copied = openssl.relative(instance, self.chain_file or self.options.name), self.chain_file is not None
+        renewal = Renewal(RenewalKind.CERTIFICATE, key, asdict(self.options), copied, result)
+        return replace(self.plan, result=result, renewals=[renewal])
 
 
-def chain_file(instance: Instance, options: Mapping[str, Any]) -> str | None:
-    """The path of the chain file; None if Postfix uses the provider's files. A table of server names needs chain files."""
-    path = options["chain_file"]
-    if path is None and options.get("sni"):
-        path = os.path.join("tls", f"{options['name']}.pem")
+def facts(certificate: Certificate) -> dict[str, Any]:
+    """The facts of a certificate, as the module returns them."""
+    remaining = x509.remaining(certificate, openssl.now())
+    return dict(x509.certificate_facts(certificate), remaining=remaining)
+
+
+def chain_file(instance: Instance, options: CertificateOptions) -> str | None:
+    """The path of the chain file; None if Postfix uses the provider's files.
+
+    A table of server names, and a key that this collection generates, need chain files.
+    """
+    path = options.chain_file
+    if path is None and (options.sni or options.provider == "self_signed"):
+        path = os.path.join("tls", f"{options.name}.pem")
     return openssl.protected(instance.path(path)) if path else None
 
 
@@ -63,7 +98,7 @@ def append(path: str, ders: Sequence[bytes]) -> None:
         file.write(b"".join(pem.to_pem(der) for der in ders))
 
 
-def parameters(options: Mapping[str, Any], files: Sequence[str]) -> dict[str, str | None]:
+def parameters(options: CertificateOptions, files: Sequence[str]) -> dict[str, str | None]:
     """The main.cf parameters that make Postfix use these files; None removes a parameter.
 
     Postfix ignores the older parameters and warns about them, so they are removed. smtpd_tls_chain_files does not list a certificate with
@@ -73,8 +108,8 @@ def parameters(options: Mapping[str, Any], files: Sequence[str]) -> dict[str, st
     """
     value = ", ".join(openssl.as_parameter(path) for path in files)
     result: dict[str, str | None] = {}
-    for prefix in _SIDES[options["side"]]:
-        if prefix == "smtpd" and options.get("sni"):
+    for prefix in _SIDES[options.side]:
+        if prefix == "smtpd" and options.sni:
             continue
         result[f"{prefix}_tls_chain_files"] = value
         for old in ("cert_file", "key_file", "eccert_file", "eckey_file", "dcert_file", "dkey_file"):
@@ -82,16 +117,13 @@ def parameters(options: Mapping[str, Any], files: Sequence[str]) -> dict[str, st
     return result
 
 
-def refuse_file_options(name: str, options: Mapping[str, Any]) -> None:
+def refuse_file_options(options: CertificateOptions) -> None:
     """Refuse the options that are for provider ``files`` only.
 
     :raises DeclarationError: if one of them is set.
     """
-    for option in ("certificate", "private_key"):
-        if options[option]:
-            raise DeclarationError(
-                "managing certificate",
-                name,
-                f"{option} is not an option of provider {options['provider']}",
-                f"Remove {option}, or set provider: files",
+    for name, value in (("certificate", options.certificate), ("private_key", options.private_key)):
+        if value:
+            raise options.refusal(
+                f"{name} is not an option of provider {options.provider}", f"Remove {name}, or set provider: files"
             )

@@ -2,188 +2,279 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plans for all files of a Postfix instance. Private to mailops.postfix."""
+"""Plans for all files of a Postfix instance. Private to mailops.postfix.
+
+The plan is made in steps, each of which adds to one draft. Files are installed before the parameters that refer to them: certificates, CA
+bundle, tables, then master.cf and main.cf.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence
 
+from .._formats.master_cf_spec import ServiceSpec, service_spec
 from .._host.instance import Instance
 from .._model import migrations
 from . import ca_bundle, certificate, file, lookup_table, master_cf, postfix_cf, tls_policy
+from .ca_bundle import CaBundleOptions, PlannedBundle
+from .certificate_options import CertificateOptions
+from .chain_file import Deployment
+from .file import FileOptions
+from .lookup_table import ParameterTableOptions, PlannedTable
+from .options import Options, option
 from .plan import Plan, strongest
+from .policy_keys import Surroundings
+from .proposal import PlannedTables, Proposal, Services
+from .table_references import lost_types
+from .tls_policy import PlannedPolicies, PolicyTableOptions
 
-_TABLE_OF_PARAMETER: Mapping[str, Any] = {
-    **lookup_table.LOOKUP_TABLE,
-    "argument_spec": {**lookup_table.LOOKUP_TABLE["argument_spec"], "parameter": {"type": "str"}},
-}
+_POLICY_MAPS = "smtp_tls_policy_maps"
+
+
+@dataclass(frozen=True)
+class ConfigurationOptions(Options):
+    """The options of the module configuration."""
+
+    main_cf: Mapping[str, Any] = option("dict", default={})
+    master_cf: Sequence[Mapping[str, Any]] = option("list", elements="dict", default=[])
+    lookup_tables: Sequence[ParameterTableOptions] = option("list", ParameterTableOptions, elements="dict", default=[])
+    tls_policy: PolicyTableOptions | None = option("dict", PolicyTableOptions)
+    mta_sts: str | None = option()
+    certificates: Sequence[CertificateOptions] = option("list", CertificateOptions, elements="dict", default=[])
+    ca_bundle: CaBundleOptions | None = option("dict", CaBundleOptions)
+    files: Sequence[FileOptions] = option("list", FileOptions, elements="dict", default=[])
+    validate: bool = option("bool", default=True)
+    checks: Mapping[str, str] = option("dict", default={})
+    migrate: bool = option("bool", default=False)
+    confirm_within: int = option("int", default=0)
+    if_missing: str = option(choices=["fail", "report"], default="fail")
+    owner: str | None = option()
+    take_over: bool = option("bool", default=False)
+    former_owners: Mapping[str, Any] = option("dict", default={})
+
 
 CONFIGURATION: Mapping[str, Any] = {
-    "argument_spec": {
-        "main_cf": {"type": "dict", "default": {}},
-        "master_cf": {"type": "list", "elements": "dict", "default": []},
-        "lookup_tables": {"type": "list", "elements": "dict", "default": []},
-        "tls_policy": {"type": "dict"},
-        "mta_sts": {"type": "str"},
-        "certificates": {"type": "list", "elements": "dict", "default": []},
-        "ca_bundle": {"type": "dict"},
-        "files": {"type": "list", "elements": "dict", "default": []},
-        "validate": {"type": "bool", "default": True},
-        "checks": postfix_cf.CHECKS_OPTION,
-        "migrate": {"type": "bool", "default": False},
-        "provisional": {"type": "bool", "default": False},
-        "if_missing": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
-    },
+    **ConfigurationOptions.specification(),
     "parts": {
         "master_cf": master_cf.SERVICE,
-        "lookup_tables": _TABLE_OF_PARAMETER,
-        "tls_policy": tls_policy.TLS_POLICY,
-        "certificates": certificate.CERTIFICATE,
-        "ca_bundle": ca_bundle.CA_BUNDLE,
-        "files": file.FILE,
+        "lookup_tables": ParameterTableOptions.specification(),
+        "tls_policy": PolicyTableOptions.specification(),
+        "certificates": CertificateOptions.specification(),
+        "ca_bundle": CaBundleOptions.specification(),
+        "files": FileOptions.specification(),
     },
 }
 """The options of the module configuration, and the specifications of those that hold options of other modules."""
 
 
+@dataclass
+class Draft:
+    """What the steps have planned so far."""
+
+    instance: Instance
+    options: ConfigurationOptions
+    withdrawn: Sequence[str] = ()
+    """The parameters that a former owner of the instance has set (:mod:`owner`)."""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """The parameters of main.cf to set; None removes one."""
+    service_specs: Sequence[ServiceSpec] = ()
+    services: Services = Services(b"")
+    certificates: Sequence[Deployment] = ()
+    ca_bundle: PlannedBundle | None = None
+    files: Sequence[Plan] = ()
+    tables: list[PlannedTable] = field(default_factory=list)
+    retyped: Plan = field(default_factory=Plan)
+    """The tables of types that this Postfix has lost."""
+    policies: PlannedPolicies | None = None
+
+    def parts(self) -> list[Plan]:
+        """The plans of the parts, in the order of their installation."""
+        return [
+            *(deployment.plan for deployment in self.certificates),
+            *([] if self.ca_bundle is None else [self.ca_bundle.plan]),
+            *self.files,
+            *(table.plan for table in self.tables),
+            self.retyped,
+            *([] if self.policies is None else [self.policies.plan]),
+        ]
+
+
 def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     """The plan for an instance. Options and result: those of the module configuration.
 
-    Files are installed before the parameters that refer to them: certificates, CA bundle, tables, then master.cf and main.cf.
-
     :raises PostfixError: if a part is wrong; see the planner of that part.
     """
-    has_tables = bool(options.get("lookup_tables")) or options.get("tls_policy") is not None
-    may_lack_types = bool(options.get("migrate")) and migrations.may_be_lost(instance.main_cf, instance.master_cf)
-    # postconf runs while openssl reads the certificates.
-    instance.begin("parameters", *(["map_types"] if has_tables or may_lack_types else []))
-    parts: list[Plan] = []
-    parameters: dict[str, Any] = {}
-    maps: dict[str, list[str]] = {}
-    table_texts: dict[str, bytes] = {}
-    policy_keys: list[str] = []
-    table_plans: list[Plan] = []
-    result: dict[str, Any] = {"certificates": [], "ca_bundle": None, "lookup_tables": [], "tls_policy": None}
-    entries = options.get("master_cf") or []
-    for part in certificate.certificate_plans(instance, options.get("certificates") or []):
-        _join_certificate(parameters, part.result["parameters"])
-        result["certificates"].append(part.result)
-        parts.append(part)
-    services = master_cf.planned_services(instance, entries)
-    if options.get("ca_bundle") is not None:
-        with postfix_cf.staged_instance(instance, instance.main_cf, services.master_cf) as staged:
-            part = ca_bundle.ca_bundle(instance, options["ca_bundle"], staged)
-        parameters.update(part.result["parameters"])
-        result["ca_bundle"] = part.result
-        parts.append(part)
-    parts += [file.file(instance, declared) for declared in options.get("files") or []]
-    declared_tables = options.get("lookup_tables") or []
+    draft = Draft(instance, ConfigurationOptions.from_declaration(options), options.get("withdrawn") or ())
+    _read_ahead(draft)
+    _add_certificates(draft)
+    _add_services(draft)
+    _add_ca_bundle(draft)
+    _add_files(draft)
+    _add_tables(draft)
+    _add_parameters(draft)
+    if draft.options.migrate:
+        _add_migrations(draft)
+    _add_policies(draft)
+    _add_mta_sts(draft)
+    return _reported(draft, postfix_cf.plan(_proposal(draft)))
+
+
+def _read_ahead(draft: Draft) -> None:
+    """Have postconf(1) run while openssl(1) reads the certificates."""
+    instance, options = draft.instance, draft.options
+    instance.begin("parameters")
+    may_lack_types = options.migrate and migrations.may_be_lost(instance.main_cf, instance.master_cf)
+    if options.lookup_tables or options.tls_policy or may_lack_types:
+        instance.begin("map_types")
+
+
+def _add_certificates(draft: Draft) -> None:
+    """Several certificates, such as RSA and ECDSA, share one list of chain files."""
+    draft.certificates = certificate.deployments(draft.instance, draft.options.certificates)
+    for deployment in draft.certificates:
+        for name, value in deployment.parameters.items():
+            if name in draft.parameters and name.endswith("_chain_files"):
+                value = f"{draft.parameters[name]}, {value}"
+            draft.parameters[name] = value
+
+
+def _add_services(draft: Draft) -> None:
+    draft.service_specs = [service_spec(service) for service in draft.options.master_cf]
+    draft.services = master_cf.planned_services(draft.instance, draft.service_specs)
+
+
+def _add_ca_bundle(draft: Draft) -> None:
+    if draft.options.ca_bundle is None:
+        return
+    with Proposal(draft.instance, {}, draft.services).staged() as staged:
+        draft.ca_bundle = ca_bundle.planned_bundle(draft.instance, draft.options.ca_bundle, staged)
+    draft.parameters.update(draft.ca_bundle.parameters)
+
+
+def _add_files(draft: Draft) -> None:
+    draft.files = [file.file(draft.instance, declared) for declared in draft.options.files]
+
+
+def _add_tables(draft: Draft) -> None:
+    """The tables, and the parameters that are to name them."""
+    declared = draft.options.lookup_tables
+    maps: dict[str, list[str]] = {options.parameter: [] for options in declared if options.parameter}
     # The current values of these parameters no longer matter.
-    replaced = {
-        **{table["parameter"]: "" for table in declared_tables if table.get("parameter")},
-        **(options.get("main_cf") or {}),
-    }
-    for declared in declared_tables:
-        part = lookup_table.lookup_table(instance, declared, replaced)
-        if declared.get("parameter"):
-            maps.setdefault(declared["parameter"], [])
-            if declared.get("state") != "absent":
-                maps[declared["parameter"]].append(part.result["map"])
-        result["lookup_tables"].append(part.result)
-        table_texts.update(_texts_of(part))
-        table_plans.append(part)
-        parts.append(part)
-    parameters.update((name, ", ".join(maps_of_parameter)) for name, maps_of_parameter in maps.items())
-    parameters.update(options.get("main_cf") or {})
-    if options.get("migrate"):
-        parameters.update(migrations.migrations(instance.explicit, parameters))
-    if options.get("migrate") and lookup_table.lost_types(instance):
-        # Imported here, since most hosts have all table types that their configuration uses.
-        from . import migrations as migrations_plan
-
-        compiled = {change.path for part in table_plans for change in part.changes}
-        declared_parameters = {
-            **parameters,
-            **({} if options.get("tls_policy") is None else {"smtp_tls_policy_maps": ""}),
-        }
-        retyped = migrations_plan.retyped_tables(instance, declared_parameters, entries, compiled)
-        parameters.update(retyped.parameters)
-        services = master_cf.planned_services(instance, [*retyped.services, *entries])
-        parts += [*retyped.tables, Plan(warnings=retyped.warnings)]
-    if options.get("tls_policy") is not None:
-        with postfix_cf.staged_instance(
-            instance, postfix_cf.edited_main_cf(instance, parameters), services.master_cf
-        ) as staged:
-            postfix_cf.must_be_readable(instance, staged, parameters, services.declared)
-            part, policy_keys = tls_policy.planned(
-                instance,
-                options["tls_policy"],
-                staged.parameters,
-                table_texts,
-                staged,
-                {"smtp_tls_policy_maps": "", **parameters},
-            )
-        parameters.setdefault("smtp_tls_policy_maps", part.result["map"])
-        result["tls_policy"] = part.result
-        table_plans.append(part)
-        parts.append(part)
-    if options.get("mta_sts"):
-        _join_mta_sts(instance, options["mta_sts"], parameters, options.get("main_cf") or {})
-    files = [change.path for part in parts for change in part.changes if change.after is not None]
-    created_files = frozenset([*files, *map(os.path.dirname, files)])
-    planned_tables = postfix_cf.PlannedTables(
-        {path: text for part in table_plans for path, text in _texts_of(part).items()},
-        any(part.changes_something() for part in table_plans),
-        (result["tls_policy"] or {}).get("map", ""),
-        policy_keys,
-    )
-    parts.append(
-        postfix_cf.plan(
-            instance,
-            parameters,
-            services,
-            created_files,
-            options["validate"],
-            options.get("checks"),
-            planned_tables,
-            standalone=False,
-        )
-    )
-    result.update(parts[-1].result, installed=True, running=instance.running())
-    # Several parts may write the same file.
-    changes = list({change.path: change for part in parts for change in part.changes}.values())
-    return Plan(
-        changes=[change for change in changes if change.after is not None]
-        + [change for change in changes if change.after is None],
-        result=result,
-        requires=strongest(*(part.requires for part in parts if part.changes_something())),
-        warnings=list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
-        afterwards=list(dict.fromkeys(command for part in parts for command in part.afterwards)),
-        renewals=[renewal for part in parts for renewal in part.renewals],
-    )
+    settings = {**dict.fromkeys(maps, ""), **draft.options.main_cf}
+    for options in declared:
+        # Even a declared one is for the table as it will be.
+        own = {options.parameter: ""} if options.parameter else {}
+        table = lookup_table.lookup_table(draft.instance, options, {**settings, **own})
+        if options.parameter and options.state != "absent":
+            maps[options.parameter].append(table.map)
+        draft.tables.append(table)
+    draft.parameters.update((name, ", ".join(names)) for name, names in maps.items())
 
 
-def _texts_of(part: Plan) -> dict[str, bytes]:
-    """The new contents of the files that are not written by programs, by path."""
-    return {change.path: change.after for change in part.changes if isinstance(change.after, bytes)}
+def _add_parameters(draft: Draft) -> None:
+    draft.parameters = {**dict.fromkeys(draft.withdrawn), **draft.parameters, **draft.options.main_cf}
 
 
-def _join_mta_sts(instance: Instance, service: str, parameters: dict[str, Any], main_cf: Mapping[str, Any]) -> None:
+def _add_migrations(draft: Draft) -> None:
+    """Replace what is deprecated, and tables of types that this Postfix has lost."""
+    instance = draft.instance
+    draft.parameters.update(migrations.migrations(instance.explicit, draft.parameters))
+    if not lost_types(instance):
+        return
+    # Imported here, since most hosts have all table types that their configuration uses.
+    from . import migrations as migrations_plan
+
+    compiled = {change.path for table in draft.tables for change in table.plan.changes}
+    declared = {**draft.parameters, **({} if draft.options.tls_policy is None else {_POLICY_MAPS: ""})}
+    retyped = migrations_plan.retyped_tables(instance, declared, draft.service_specs, compiled)
+    draft.parameters.update(retyped.parameters)
+    draft.services = master_cf.planned_services(instance, [*retyped.services, *draft.service_specs])
+    draft.retyped = _merged([*retyped.tables, Plan(warnings=retyped.warnings)])
+
+
+def _add_policies(draft: Draft) -> None:
+    """The table of TLS policies, which depends on the routes of all that is planned before it."""
+    if draft.options.tls_policy is None:
+        return
+    proposal = _proposal(draft)
+    with proposal.staged() as staged:
+        postfix_cf.must_be_readable(proposal, staged)
+        settings = {_POLICY_MAPS: "", **draft.parameters}
+        surroundings = Surroundings(draft.instance, staged, _texts(draft), settings)
+        draft.policies = tls_policy.planned_policies(draft.options.tls_policy, surroundings)
+    draft.parameters.setdefault(_POLICY_MAPS, draft.policies.table.map)
+
+
+def _add_mta_sts(draft: Draft) -> None:
     """Append a service of MTA-STS policies to the declared or, without one, the current value of smtp_tls_policy_maps."""
+    service = draft.options.mta_sts
+    if not service or _POLICY_MAPS in draft.options.main_cf:
+        return
     # Imported here, since most instances do not use MTA-STS.
     from .._model import mta_sts
 
-    name = "smtp_tls_policy_maps"
-    table = mta_sts.policy_map(service, instance.version)
-    if name not in main_cf:
-        first = parameters.get(name, instance.explicit.get(name, ""))
-        parameters[name] = mta_sts.joined(first, table)
+    first = draft.parameters.get(_POLICY_MAPS, draft.instance.explicit.get(_POLICY_MAPS, ""))
+    draft.parameters[_POLICY_MAPS] = mta_sts.joined(first, mta_sts.policy_map(service, draft.instance.version))
 
 
-def _join_certificate(parameters: dict[str, Any], of_certificate: Mapping[str, Any]) -> None:
-    """Add the parameters of a certificate. Several certificates, such as RSA and ECDSA, share one list of chain files."""
-    for name, value in of_certificate.items():
-        if name in parameters and name.endswith("_chain_files"):
-            value = f"{parameters[name]}, {value}"
-        parameters[name] = value
+def _proposal(draft: Draft) -> Proposal:
+    """What the draft declares of main.cf and master.cf."""
+    options, policies = draft.options, draft.policies
+    paths = [change.path for part in draft.parts() for change in part.changes if change.after is not None]
+    tables = [table.plan for table in draft.tables] + ([] if policies is None else [policies.plan])
+    return Proposal(
+        draft.instance,
+        postfix_cf.parameters_of(draft.instance, draft.parameters),
+        draft.services,
+        options.checks,
+        options.validate,
+        standalone=False,
+        created_files=frozenset([*paths, *map(os.path.dirname, paths)]),
+        tables=PlannedTables(
+            _texts(draft),
+            any(plan.changes_something() for plan in tables),
+            "" if policies is None else policies.table.map,
+            () if policies is None else policies.keys,
+        ),
+    )
+
+
+def _texts(draft: Draft) -> dict[str, bytes]:
+    """The new texts of tables, by path."""
+    texts = {table.path: table.text for table in draft.tables if table.text is not None}
+    return {**texts, **({} if draft.policies is None else draft.policies.texts)}
+
+
+def _reported(draft: Draft, postfix: Plan) -> Plan:
+    """The plan with the result of the module configuration."""
+    instance, policies = draft.instance, draft.policies
+    certificates = [deployment.reported(instance) for deployment in draft.certificates]
+    bundle = None if draft.ca_bundle is None else draft.ca_bundle.reported(instance)
+    plan = _merged([*draft.parts(), postfix])
+    # Several parts may write the same file.
+    changes = list({change.path: change for change in plan.changes}.values())
+    plan.changes = [change for change in changes if change.after is not None]
+    plan.changes += [change for change in changes if change.after is None]
+    plan.renewals = [renewal for part in [*certificates, *filter(None, [bundle])] for renewal in part.renewals]
+    plan.result = {
+        "certificates": [part.result for part in certificates],
+        "ca_bundle": bundle and bundle.result,
+        "lookup_tables": [table.reported().result for table in draft.tables],
+        "tls_policy": policies and policies.reported().result,
+        **postfix.result,
+        "installed": True,
+        "running": instance.running(),
+    }
+    return plan
+
+
+def _merged(parts: Sequence[Plan]) -> Plan:
+    """One plan for several parts, without their results."""
+    return Plan(
+        changes=[change for part in parts for change in part.changes],
+        requires=strongest(*(part.requires for part in parts if part.changes_something())),
+        warnings=list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
+        afterwards=list(dict.fromkeys(command for part in parts for command in part.afterwards)),
+    )

@@ -9,7 +9,7 @@ Both are asked as smtp(8) asks them: by the resolv.conf inside its chroot, and b
 from __future__ import annotations
 
 import os
-from typing import Callable, Dict, Iterator, Mapping, Optional, Sequence
+from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 from .._checks import dane
 from .._checks.dane import Resolver
@@ -33,7 +33,7 @@ Query = Callable[[Sequence[str], dns_message.QuestionEntry], Mapping[str, Option
 class Dependencies:
     """What is outside, each asked once."""
 
-    def __init__(self, instance: Instance, bogus: Sequence[str] = (), ask: Optional[Query] = None) -> None:
+    def __init__(self, instance: Instance, bogus: Sequence[str] = (), ask: Query | None = None) -> None:
         """
         :param instance: the Postfix that relies on it.
         :param bogus: names whose signatures are wrong, which no resolver that validates resolves.
@@ -41,8 +41,8 @@ class Dependencies:
         self.instance = instance
         self._bogus = bogus
         self._ask = ask or dns.query_nameservers
-        self._resolvers: Dict[str, Resolver] = {}
-        self._failures: Dict[str, str] = {}
+        self._resolvers: dict[str, Resolver] = {}
+        self._failures: dict[str, str] = {}
 
     def problems(self, configuration: Configuration) -> Iterator[Finding]:
         """What the configuration relies on in vain."""
@@ -59,7 +59,7 @@ class Dependencies:
             text = self.instance.read(path)
             nameservers = dns_message.nameservers(None if text is None else to_text(text))
             question = self._question()
-            bogus: Dict[str, Sequence[str]] = {}
+            bogus: dict[str, Sequence[str]] = {}
             for name in self._bogus:
                 found = self._ask(nameservers, dns_message.QuestionEntry(name, "a"))
                 bogus[name] = [server for server, answer in found.items() if answer and answer.rcode == "NOERROR"]

@@ -7,48 +7,33 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping
+from dataclasses import dataclass
 
 from .._errors import DeclarationError
 from .._formats import file_modes
 from .._formats.lines import to_bytes
 from .._host.instance import Instance
-from .plan import Change, Plan, root_owned
-
-FILE: Mapping[str, Any] = {
-    "argument_spec": {
-        "path": {"type": "path", "required": True},
-        "content": {"type": "str"},
-        "mode": {"type": "raw", "default": "0644"},
-        "state": {"type": "str", "default": "present", "choices": ["present", "absent"]},
-    },
-    "required_if": [["state", "present", ["content"]]],
-}
-"""What an item of the option files of the module configuration takes, as arguments of AnsibleModule."""
+from .options import Options, option
+from .plan import Change, Plan, declared_attributes, root_owned
 
 
-def file(instance: Instance, options: Mapping[str, Any]) -> Plan:
+@dataclass(frozen=True)
+class FileOptions(Options):
+    """An item of the option files of the module configuration."""
+
+    constraints = {"required_if": [["state", "present", ["content"]]]}
+    path: str = option("path", required=True)
+    content: str | None = option()
+    mode: str | int = option("raw", default="0644")
+    state: str = option(default="present", choices=["present", "absent"])
+
+
+def file(instance: Instance, options: FileOptions) -> Plan:
     """Write or remove one file."""
-    path = instance.path(options["path"])
-    mode = file_modes.octal(options["mode"])
-    if mode is None:
-        raise DeclarationError(
-            "setting the mode of",
-            path,
-            f"{options['mode']!r} is not a valid octal mode",
-            'Write it in quotes, as in "0644"',
-        )
+    path = instance.path(options.path)
+    attributes = declared_attributes(path, root_owned(0).owner, None, options.mode)
     if os.path.isdir(path):
         raise DeclarationError("writing", path, "it is a directory", "Name a file")
-    after = to_bytes(options["content"]) if options["state"] == "present" else None
-    return Plan(
-        [
-            Change(
-                path,
-                after,
-                instance.read(path),
-                attributes=root_owned(mode),
-                secret=file_modes.is_private(mode),
-            )
-        ]
-    )
+    after = to_bytes(options.content or "") if options.state == "present" else None
+    secret = file_modes.is_private(attributes.mode or 0)
+    return Plan([Change(path, after, instance.read(path), attributes=attributes, secret=secret)])

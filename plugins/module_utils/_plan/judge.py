@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import os
 import re
-from typing import FrozenSet, Iterator, List, Mapping, Optional
+from dataclasses import replace
+from typing import Iterable, Iterator, Mapping
 
 from .._checks import access, tls
 from .._checks import files as files_checks
 from .._checks import master_cf as master_cf_checks
 from .._checks import values as values_checks
 from .._errors import DeclarationError, HostError
+from .._formats.main_cf import words
 from .._host.instance import Instance
 from .._host.system import Host
 from .._model import finding
-from .._model.configuration import Configuration, configuration_of, shown, words
+from .._model.configuration import Configuration, configuration_of, shown
 from .._model.finding import Finding, Setting
 from .dependencies import Dependencies
+from .proposal import Proposal
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
 
@@ -31,82 +34,79 @@ _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
 _RELIES = re.compile(b"dane|tls_policy_maps")
 
 
-def judge_configuration(
-    instance: Instance,
-    staged: Instance,
-    declared: FrozenSet[Setting],
-    created_files: FrozenSet[str],
-    severities: Mapping[str, str],
-    standalone: bool,
-) -> List[str]:
+def judge_configuration(proposal: Proposal, staged: Instance) -> list[str]:
     """Refuse what is wrong with a change; return what to warn of.
 
-    :param staged: the staged instance.
-    :param declared: what the user declares.
-    :param created_files: files that the same transaction makes.
-    :param severities: the user's choice.
-    :param standalone: whether the rest of the configuration may come from other tasks.
     :raises DeclarationError: with everything that is wrong.
     """
+    instance = proposal.instance
     # A single module need not do what configuration does for all at once: it is as slow as all else together.
-    instance.begin_postfix_check(staged.main_cf, staged.master_cf, standalone=standalone)
-    host = Host()
-    defaults = staged.defaults
+    instance.begin_postfix_check(staged.main_cf, staged.master_cf, standalone=proposal.standalone)
     types = _map_types(staged)
-    after = configuration_of(instance, staged, map_types=types, created_files=created_files)
+    after = configuration_of(instance, staged, map_types=types, created_files=proposal.created_files)
     # What Postfix can't read now is about to be corrected: its previous state is unknown, and counts as no better.
-    readable = instance.is_readable()
-    before = configuration_of(instance, map_types=types) if readable else after
+    before = configuration_of(instance, map_types=types) if instance.is_readable() else after
+    return [*_judge_values(proposal, staged, before, after), *_judge_postfix_check(proposal, staged)]
+
+
+def _judge_values(proposal: Proposal, staged: Instance, before: Configuration, after: Configuration) -> list[str]:
+    """The part of our checks."""
+    instance, host, defaults = proposal.instance, Host(), staged.defaults
     dependencies = None
     if _RELIES.search(staged.main_cf + staged.master_cf):
         # Here and below, what few changes need is imported where it is needed.
         dependencies = Dependencies(staged)
     found = _all(after, host, staged, defaults, dependencies)
     found += master_cf_checks.port_findings(after, host, before)
-    found += tls.override_findings(after, declared)
-    found += _key_problems(instance, before, after, declared)
-    known = _all(before, host, instance, defaults, dependencies) if found and readable else found
-    errors, warnings = finding.classify(known, found, declared, severities, standalone)
-    finding.raise_errors(errors)
-    postfix_check_output = list(
-        _postfix_check_findings(instance, staged.main_cf, staged.master_cf, standalone=standalone)
-    )
-    previous_output = (
-        _postfix_check_findings(instance, instance.main_cf, instance.master_cf, standalone=standalone)
-        if postfix_check_output
-        else ()
-    )
-    errors, more = finding.classify(previous_output, postfix_check_output, declared, severities, standalone)
-    finding.raise_errors(errors)
-    return [str(problem) for problem in (*warnings, *more)]
+    found += tls.override_findings(after, proposal.settings)
+    found += _key_problems(instance, before, after, proposal.settings)
+    known = _all(before, host, instance, defaults, dependencies) if found and before is not after else found
+    return _classified(proposal, known, found)
 
 
-def judge_dependencies(instance: Instance, declared: FrozenSet[Setting], severities: Mapping[str, str]) -> List[str]:
+def _judge_postfix_check(proposal: Proposal, staged: Instance) -> list[str]:
+    """The part of ``postfix check``."""
+    found = list(_postfix_check_findings(proposal, staged))
+    # A generator: it runs only where there is something to compare with.
+    known = _postfix_check_findings(proposal, proposal.instance)
+    return _classified(proposal, known, found) if found else []
+
+
+def judge_dependencies(proposal: Proposal) -> list[str]:
     """The same for a configuration that stays as it is: what it relies on dependencies Postfix may have changed.
 
     :raises DeclarationError: with everything that is wrong.
     """
-    found = Dependencies(instance).problems(configuration_of(instance))
-    mine = [problem for problem in found if problem.settings & declared]
-    errors, warnings = finding.classify((), mine, declared, severities, standalone=False)
+    found = Dependencies(proposal.instance).problems(configuration_of(proposal.instance))
+    mine = [problem for problem in found if problem.settings & proposal.settings]
+    return _classified(replace(proposal, standalone=False), (), mine)
+
+
+def _classified(proposal: Proposal, known: Iterable[Finding], found: Iterable[Finding]) -> list[str]:
+    """What to warn of, of what is found after a change and was known before it.
+
+    :raises DeclarationError: with the errors.
+    """
+    errors, warnings = finding.classify(known, found, proposal.settings, proposal.checks, proposal.standalone)
     finding.raise_errors(errors)
     return [str(problem) for problem in warnings]
 
 
-def refuse_unreadable(instance: Instance, staged: Instance, declared: FrozenSet[Setting]) -> None:
+def refuse_unreadable(proposal: Proposal, staged: Instance) -> None:
     """Refuse a configuration that postconf(1) can't read, with the reason that our checks find, or else with that of postconf(1).
 
     :raises PostfixError: always.
     """
+    instance = proposal.instance
     # postconf(1) prints no values of a configuration that it can't read.
     parameters = instance.parameters if instance.is_readable() else staged.defaults
     configuration = configuration_of(instance, staged, {**parameters, **staged.explicit})
     found = [*values_checks.value_findings(configuration), *master_cf_checks.master_cf_findings(configuration, Host())]
-    finding.raise_errors([problem for problem in found if problem.settings & declared])
+    finding.raise_errors([problem for problem in found if problem.settings & proposal.settings])
     staged.must_be_readable()
 
 
-def _map_types(staged: Instance) -> FrozenSet[str]:
+def _map_types(staged: Instance) -> frozenset[str]:
     """Empty if postconf -m refuses to start with this configuration, as postfix check will say."""
     try:
         return staged.map_types
@@ -119,12 +119,12 @@ def _all(
     host: Host,
     of: Instance,
     defaults: Mapping[str, str],
-    dependencies: Optional[Dependencies],
-) -> List[Finding]:
+    dependencies: Dependencies | None,
+) -> list[Finding]:
     found = [
         *values_checks.unknown_names(configuration, of.unused, defaults),
         *values_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints)),
-        *values_checks.value_findings(configuration, None, defaults),
+        *values_checks.value_findings(configuration, None, defaults, host),
         *access.access_findings(configuration),
         *tls.tls_findings(configuration),
         *master_cf_checks.master_cf_findings(configuration, host),
@@ -137,10 +137,9 @@ def _all(
     return found
 
 
-def _postfix_check_findings(
-    instance: Instance, main_cf: bytes, master_cf: bytes, standalone: bool
-) -> Iterator[Finding]:
-    failure, complaints = instance.postfix_check(main_cf, master_cf, standalone)
+def _postfix_check_findings(proposal: Proposal, texts: Instance) -> Iterator[Finding]:
+    instance = proposal.instance
+    failure, complaints = instance.postfix_check(texts.main_cf, texts.master_cf, proposal.standalone)
     where = instance.config_directory
     if failure:
         yield Finding("postfix_check", where, f"postfix check refuses it: {failure}", "Postfix would not start with it")
@@ -155,9 +154,9 @@ _PAIRS = (("tls_cert_file", "tls_key_file"), ("tls_eccert_file", "tls_eckey_file
 
 
 def _key_problems(
-    instance: Instance, before: Configuration, after: Configuration, declared: FrozenSet[Setting]
-) -> List[Finding]:
-    result: List[Finding] = []
+    instance: Instance, before: Configuration, after: Configuration, declared: frozenset[Setting]
+) -> list[Finding]:
+    result: list[Finding] = []
     for service in (None, *after.services):
         for prefix in ("smtpd", "smtp", "lmtp"):
             chain = f"{prefix}_tls_chain_files"
@@ -179,7 +178,7 @@ def _key_problems(
     return result
 
 
-def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -> Iterator[files_checks.Reason]:
+def _pair_reasons(instance: Instance, after: Configuration, values: list[str]) -> Iterator[files_checks.Reason]:
     from .._host import openssl
 
     chain = len(values) == 1
@@ -198,13 +197,11 @@ def _pair_reasons(instance: Instance, after: Configuration, values: List[str]) -
                 )
             return
         yield from _chain_reasons(instance, files)
-    except DeclarationError as error:
-        yield "wrong_file", f"{error.subject}: {error.cause}", error.remedy
-    except HostError as error:
+    except (DeclarationError, HostError) as error:
         yield "wrong_file", f"{error.subject}: {error.cause}", error.remedy
 
 
-def _chain_reasons(instance: Instance, files: List[str]) -> Iterator[files_checks.Reason]:
+def _chain_reasons(instance: Instance, files: list[str]) -> Iterator[files_checks.Reason]:
     """Each key must come before the certificate it belongs to, in one file or over several."""
     from .._host import openssl
 

@@ -9,20 +9,25 @@ In a whole configuration, and with a TLS policy, all tables are judged together,
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from typing import Any, Mapping
 
+from .._checks import routing
 from .._host.instance import Instance
 from .._model import finding
 from . import lookup_table as lookup_table_plan
 from . import tables
+from .options import option
 from .plan import Plan
+from .proposal import PlannedTables
 
-STANDALONE_LOOKUP_TABLE: Mapping[str, Any] = {
-    **lookup_table_plan.LOOKUP_TABLE,
-    "argument_spec": {**lookup_table_plan.LOOKUP_TABLE["argument_spec"], "checks": {"type": "dict", "default": {}}},
-}
-"""What the module lookup_table takes, as arguments of AnsibleModule."""
+
+@dataclass(frozen=True)
+class StandaloneTableOptions(lookup_table_plan.TableOptions):
+    """The options of the module lookup_table."""
+
+    checks: Mapping[str, str] = option("dict", default={})
 
 
 def standalone_lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
@@ -30,13 +35,22 @@ def standalone_lookup_table(instance: Instance, options: Mapping[str, Any]) -> P
 
     Options and result: those of the module lookup_table.
     """
-    plan = lookup_table_plan.lookup_table(instance, options)
+    declared = StandaloneTableOptions.from_declaration(options)
+    table = lookup_table_plan.lookup_table(instance, declared)
+    plan = table.reported()
     if not plan.changes_something():
         return plan
-    severities = finding.severities(options.get("checks") or {})
-    if not tables.concerns(instance, plan.result["map"].partition(":")[2]):
+    severities = finding.severities(declared.checks)
+    if not _concerns(instance, table.path):
         return plan
-    texts = {change.path: change.after or b"" for change in plan.changes if not callable(change.after)}
+    text = b"" if declared.state == "absent" else table.text
+    planned = PlannedTables({} if text is None else {table.path: text})
     # What was wrong before is made no worse by other entries.
-    warnings = tables.judge_routes(instance, instance, texts, frozenset(), severities)
+    warnings = tables.judge_routes(instance, instance, planned, severities)
     return replace(plan, warnings=[*plan.warnings, *warnings])
+
+
+def _concerns(instance: Instance, path: str) -> bool:
+    """Whether the table with this text decides over routes or their levels, by whatever type and spelling Postfix knows it."""
+    paths = [name.partition(":")[2] for name in routing.tables(tables.router_of(instance))]
+    return os.path.realpath(path) in map(os.path.realpath, paths)

@@ -7,15 +7,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Mapping, Sequence
 
 from .._formats import master_cf as master_cf_format
-from .._formats import master_cf_spec
-from .._formats.master_cf_spec import ServiceSpec
+from .._formats.master_cf_spec import ServiceSpec, merged_specs
 from .._host.instance import Instance
 from . import postfix_cf
-from .plan import Plan
-from .postfix_cf import Services
+from .proposal import Services
 
 _COLUMN = {"type": "raw", "default": "keep"}
 
@@ -23,38 +21,19 @@ SERVICE: Mapping[str, Any] = {
     "argument_spec": {
         "service": {"type": "str", "required": True},
         "command": {"type": "str", "default": "keep"},
-        "private": _COLUMN,
-        "unprivileged": _COLUMN,
-        "chroot": _COLUMN,
-        "wakeup": _COLUMN,
-        "process_limit": _COLUMN,
+        **dict.fromkeys(("private", "unprivileged", "chroot", "wakeup", "process_limit"), _COLUMN),
         "options": {"type": "dict", "default": {}},
         "purge_options": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent", "disabled"], "default": "present"},
     }
 }
-
-MASTER_CF: Mapping[str, Any] = {
-    "argument_spec": {
-        "services": {"type": "list", "elements": "dict", "required": True, "options": SERVICE["argument_spec"]},
-        "checks": postfix_cf.CHECKS_OPTION,
-    }
-}
-"""What the module master_cf takes, as arguments of AnsibleModule."""
+"""What a service takes, as arguments of AnsibleModule; :func:`_formats.master_cf_spec.service_spec` makes a value of it."""
 
 
-def master_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
-    """Set, disable and remove services. Options and result: those of the module master_cf."""
-    return postfix_cf.plan(instance, {}, planned_services(instance, options["services"]), checks=options.get("checks"))
-
-
-def planned_services(instance: Instance, declared: Sequence[Mapping[str, Any]]) -> Services:
-    """What becomes of master.cf.
-
-    :param declared: services, as the module master_cf takes them.
-    """
+def planned_services(instance: Instance, declared: Sequence[ServiceSpec]) -> Services:
+    """What becomes of master.cf."""
     before = instance.master_cf
-    merged = master_cf_spec.merged_specs([master_cf_spec.service_spec(service) for service in declared])
+    merged = merged_specs(declared)
     if not merged:
         return Services(before)
     # Imported here, since most configurations declare none.
@@ -67,7 +46,7 @@ def planned_services(instance: Instance, declared: Sequence[Mapping[str, Any]]) 
     return Services(after, wanted, _changes(before, after, wanted))
 
 
-def _changes(before: bytes, after: bytes, declarations: Sequence[ServiceSpec]) -> Dict[str, Dict[str, Optional[str]]]:
+def _changes(before: bytes, after: bytes, declarations: Sequence[ServiceSpec]) -> dict[str, dict[str, str | None]]:
     result = {}
     for declaration in declarations:
         old = master_cf_format.find_entry(before, declaration.name, declaration.type)

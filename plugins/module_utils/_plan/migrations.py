@@ -11,18 +11,18 @@ a reference to a table that cannot be built would only break in another way.
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass, field
-from typing import AbstractSet, Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import AbstractSet, Any, Iterator, Mapping, Sequence
 
-from .._errors import HostError
 from .._formats import lookup_table, macros, main_cf, master_cf
-from .._formats.lines import to_text
+from .._formats.master_cf_spec import ServiceSpec, service_spec
 from .._host.instance import Instance
 from .._model import migrations
 from .._model import parameters as parameters_model
 from . import lookup_table as lookup_table_plan
 from .plan import Change, Plan
+from .table_file import Table, compile_text
+from .table_references import choose_type, lost_types
 
 _ALIASES = ("alias_maps", "alias_database")
 _NAMES_OF_TABLES = ("_maps", "_map", "_database")
@@ -33,53 +33,42 @@ _KINDS_OF_TABLES = ("table", "table list", "restriction list", "match list")
 class RetypedTables:
     """What becomes of the tables of lost types."""
 
-    parameters: Dict[str, str] = field(default_factory=dict)
-    services: List[Dict[str, Any]] = field(default_factory=list)
-    tables: List[Plan] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
+    parameters: dict[str, str] = field(default_factory=dict)
+    services: list[ServiceSpec] = field(default_factory=list)
+    tables: list[Plan] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
-def lost_tables(instance: Instance) -> List[Dict[str, Any]]:
-    """Each reference to a table of a lost type, for instance_info."""
-    lost = lookup_table_plan.lost_types(instance)
-    default = _lost_default(instance, lost)
-    return [
-        {"service": service, "parameter": name, "table": f"{kind}:{path}"}
-        for service, name, value in (_settings(instance) if lost else ())
-        for kind, path in migrations.berkeley_tables(migrations.spelled_out(value, default), lost)
-    ]
-
-
-def _lost_default(instance: Instance, lost: AbstractSet[str]) -> str:
+def lost_default(instance: Instance, lost: AbstractSet[str]) -> str:
     """The lost type that main.cf sets default_database_type to; empty if it does not."""
     default = instance.explicit.get(migrations.DEFAULT_TYPE, "").strip()
     return default if default in lost else ""
 
 
 def retyped_tables(
-    instance: Instance, declared: Mapping[str, Any], services: List[Mapping[str, Any]], created_files: Set[str]
+    instance: Instance, declared: Mapping[str, Any], services: Sequence[ServiceSpec], created_files: set[str]
 ) -> RetypedTables:
     """What the transaction also does.
 
     :param declared: the parameters of main.cf that are declared, or migrated otherwise: they are left alone.
     :param services: the services that are declared, likewise.
-    :param made: compiled files that the same transaction makes.
+    :param created_files: compiled files that the same transaction makes.
     """
     result = RetypedTables()
-    lost = lookup_table_plan.lost_types(instance)
-    default = "" if migrations.DEFAULT_TYPE in declared else _lost_default(instance, lost)
+    lost = lost_types(instance)
+    default = "" if migrations.DEFAULT_TYPE in declared else lost_default(instance, lost)
     found = [
         (service, name, value, tables)
-        for service, name, value in (_settings(instance) if lost else ())
+        for service, name, value in (table_settings(instance) if lost else ())
         for tables in [migrations.berkeley_tables(migrations.spelled_out(value, default), lost)]
         if tables and not _is_declared(service, name, declared, services)
     ]
     if not found and not default:
         return result
-    new = lookup_table_plan.choose_type(instance, "auto")
+    new = choose_type(instance, "auto")
     if default:
         result.parameters[migrations.DEFAULT_TYPE] = new
-    planned: Dict[str, str] = {}
+    planned: dict[str, str] = {}
     for service, name, value, tables in found:
         problem = _problem(instance, name, _paths(instance, tables), new, planned)
         if problem:
@@ -92,7 +81,7 @@ def retyped_tables(
         if after == value:
             continue  # its tables follow default_database_type
         if service:
-            result.services.append({"service": service, "options": {name: after}})
+            result.services.append(service_spec({"service": service, "options": {name: after}}))
         else:
             result.parameters[name] = after
     settings = {**declared, **result.parameters}
@@ -102,7 +91,7 @@ def retyped_tables(
     return result
 
 
-def _settings(instance: Instance) -> Iterator[Tuple[str, str, str]]:
+def table_settings(instance: Instance) -> Iterator[tuple[str, str, str]]:
     """Service (empty for main.cf), name and value of whatever names tables."""
     classes = instance.parameters.get("smtpd_restriction_classes", "").replace(",", " ").split()
     of_services = [
@@ -117,28 +106,22 @@ def _settings(instance: Instance) -> Iterator[Tuple[str, str, str]]:
             yield service, name, value
 
 
-def _is_declared(service: str, name: str, declared: Mapping[str, Any], services: List[Mapping[str, Any]]) -> bool:
+def _is_declared(service: str, name: str, declared: Mapping[str, Any], services: Sequence[ServiceSpec]) -> bool:
     if not service:
         return name in declared
     return any(
-        name in (entry.get("options") or {}) or entry.get("purge_options") or entry.get("state", "present") != "present"
+        name in entry.options or entry.purge_options or entry.state != "present"
         for entry in services
-        if entry.get("service") == service
+        if entry.key == service
     )
 
 
-def _paths(instance: Instance, tables: List[Tuple[str, str]]) -> List[Optional[str]]:
+def _paths(instance: Instance, tables: list[tuple[str, str]]) -> list[str | None]:
     """The files of the tables; None for one that can't be told."""
-    result: List[Optional[str]] = []
-    for _kind, path in tables:
-        try:
-            result.append(macros.expand(path, instance.parameters))
-        except macros.Unexpandable:
-            result.append(None)
-    return result
+    return [macros.expanded(path, instance.parameters) for _kind, path in tables]
 
 
-def _problem(instance: Instance, name: str, paths: List[Optional[str]], new: str, planned: Dict[str, str]) -> str:
+def _problem(instance: Instance, name: str, paths: list[str | None], new: str, planned: dict[str, str]) -> str:
     """Why a setting can't be changed; else its tables join those that are made."""
     parameter = parameters_model.find_parameter(name)
     # Postfix itself writes such a table: it has no text.
@@ -156,10 +139,10 @@ def _table(instance: Instance, name: str, path: str, new: str, settings: Mapping
     if name == "tls_server_sni_maps":
         from . import sni
 
-        return sni.table(instance, path, [])
+        return sni.sni_table(instance, path, []).plan
     if name in _ALIASES:
         return _aliases(instance, path, new)
-    return lookup_table_plan.edited_table(instance, path, new, {}, lambda text, *_others: text, settings)
+    return lookup_table_plan.edited_table(Table(instance, path, new, settings), lambda _table, text: text).plan
 
 
 def _aliases(instance: Instance, path: str, new: str) -> Plan:
@@ -168,19 +151,7 @@ def _aliases(instance: Instance, path: str, new: str) -> Plan:
     there = os.path.exists(target)
 
     def make(temporary: str) -> None:
-        # Its name begins like that of the temporary file, so that it is found if this process is killed.
-        directory = f"{temporary}.postalias"
-        os.mkdir(directory, 0o700)
-        try:
-            source = os.path.join(directory, os.path.basename(path))
-            shutil.copy2(path, source)
-            done = instance.run("postalias", "-c", instance.config_directory, f"{new}:{source}", check=False)
-            if done.returncode != 0:
-                cause = to_text(done.stderr).strip().replace("\n", " / ").replace(source, path)
-                raise HostError("compiling", f"{new}:{path}", cause, "Nothing has been changed")
-            os.rename(source + lookup_table.COMPILED[new], temporary)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        compile_text(Table(instance, path, new), instance.read(path) or b"", temporary, ("postalias",))
 
     stale = "" if there and os.stat(target).st_mtime >= os.stat(path).st_mtime else "missing"
     return Plan([Change(target, make, b"" if there else None, stale, secret=True)])

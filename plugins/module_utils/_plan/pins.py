@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Sequence
 
 from .._errors import DeclarationError
 from .._formats import tls_policy
@@ -15,20 +16,20 @@ from .._formats.lines import to_bytes
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import pem as pem_x509
-
-PIN: Mapping[str, Any] = {
-    "options": {
-        "pem": {"type": "str"},
-        "fingerprint": {"type": "str"},
-        "of": {"type": "str", "choices": ["public_key", "certificate"], "default": "public_key"},
-    },
-    "mutually_exclusive": [["pem", "fingerprint"]],
-    "required_one_of": [["pem", "fingerprint"]],
-}
-"""What a pin is, as arguments of AnsibleModule."""
+from .options import Options, option
 
 
-def pinned_fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], digest: str, nexthop: str) -> List[str]:
+@dataclass(frozen=True)
+class PinOptions(Options):
+    """A pin."""
+
+    constraints = {"mutually_exclusive": [["pem", "fingerprint"]], "required_one_of": [["pem", "fingerprint"]]}
+    pem: str | None = option()
+    fingerprint: str | None = option()
+    of: str = option(choices=["public_key", "certificate"], default="public_key")
+
+
+def pinned_fingerprints(instance: Instance, pins: Sequence[PinOptions], digest: str, nexthop: str) -> list[str]:
     """The fingerprints of pins, in Postfix's notation.
 
     :param digest: smtp_tls_fingerprint_digest.
@@ -37,13 +38,13 @@ def pinned_fingerprints(instance: Instance, pins: Sequence[Mapping[str, Any]], d
     """
     result = []
     for pin in pins:
-        if pin.get("fingerprint"):
-            mistaken = fingerprint_mistake(pin["fingerprint"], digest)
+        if pin.fingerprint:
+            mistaken = fingerprint_mistake(pin.fingerprint, digest)
             if mistaken:
                 raise DeclarationError("pinning", nexthop, *mistaken)
-            result.append(tls_policy.normalized_fingerprint(pin["fingerprint"]))
+            result.append(tls_policy.normalized_fingerprint(pin.fingerprint))
         else:
-            result.append(_of_pem(instance, pin["pem"] or "", pin.get("of") or "public_key", digest, nexthop))
+            result.append(_of_pem(instance, pin.pem or "", pin.of, digest, nexthop))
     return list(dict.fromkeys(result))
 
 
@@ -66,7 +67,7 @@ def _of_pem(instance: Instance, pem: str, of: str, digest: str, nexthop: str) ->
         raise DeclarationError("pinning", nexthop, f"{where}: {error.cause}", error.remedy) from None
 
 
-def _blocks(instance: Instance, pem: str, nexthop: str) -> Tuple[str, List[pem_x509.Block]]:
+def _blocks(instance: Instance, pem: str, nexthop: str) -> tuple[str, list[pem_x509.Block]]:
     """Where it comes from, and what is in it; a private key's content stays where it is."""
     if "-----BEGIN " in pem:
         return "the text in pem", pem_x509.blocks(to_bytes(pem))
@@ -74,10 +75,7 @@ def _blocks(instance: Instance, pem: str, nexthop: str) -> Tuple[str, List[pem_x
     outline = openssl.outline(instance, path)
     if outline is None:
         raise DeclarationError(
-            "pinning",
-            nexthop,
-            f"there is no file {path} on this host",
-            "Name a PEM file, or give its text",
+            "pinning", nexthop, f"there is no file {path} on this host", "Name a PEM file, or give its text"
         )
     if any(block.is_private_key for block in outline) or not any(block.label == "PUBLIC KEY" for block in outline):
         return path, outline

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Callable, Mapping
 
-from .._errors import HostError
+from .._errors import DeclarationError, HostError
+from .._formats import file_modes
 
 REQUIRES = ("none", "reload", "restart")
 """What the running Postfix needs for a change to take effect, from least to most."""
@@ -40,6 +41,19 @@ def root_owned(mode: int) -> Attributes:
     return Attributes(owner="root" if os.geteuid() == 0 else None, mode=mode)
 
 
+def declared_attributes(path: str, owner: str | None, group: str | None, mode: str | int | None) -> Attributes:
+    """The declared attributes of a file.
+
+    :raises DeclarationError: if the mode is not valid.
+    """
+    bits = None if mode is None else file_modes.octal(mode)
+    if mode is not None and bits is None:
+        raise DeclarationError(
+            "setting the mode of", path, f"{mode!r} is not a valid octal mode", 'Write it in quotes, as in "0644"'
+        )
+    return Attributes(owner, group, bits)
+
+
 @dataclass(frozen=True)
 class Change:
     """One file: its current and its new content."""
@@ -60,7 +74,7 @@ class Change:
     not_before: float = 0.0
     """The least modification time of the new file: for a compiled table, that of its text."""
     stamp: str = ""
-    """The name of the stamp (:mod:`_host.stamp`) that files share which are always installed together."""
+    """The name of the stamp (:mod:`_host.stamp`) that is recorded for all files of this name: they agree, as they are now or installed."""
     directory_mode: int = 0o755
     """The mode of directories that the transaction creates for the file."""
 
@@ -68,6 +82,11 @@ class Change:
     def rewrites(self) -> bool:
         """Whether the content changes."""
         return bool(self.stale) if callable(self.after) else self.after != self.before
+
+
+def content_stays(temporary: str) -> None:
+    """Marks a change of attributes alone: the transaction does not write the file."""
+    raise AssertionError(temporary)
 
 
 class RenewalKind(Enum):
@@ -148,23 +167,17 @@ def user_id(name: str, path: str) -> int:
     :param path: the file that the user is to own, for the error.
     :raises HostError: if there is no such user.
     """
-    try:
-        return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
-    except KeyError:
-        raise HostError(
-            "setting the owner of", path, f"there is no user {name!r}", "Set owner to an existing user"
-        ) from None
+    return _id(name, path, "owner", "user", lambda: pwd.getpwnam(name).pw_uid)
 
 
 def group_id(name: str, path: str) -> int:
-    """The numeric id of a group, which is given by name or number.
+    """The same for a group."""
+    return _id(name, path, "group", "group", lambda: grp.getgrnam(name).gr_gid)
 
-    :param path: the file that the group is for, for the error.
-    :raises HostError: if there is no such group.
-    """
+
+def _id(name: str, path: str, option: str, kind: str, look_up: Callable[[], int]) -> int:
     try:
-        return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+        return int(name) if name.isdigit() else look_up()
     except KeyError:
-        raise HostError(
-            "setting the group of", path, f"there is no group {name!r}", "Set group to an existing group"
-        ) from None
+        cause, remedy = f"there is no {kind} {name!r}", f"Set {option} to an existing {kind}"
+        raise HostError(f"setting the {option} of", path, cause, remedy) from None

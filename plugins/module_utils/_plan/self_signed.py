@@ -10,40 +10,34 @@ Only openssl reads private keys: this process never does. It compares public key
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
-from .._errors import DeclarationError, HostError
+from .._errors import HostError
 from .._host import openssl
 from .._host.instance import Instance
-from .._x509 import certificate as certificate_x509
+from .._x509 import certificate as x509
 from .._x509 import pem
 from .._x509.certificate import Certificate
 from .._x509.pem import PemError
 from . import chain_file
+from .certificate_options import CertificateOptions
 from .chain_file import Deployment
 from .plan import Change, Plan
-
-RENEW_BELOW = 0.33
-"""The fraction of its lifetime below which a certificate is renewed."""
 
 CURVES = {256: "P-256", 384: "P-384", 521: "P-521"}
 DEFAULT_BITS = {"ecdsa": 256, "rsa": 2048}
 
-NEXT = ("keep", "prepare", "switch", "discard")
-"""The values of the option next_key."""
 
-
-def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> Deployment:
+def self_signed(instance: Instance, options: CertificateOptions) -> Deployment:
     """The deployment of a private key that is generated on the host, and of a certificate that it signs, in one chain file.
 
     The next key and its certificate are in a second file, whose name ends in ``.next``.
 
     :raises DeclarationError: if the options contradict each other, or a file exists that this module has not written.
     """
-    request = _request(instance, name, options)
-    path = chain_file.chain_file(instance, {**options, "sni": True}) or ""
-    next_path = f"{path}.next"
-    wish = options.get("next_key", "keep")
+    request = _request(instance, options)
+    path = chain_file.chain_file(instance, options) or ""
+    next_path, wish = f"{path}.next", options.next_key
 
     current, prepared = _existing(instance, path), _existing(instance, next_path)
     switches = wish == "switch" and prepared.stale != "missing"
@@ -54,32 +48,20 @@ def self_signed(instance: Instance, name: str, options: Mapping[str, Any]) -> De
             "Prepare another with next_key: prepare, and have peers pin it before the switch",
         )
     if switches:
-        chain = _chain(request, path, next_path, prepared, stale="the next key replaces the current one")
+        deployment = _chain(request, path, next_path, prepared, stale="the next key replaces the current one")
     else:
         # With a next key, key_type and key_bits apply to that one: the current key stays until the switch.
         has_next = wish == "prepare" or (wish != "discard" and prepared.key is not None)
-        chain = _chain(request, path, path, current if has_next else _of_wanted_type(request, current))
-    changes, facts_of_next = [chain.change], None
+        deployment = _chain(request, path, path, current if has_next else _of_wanted_type(request, current))
     if switches or (wish == "discard" and prepared.stale != "missing"):
-        changes.append(Change(next_path, None, b"", secret=True))
+        deployment.plan.changes.append(Change(next_path, None, b"", secret=True))
     elif wish == "prepare":
         following = _chain(request, next_path, next_path, _of_wanted_type(request, prepared))
-        changes.append(following.change)
-        facts_of_next = following.facts
+        deployment.plan.changes += following.plan.changes
+        deployment.next_facts = following.facts
     elif prepared.key is not None:
-        facts_of_next = _facts(request, prepared)
-
-    plan = Plan(
-        changes=changes,
-        result={
-            "certificate": chain.facts,
-            "next": facts_of_next,
-            "parameters": chain_file.parameters(options, [path]),
-            "files": {"chain_file": path, "certificate": None, "private_key": None},
-        },
-        requires="reload" if chain.change.rewrites else "none",
-    )
-    return Deployment(options, plan, path, path, request.names, chain.ders, chain.key, chain.staged)
+        deployment.next_facts = _facts(request, prepared)
+    return deployment
 
 
 @dataclass(frozen=True)
@@ -87,70 +69,38 @@ class _Request:
     """The declared properties of a certificate and its key."""
 
     instance: Instance
-    name: str
+    options: CertificateOptions
     names: Sequence[str]
     kind: str | None
     bits: int | None
-    days: int
-    renew_below: float
-    reuse_key: bool
 
 
-def _request(instance: Instance, name: str, options: Mapping[str, Any]) -> _Request:
-    chain_file.refuse_file_options(name, options)
-    if options.get("directory"):
-        raise DeclarationError(
-            "managing certificate",
-            name,
-            "directory is not an option of provider self_signed",
-            "Remove directory, and set chain_file instead",
+def _request(instance: Instance, options: CertificateOptions) -> _Request:
+    name = options.name
+    chain_file.refuse_file_options(options)
+    if options.directory:
+        raise options.refusal(
+            "directory is not an option of provider self_signed", "Remove directory, and set chain_file instead"
         )
-    if options["verify"] == "chain":
-        raise DeclarationError(
-            "managing certificate",
-            name,
-            "verify: chain fails for every self-signed certificate, since no CA has issued it",
-            "Remove verify",
+    if options.verify == "chain":
+        raise options.refusal(
+            "verify: chain fails for every self-signed certificate, since no CA has issued it", "Remove verify"
         )
     if len(name) > 64:
-        raise DeclarationError(
-            "managing certificate",
-            name,
+        raise options.refusal(
             "name: a common name has at most 64 characters",
             "Set name to a shorter one, and list the long one in hostnames",
         )
-    if options["days"] < 1:
-        raise DeclarationError(
-            "managing certificate",
-            name,
-            f"days: {options['days']} is not a valid number of days",
-            "Set days to 1 or more",
-        )
-    names = [certificate_x509.to_ascii(hostname) for hostname in options["hostnames"] or [name]]
+    if options.days < 1:
+        raise options.refusal(f"days: {options.days} is not a valid number of days", "Set days to 1 or more")
+    names = [x509.to_ascii(hostname) for hostname in options.hostnames or [name]]
     for hostname in names:
-        if not certificate_x509.is_certificate_name(hostname):
-            raise DeclarationError(
-                "managing certificate", name, f"{hostname!r} is not a valid host name", "Correct hostnames"
-            )
-    kind, bits = _wanted_key(name, options)
-    renew_below, reuse_key = options.get("renew_below", RENEW_BELOW), options.get("reuse_key", True)
-    return _Request(instance, name, names, kind, bits, options["days"], renew_below, reuse_key)
+        if not x509.is_certificate_name(hostname):
+            raise options.refusal(f"{hostname!r} is not a valid host name", "Correct hostnames")
+    return _Request(instance, options, names, *_wanted_key(options))
 
 
-@dataclass(frozen=True)
-class _Chain:
-    """The planned chain file with a key and its certificate."""
-
-    change: Change
-    facts: dict[str, Any]
-    key: bytes | None
-    """The public key; None if the key does not exist yet."""
-    ders: list[bytes] | None
-    """The certificate in DER form; None if it does not exist yet."""
-    staged: dict[str, str]
-
-
-def _chain(request: _Request, path: str, source: str, existing: _Existing, stale: str = "") -> _Chain:
+def _chain(request: _Request, path: str, source: str, existing: _Existing, stale: str = "") -> Deployment:
     """The chain file at a path, with the key at source if that can be used.
 
     :param existing: the content of the file at source.
@@ -158,9 +108,9 @@ def _chain(request: _Request, path: str, source: str, existing: _Existing, stale
     """
     instance, key, current, reason = request.instance, existing.key, existing.certificate, existing.stale
     if not reason and current is not None:
-        missing = ", ".join(certificate_x509.uncovered(current.names, request.names))
-        reason = f"does not cover {missing}" if missing else _renewal_reason(current, request.renew_below)
-    if reason and not request.reuse_key and source == path:
+        missing = ", ".join(x509.uncovered(current.names, request.names))
+        reason = f"does not cover {missing}" if missing else _renewal_reason(current, request.options.renew_below)
+    if reason and not request.options.reuse_key and source == path:
         key = None
     kept = current if not reason else None
     facts = _facts(request, _Existing("", key, kept))
@@ -176,42 +126,38 @@ def _chain(request: _Request, path: str, source: str, existing: _Existing, stale
             chain_file.append(new, [kept.der])
             return
         signed = instance.run(
-            "openssl",
-            "req",
-            "-x509",
-            "-new",
-            "-key",
-            new,
-            *openssl.NO_PASSPHRASE,
-            "-days",
-            str(request.days),
-            "-config",
-            "/dev/stdin",
-            stdin=certificate_x509.self_signed_configuration(request.name, request.names),
+            *("openssl", "req", "-x509", "-new", "-key", new, *openssl.NO_PASSPHRASE),
+            *("-days", str(request.options.days), "-config", "/dev/stdin"),
+            stdin=x509.self_signed_configuration(request.options.name, request.names),
         )
         ders = pem.certificates(signed.stdout)
         chain_file.append(new, ders)
         # These facts were not known when the plan was made: add them to its result.
-        signed_certificate = openssl.examine(instance, ders[0])
-        facts.update(
-            certificate_x509.certificate_facts(signed_certificate),
-            remaining=certificate_x509.remaining(signed_certificate, openssl.now()),
-        )
+        facts.update(chain_file.facts(openssl.examine(instance, ders[0])))
 
     change = chain_file.secret_file(path, make, stale or reason)
-    return _Chain(change, facts, key, [kept.der] if kept is not None else None, staged)
+    return Deployment(
+        request.options,
+        Plan([change], requires="reload" if change.rewrites else "none"),
+        facts,
+        None,
+        chain_file.parameters(request.options, [path]),
+        path,
+        request.names,
+        [kept.der] if kept is not None else None,
+        key,
+        staged=staged,
+    )
 
 
 def _facts(request: _Request, existing: _Existing) -> dict[str, Any]:
-    """The facts of a certificate, as the module returns them. Facts of a certificate that does not exist yet are None where unknown."""
+    """The facts of a certificate; of one that does not exist yet they are None where unknown."""
     current, key = existing.certificate, existing.key
     if current is not None:
-        return dict(
-            certificate_x509.certificate_facts(current), remaining=certificate_x509.remaining(current, openssl.now())
-        )
-    kind, bits = certificate_x509.key_type(key) if key else _new_key(request)
+        return chain_file.facts(current)
+    kind, bits = x509.key_type(key) if key else _new_key(request)
     return dict(
-        certificate_x509.planned_certificate_facts(f"CN={request.name}", request.names, kind, bits, spki=key),
+        x509.planned_certificate_facts(f"CN={request.options.name}", request.names, kind, bits, spki=key),
         remaining=None,
     )
 
@@ -225,7 +171,7 @@ def _of_wanted_type(request: _Request, existing: _Existing) -> _Existing:
     """The same content, or, if its key does not have the declared type and size, only the reason why it can't be used."""
     if existing.key is None:
         return existing
-    has_kind, has_bits = certificate_x509.key_type(existing.key)
+    has_kind, has_bits = x509.key_type(existing.key)
     if request.kind in (None, has_kind) and request.bits in (None, has_bits):
         return existing
     return _Existing(f"its key is {has_kind} {has_bits}")
@@ -234,31 +180,23 @@ def _of_wanted_type(request: _Request, existing: _Existing) -> _Existing:
 def _renewal_reason(current: Certificate, renew_below: float) -> str:
     """Why a certificate must be renewed; empty if it need not be."""
     now = openssl.now()
-    remaining = certificate_x509.remaining(current, now)
-    if remaining < renew_below and not certificate_x509.validity_problem(current, now):
-        return f"it expires on {certificate_x509.iso8601(current.not_after)}, {remaining:.0%} of its lifetime is left"
-    return certificate_x509.validity_problem(current, now)
+    remaining = x509.remaining(current, now)
+    if remaining < renew_below and not x509.validity_problem(current, now):
+        return f"it expires on {x509.iso8601(current.not_after)}, {remaining:.0%} of its lifetime is left"
+    return x509.validity_problem(current, now)
 
 
-def _wanted_key(name: str, options: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    kind, bits = options["key_type"], options["key_bits"]
+def _wanted_key(options: CertificateOptions) -> tuple[str | None, int | None]:
+    kind, bits = options.key_type, options.key_bits
     if bits is None:
         return kind, None
     kind = kind or ("ecdsa" if bits in CURVES else "rsa")
     if kind == "ecdsa" and bits not in CURVES:
-        raise DeclarationError(
-            "managing certificate",
-            name,
-            f"key_bits: {bits} is not a valid size of an ECDSA key",
-            "Set key_bits to 256, 384 or 521",
+        raise options.refusal(
+            f"key_bits: {bits} is not a valid size of an ECDSA key", "Set key_bits to 256, 384 or 521"
         )
     if kind == "rsa" and not 2048 <= bits <= 16384:
-        raise DeclarationError(
-            "managing certificate",
-            name,
-            f"key_bits: peers reject RSA keys of {bits} bits",
-            "Set key_bits to 2048, 3072 or 4096",
-        )
+        raise options.refusal(f"key_bits: peers reject RSA keys of {bits} bits", "Set key_bits to 2048, 3072 or 4096")
     return kind, bits
 
 

@@ -10,21 +10,21 @@ rebuilt at each renewal although its text does not change. Only postmap and open
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-from dataclasses import dataclass
 from typing import Mapping, Sequence
 
-from .._errors import DeclarationError, HostError
+from .._errors import DeclarationError
 from .._formats import lookup_table, lookup_table_edit
 from .._formats.lines import to_bytes, to_text
+from .._formats.main_cf import words
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import certificate, pem
 from .._x509.pem import PemError
-from . import lookup_table as lookup_table_plan
+from .chain_file import Deployment
+from .lookup_table import PlannedTable
 from .plan import Change, Plan, root_owned
+from .table_file import Table, compile_text
+from .table_references import choose_type
 
 _HEADER = b"# Server names and the files that are served for them. Compile it with postmap -F, at each renewal too.\n"
 
@@ -33,50 +33,31 @@ _OUTLINE = 'directory=$1 name=$2 map=$3; shift 3; postmap -c "$directory" -F -q 
 _PUBLIC_KEY = 'postmap -c "$1" -F -q "$2" "$3" | openssl pkey -passin pass:none -pubout'
 
 
-@dataclass(frozen=True)
-class SniEntry:
-    """A certificate, and the names for which Postfix serves it."""
-
-    chain_file: str
-    hostnames: Sequence[str]
-    chain: Sequence[bytes] | None
-    """The certificates for its chain file, in DER form; None if they do not exist yet."""
-    public_key: bytes | None
-    rewritten: bool
-    """Whether its chain file changes."""
-    staged: Mapping[str, str]
-    """For the path of its chain file the temporary path of the new version during the transaction."""
-
-
-def table(instance: Instance, path: str, entries: Sequence[SniEntry]) -> Plan:
-    """The plan for the table with these certificates. Result: the parameters that make smtpd(8) use it.
+def sni_table(instance: Instance, path: str, entries: Sequence[Deployment]) -> PlannedTable:
+    """The table with these certificates, which have chain files, for tls_server_sni_maps.
 
     :raises DeclarationError: if a host name is not valid.
     """
-    openssl.protected(path)
-    map_type = lookup_table_plan.choose_type(instance, "auto")
+    table = Table(instance, openssl.protected(path), choose_type(instance, "auto"))
     before = instance.read(path)
     text = before if before is not None else _HEADER
-    values = _values(instance, text, map_type, path, entries)
-    declared = lookup_table_edit.declaration(values, map_type)
-    after = lookup_table_edit.edit_table(text, declared, map_type, path=path)
-    target = path + lookup_table.COMPILED[map_type]
-    final = _files_by_name(after, map_type)
-    stale = _stale(instance, map_type, path, final, entries, before != after)
+    declared = lookup_table_edit.declaration(_values(table, text, entries), table.type)
+    after = lookup_table_edit.edit_table(text, declared, table.type, path=path)
+    final = files_by_name(after, table.type)
+    stale = _stale(table, before != after, final, entries)
 
     def make(temporary: str) -> None:
+        # For the path of a chain file the temporary path of the new version.
         staged = {old: new for entry in entries for old, new in entry.staged.items()}
-        current = {name: [staged.get(file, file) for file in files] for name, files in final.items()}
-        _build(instance, map_type, path, current, temporary)
+        lines = [f"{name} {', '.join(staged.get(file, file) for file in files)}\n" for name, files in final.items()]
+        compile_text(table, to_bytes("".join(lines)), temporary, ("postmap", "-F"))
 
-    return Plan(
-        changes=[
-            Change(path, after, before, attributes=root_owned(0o644)),
-            Change(target, make, stale=stale, attributes=root_owned(0o600), secret=True),
-        ],
-        result={"parameters": {"tls_server_sni_maps": f"{map_type}:{openssl.as_parameter(path)}"}},
-        requires="reload" if stale else "none",
-    )
+    changes = [
+        Change(path, after, before, attributes=root_owned(0o644)),
+        Change(table.compiled_path, make, stale=stale, attributes=root_owned(0o600), secret=True),
+    ]
+    map_name = f"{table.type}:{openssl.as_parameter(path)}"
+    return PlannedTable(map_name, path, after, Plan(changes, requires="reload" if stale else "none"))
 
 
 def key_of(hostname: str) -> str:
@@ -85,31 +66,22 @@ def key_of(hostname: str) -> str:
     return name[1:] if name.startswith("*.") else name
 
 
-def files_by_name(instance: Instance, path: str) -> dict[str, list[str]]:
+def files_by_name(text: bytes, map_type: str) -> dict[str, list[str]]:
     """For each name in the text of a table its files."""
-    return _files_by_name(instance.read(path) or b"", "hash")
-
-
-def _files_by_name(text: bytes, map_type: str) -> dict[str, list[str]]:
     contents = lookup_table.contents(text, map_type)
-    return {to_text(name): _files(to_text(value)) for name, value in contents.items()}
+    return {to_text(name): words(to_text(value)) for name, value in contents.items()}
 
 
-def _files(value: str) -> list[str]:
-    return [file for file in re.split(r"[\s,]+", value) if file]
-
-
-def _values(
-    instance: Instance, text: bytes, map_type: str, path: str, entries: Sequence[SniEntry]
-) -> dict[str, str | None]:
+def _values(table: Table, text: bytes, entries: Sequence[Deployment]) -> dict[str, str | None]:
     """The entries that change: for each name the files of its certificates, one for each type of key; None removes a name."""
-    present = _files_by_name(text, map_type)
+    present = files_by_name(text, table.type)
     own = {entry.chain_file for entry in entries}
-    wanted: dict[str, list[SniEntry]] = {}
+    wanted: dict[str, list[Deployment]] = {}
     for entry in entries:
-        for hostname in entry.hostnames:
+        for hostname in entry.options.hostnames or entry.names:
             if not certificate.is_certificate_name(certificate.to_ascii(hostname)):
-                raise DeclarationError("editing", path, f"{hostname!r} is not a valid host name", "Correct hostnames")
+                cause = f"{hostname!r} is not a valid host name"
+                raise DeclarationError("editing", table.path, cause, "Correct hostnames")
             wanted.setdefault(key_of(hostname), []).append(entry)
     result: dict[str, str | None] = {}
     for name in [*present, *(name for name in wanted if name not in present)]:
@@ -117,8 +89,8 @@ def _values(
         declared = wanted.get(name, [])
         if declared:
             key_types = {_key_type(entry.public_key) for entry in declared}
-            others = [file for file in others if _key_type_of_file(instance, file) not in (None, *key_types)]
-        files = sorted({*others, *(openssl.as_parameter(entry.chain_file) for entry in declared)})
+            others = [file for file in others if _key_type_of_file(table.instance, file) not in (None, *key_types)]
+        files = sorted({*others, *(openssl.as_parameter(entry.chain_file or "") for entry in declared)})
         if files != sorted(present.get(name, [])):
             result[name] = ", ".join(files) or None
     return result
@@ -135,30 +107,21 @@ def _key_type_of_file(instance: Instance, path: str) -> str | None:
     return _key_type(openssl.read_chain(instance, path, "")[0].public_key)
 
 
-def _stale(
-    instance: Instance,
-    map_type: str,
-    path: str,
-    final: Mapping[str, Sequence[str]],
-    entries: Sequence[SniEntry],
-    text_changes: bool,
-) -> str:
+def _stale(table: Table, changed: bool, final: Mapping[str, Sequence[str]], entries: Sequence[Deployment]) -> str:
     """Why the compiled table must be rebuilt; empty if it holds the current keys and certificates for each name of its text."""
-    if openssl.status(path + lookup_table.COMPILED[map_type]) is None:
+    if openssl.status(table.compiled_path) is None:
         return "missing"
-    if text_changes:
+    if changed:
         return "other names or files"
     if any(entry.rewritten for entry in entries):
         return "other certificates"
-    wanted = {entry.chain_file: entry for entry in entries}
+    instance = table.instance
+    chains = {entry.chain_file: entry.chain for entry in entries if entry.chain}
     for name, files in final.items():
         ders: list[bytes] = []
         for file in files:
-            entry = wanted.get(file)
-            ders += (
-                entry.chain if entry and entry.chain else [item.der for item in openssl.read_chain(instance, file, "")]
-            )
-        arguments = (instance.config_directory, name, f"{map_type}:{path}")
+            ders += chains.get(file) or [item.der for item in openssl.read_chain(instance, file, "")]
+        arguments = (instance.config_directory, name, table.map)
         outline = instance.run("sh", "-c", _OUTLINE, "sh", *arguments, *pem.OUTLINE_SCRIPT)
         try:
             held = [block.der for block in pem.blocks(outline.stdout) if block.is_certificate]
@@ -170,26 +133,3 @@ def _stale(
         if pem.public_key(public.stdout) != openssl.public_half(instance, files[0]):
             return f"another private key for {name}"
     return ""
-
-
-def _build(instance: Instance, map_type: str, path: str, final: Mapping[str, Sequence[str]], temporary: str) -> None:
-    """Compile the table in a directory of its own, and rename the result to the temporary path.
-
-    :raises HostError: if postmap fails, or warns about a name, which it then omits.
-    """
-    # The next run removes the files of a killed one by their names. The directory's name begins like that of the temporary file.
-    directory = f"{temporary}.postmap"
-    os.mkdir(directory, 0o700)
-    try:
-        source = os.path.join(directory, os.path.basename(path))
-        with open(source, "wb") as file:
-            file.write(b"".join(to_bytes(f"{name} {', '.join(files)}\n") for name, files in final.items()))
-        os.chmod(source, 0o600)
-        done = instance.run("postmap", "-c", instance.config_directory, "-F", f"{map_type}:{source}", check=False)
-        complaints = [line for line in to_text(done.stderr).split("\n") if source in line]
-        if done.returncode != 0 or complaints:
-            cause = "; ".join(complaints) or done.complaint
-            raise HostError("compiling", f"{map_type}:{path}", cause.replace(source, path), "Nothing has been changed")
-        os.rename(source + lookup_table.COMPILED[map_type], temporary)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)

@@ -25,14 +25,14 @@ from .._host import master
 from .._host.instance import Instance
 from .._host.runner import run_program
 from .._model.configuration import configuration_of
-from .._plan import ca_bundle, certificate
+from .._plan import ca_bundle_standalone, certificate_standalone
 from .._plan.plan import Plan, RenewalKind
 from .._smtp import probe
 from .._transaction import apply, journal
 from .._verify import verify
-from . import install, renewals
+from . import install, renewals, specifications
 from .ports import PORT_SECONDS, PortFault, Probe, port_faults, serves_another_certificate
-from .renewals import RenewalSpec
+from .specifications import RenewalSpec
 
 TAG = "mailops-postfix"
 """The tag of log lines."""
@@ -110,7 +110,7 @@ def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Opti
 
 def _uses(spec: RenewalSpec, paths: Iterable[str]) -> bool:
     """Whether a certificate's source is one of these files, or is in one of these directories."""
-    source = certificate.source(spec.instance(), spec.options)
+    source = certificate_standalone.source(spec.instance(), spec.options)
     own = {source, os.path.dirname(source)}
     # Compare paths before and after resolving links: a lineage of certbot is a directory of links to files whose names change.
     known = {os.path.abspath(path) for path in own} | {os.path.realpath(path) for path in own}
@@ -120,10 +120,10 @@ def _uses(spec: RenewalSpec, paths: Iterable[str]) -> bool:
 def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Callable[[RenewalSpec], str]) -> int:
     """Apply a function to each selected specification, also after it has failed for others; returns the exit status."""
     status = 0
-    for path in renewals.spec_files(kind.value):
+    for path in specifications.spec_files(kind.value):
         config_directory, title = "", os.path.basename(path)
         try:
-            spec = renewals.read_spec(path)
+            spec = specifications.read_spec(path)
             config_directory, title = spec.config_directory, spec.name
             if not os.path.isfile(os.path.join(config_directory, "main.cf")):
                 continue  # Postfix, or this instance of it, has been removed
@@ -168,8 +168,8 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
     """
     instance = spec.instance()
     instance.must_be_readable()
-    planned = certificate.renewed(instance, spec.options)
-    facts = planned.plan.result["certificate"]
+    planned = certificate_standalone.renewed(instance, spec.options)
+    facts = planned.facts
     validity = f"serial {facts['serial']}, valid until {facts['not_after']}"
     unfinished = _is_unfinished(spec, planned.plan)
     if unfinished and not serves_another_certificate(probe_port, spec):
@@ -189,7 +189,7 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
         _must_stay_sound(spec, instance)
     earlier = journal.unverified(spec.config_directory)
     outcome = apply.apply(
-        lambda instance: certificate.renewed(instance, spec.options).plan,
+        lambda instance: certificate_standalone.renewed(instance, spec.options).plan,
         spec.instance,
         provisional=True,
     )
@@ -207,7 +207,7 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
 
 def deploy_due(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
     """Deploy a certificate if Postfix does not use it yet; returns a report, empty if Postfix uses it."""
-    planned = certificate.renewed(spec.instance(), spec.options)
+    planned = certificate_standalone.renewed(spec.instance(), spec.options)
     due = (
         planned.plan.changes_something()
         or serves_another_certificate(probe_port, spec)
@@ -298,12 +298,12 @@ def renew_bundle(spec: RenewalSpec, quiet: bool = False) -> str:
     :param quiet: whether the report is empty if nothing has changed.
     """
     instance = spec.instance()
-    reloads = instance.running() and ca_bundle.ca_bundle(instance, spec.options).changes_something()
+    reloads = instance.running() and ca_bundle_standalone.ca_bundle(instance, spec.options).changes_something()
     if reloads:
         instance.must_be_readable()
         _must_pass_check(spec, instance)
         _must_stay_sound(spec, instance)
-    outcome = apply.apply(lambda instance: ca_bundle.ca_bundle(instance, spec.options), spec.instance)
+    outcome = apply.apply(lambda instance: ca_bundle_standalone.ca_bundle(instance, spec.options), spec.instance)
     if reloads:
         master.Master(spec.instance()).bring_up("reload")
     if quiet and not outcome.changed:

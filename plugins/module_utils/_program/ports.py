@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Set, Tuple
 
-from .._formats import master_cf
 from .._host.instance import Instance
 from .._model import listeners
-from .._plan import certificate
+from .._model.configuration import configuration_of
+from .._plan import certificate_standalone
 from .._smtp import probe_options
 from .._verify import listeners as listeners_verification
-from .renewals import RenewalSpec
+from .specifications import RenewalSpec
 
 PORT_SECONDS = 15.0
 """Seconds in which the ports must serve the new certificate. After a reload, the next process of a service uses it."""
@@ -71,10 +71,11 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
     faults: Set[PortFault] = set()
     served = expected_ports = 0
     names = _sni_names(instance, spec)
-    own = {certificate.served_file(instance, spec.options)}
-    for listener in listeners.listeners(master_cf.master_entries(instance.master_cf), instance.parameters):
+    own = {certificate_standalone.served_file(instance, spec.options)}
+    configuration = configuration_of(instance)
+    for listener in listeners.listeners(configuration):
         for name in [None, *(names if listener.tls else {})]:
-            host = listeners_verification.address(instance, listener)
+            host = listeners_verification.address(configuration, listener)
             port = f"{listener.name} at {host}" + (f" for {name}" if name else "")
             expected = (
                 names[name]
@@ -89,6 +90,7 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
                 server_name=name,
                 relay=False,
                 protocols=False,
+                handshake=False,
                 timeout=_TIMEOUT,
                 time_limit=_TIME_LIMIT,
             )
@@ -112,6 +114,6 @@ def _sni_names(instance: Instance, spec: RenewalSpec) -> Dict[str, List[str]]:
     """The server names of a certificate, and the fingerprints of the certificates that the table has for each."""
     result: Dict[str, List[str]] = {}
     if spec.options.get("sni"):
-        for name, files in certificate.server_names(instance, spec.options).items():
+        for name, files in certificate_standalone.server_names(instance, spec.options).items():
             result[name] = [listeners_verification.leaf_fingerprint(instance, path) for path in files]
     return result

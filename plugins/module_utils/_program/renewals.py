@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
-from typing import Any, Mapping
 
-from .._errors import HostError
 from .._formats.lines import to_bytes
 from .._host.instance import Instance
 from .._plan.plan import Change, Renewal, root_owned
@@ -25,24 +22,6 @@ STORE = "/etc/mailops-postfix"
 
 # Options that apply to one run of a module, and not to the renewal.
 _NOT_STORED = ("config_directory", "backup", "lock_timeout", "deploy_hook", "update_hook", "_program")
-
-
-@dataclass(frozen=True)
-class RenewalSpec:
-    """The declaration of a certificate or a CA bundle, for the program on the host."""
-
-    config_directory: str
-    options: Mapping[str, Any]
-    """The options of the module, as its planner expects them."""
-
-    @property
-    def name(self) -> str:
-        """The name of the certificate or the path of the CA bundle, for messages."""
-        return str(self.options.get("name") or self.options.get("path") or "CAs")
-
-    def instance(self) -> Instance:
-        """The instance as it is now."""
-        return Instance(self.config_directory)
 
 
 def spec_path(instance: Instance, renewal: Renewal) -> str:
@@ -65,32 +44,3 @@ def forgotten(instance: Instance, renewal: Renewal) -> list[Change]:
     path = spec_path(instance, renewal)
     before = instance.read(path)
     return [] if before is None else [Change(path, None, before)]
-
-
-def spec_files(kind: str) -> list[str]:
-    """The paths of all specifications of a kind, sorted."""
-    directory = os.path.join(STORE, kind)
-    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-    return [os.path.join(directory, name) for name in names if name.endswith(".json")]
-
-
-def read_spec(path: str) -> RenewalSpec:
-    """The specification in a file.
-
-    :raises HostError: if the file is damaged, or written by a newer version of the collection.
-    """
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            content = json.load(file)
-        spec = RenewalSpec(content["config_directory"], content["options"])
-        format_number = int(content.get("format", 1))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HostError("reading", path, str(error), "Run the play that declares it again") from error
-    if format_number > FORMAT:
-        raise HostError(
-            "reading",
-            path,
-            f"a newer version of mailops.postfix wrote it (format {format_number}; this program reads up to {FORMAT})",
-            "Run a play with that version on this host again, so that it installs its program",
-        )
-    return spec

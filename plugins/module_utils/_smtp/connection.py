@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._x509 import certificate
-from . import tls_handshake
 
 LINE_LIMIT = 2048
 """Bytes in a line of a reply; RFC 5321 allows 512."""
@@ -29,9 +28,6 @@ REPLY_LIMIT = 100
 QUOTE_LIMIT = 120
 """Characters of unexpected data that a message quotes."""
 
-# Python's callback for handshake messages, since 3.8. Without it, the facts that depend on it are null.
-_HAS_MESSAGE_CALLBACK = hasattr(ssl.SSLContext, "_msg_callback")
-_MESSAGES_LIMIT = 64
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 
 
@@ -191,7 +187,6 @@ class Connection:
         self._outgoing = ssl.MemoryBIO()
         self.first_bytes = b""
         """The beginning of the server's response in the TLS handshake."""
-        self.messages: list[tuple[int, bytes]] = []
         self.offered = False
         """Whether OpenSSL has sent its ClientHello."""
         try:
@@ -331,13 +326,6 @@ class Connection:
     def start_tls(self, context: ssl.SSLContext, server_name: str | None, limit: float | None = None) -> ssl.SSLObject:
         """Perform the TLS handshake. All data after it is encrypted."""
         deadline = self._clock.deadline(limit)
-
-        def record_message(_object: Any, direction: str, _version: Any, _content: Any, kind: Any, data: bytes) -> None:
-            if direction == "read" and kind in tls_handshake.MESSAGE_TYPES and len(self.messages) < _MESSAGES_LIMIT:
-                self.messages.append((int(kind), data))
-
-        if _HAS_MESSAGE_CALLBACK:
-            context._msg_callback = record_message  # type: ignore[attr-defined]
         tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         while True:
             try:
@@ -377,18 +365,11 @@ class Connection:
         """Whether the server's response in the handshake is a TLS record: a handshake message or an alert."""
         return self.first_bytes[:2] in (b"\x16\x03", b"\x15\x03")
 
-    def handshake(self) -> tls_handshake.Handshake:
-        """What the server has sent in the handshake."""
-        return tls_handshake.read(self.messages)
+    def certificate(self) -> bytes | None:
+        """The server's own certificate, in DER; None without a TLS session."""
+        return None if self._tls is None else self._tls.getpeercert(binary_form=True)
 
     def chain(self) -> tuple[bytes, ...]:
-        """The certificates that the server has sent, in DER."""
-        chain = self.handshake().chain
-        if chain or self._tls is None:
-            return chain
-        # Python has no message callback, or the certificates are compressed.
+        """The certificates that the server has sent, in DER; empty before Python 3.13, which gives only the first one."""
         unverified = getattr(self._tls, "get_unverified_chain", None)
-        if unverified is not None:
-            return tuple(unverified() or ())
-        leaf = self._tls.getpeercert(binary_form=True)
-        return (leaf,) if leaf else ()
+        return tuple(unverified() or ()) if unverified is not None else ()

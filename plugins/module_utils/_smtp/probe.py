@@ -4,27 +4,29 @@
 
 """Probe an SMTP server: what it offers before and after TLS, and which certificates it has. Private to mailops.postfix.
 
-probe() has one SMTP session: greeting, EHLO, MAIL without TLS, STARTTLS, EHLO again, MAIL and RCPT for a relay test, QUIT. Then, if wanted,
-it makes one more connection for each version of TLS. It never sends mail: RSET follows RCPT. A fault of the server is part of the result.
+probe() has one SMTP session: greeting, EHLO, MAIL without TLS, STARTTLS, EHLO again, MAIL and RCPT for a relay test, QUIT. Then
+openssl-s_client(1) makes another connection for what Python does not tell about the handshake, and, if wanted, there is one more connection
+for each version of TLS. It never sends mail: RSET follows RCPT. A fault of the server is part of the result.
 Only options that can't be used are an error.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
 import tempfile
 import warnings
+from contextlib import suppress
 from typing import Any, Mapping, Sequence
 
 from .._errors import DeclarationError, PostfixError
-from .._host.openssl import SYSTEM_BUNDLES
+from .._host import openssl
 from .._host.runner import Runner, run_program
 from .._x509 import certificate as certificate_x509
 from .._x509 import pem
 from .._x509.pem import PemError
 from . import connection as connection_smtp
+from . import handshake as handshake_tls
 from . import probe_options
 from .probe_options import ProbeOptions
 
@@ -53,7 +55,7 @@ _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 def probe(options: ProbeOptions, run: Runner = run_program) -> dict[str, Any]:
     """Probe a server; returns the return values of the module smtp_tls_info, which documents them.
 
-    :param run: runs openssl(1), which reads and verifies the certificates.
+    :param run: runs openssl(1), which observes the handshake, and reads and verifies the certificates.
     :raises DeclarationError: if an option is not valid.
     :raises PostfixError: if openssl(1) can't be run; never because of the server.
     """
@@ -62,14 +64,17 @@ def probe(options: ProbeOptions, run: Runner = run_program) -> dict[str, Any]:
     context = _context(options)
     session = _Session(options, clock)
     try:
-        session.run(context)
+        try:
+            session.run(context)
+        finally:
+            session.observe_handshake(run)
         if options.protocols and session.tls and session.address:
             session.facts["protocols"] = session.protocols(session.address, session.tls["protocol"])
     except connection_smtp.SessionError as error:
         session.facts.update(problem=str(error), failed_at=session.step)
     finally:
         session.close()
-    return dict(session.facts, **_certificate_facts(options, session.chain, run))
+    return dict(session.facts, **_certificate_facts(options, session, run))
 
 
 def _context(options: ProbeOptions, protocol: str | None = None) -> ssl.SSLContext:
@@ -82,17 +87,12 @@ def _context(options: ProbeOptions, protocol: str | None = None) -> ssl.SSLConte
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.options |= _LEGACY_SERVER_CONNECT
-    ciphers = _ALL_CIPHERS if protocol else _CIPHERS
-    newest = protocol or PROTOCOL_VERSIONS[-1]
-    if options.key_type and not protocol:
-        # Up to TLS 1.2 the cipher determines the type of the key with which the server signs.
-        ciphers, newest = f"a{options.key_type.upper()}:@SECLEVEL=0", "TLSv1.2"
-    context.set_ciphers(ciphers)
+    context.set_ciphers(_ALL_CIPHERS if protocol else _ciphers(options))
     with warnings.catch_warnings():
         # Python warns of old versions, which are only probed here.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = _VERSIONS[protocol or PROTOCOL_VERSIONS[0]]
-        context.maximum_version = _VERSIONS[newest]
+        context.maximum_version = _VERSIONS[protocol or _newest(options)]
     certificate = options.client_certificate
     if certificate is not None:
         try:
@@ -109,6 +109,15 @@ def _context(options: ProbeOptions, protocol: str | None = None) -> ssl.SSLConte
     return context
 
 
+def _ciphers(options: ProbeOptions) -> str:
+    # Up to TLS 1.2 the cipher determines the type of the key with which the server signs.
+    return f"a{options.key_type.upper()}:@SECLEVEL=0" if options.key_type else _CIPHERS
+
+
+def _newest(options: ProbeOptions) -> str:
+    return "TLSv1.2" if options.key_type else PROTOCOL_VERSIONS[-1]
+
+
 # The session
 
 
@@ -121,7 +130,11 @@ class _Session:
         self._connection: connection_smtp.Connection | None = None
         self.step = "resolve"
         self.address: tuple[int, Any] | None = None
+        self._answered_in_tls = False
+        self._certificate: bytes | None = None
         self.chain: tuple[bytes, ...] = ()
+        self.chain_is_complete = True
+        """Whether the chain is all that the server sends, and not its own certificate alone, because nothing else is known."""
         self.tls: dict[str, Any] | None = None
         self.facts: dict[str, Any] = {
             "host": options.host,
@@ -259,20 +272,61 @@ class _Session:
         try:
             tls = connection.start_tls(context, self.server_name)
         finally:
-            # A server that aborts the handshake has often sent its certificate before.
-            self.chain = connection.chain()
-        handshake = connection.handshake()
+            self._answered_in_tls = connection.answered_in_tls
+        self.chain, self._certificate = connection.chain(), connection.certificate()
         name, _protocol, bits = tls.cipher() or (None, None, None)
         self.tls = {
             "protocol": tls.version(),
             "cipher": name,
             "cipher_bits": bits,
-            "key_exchange": handshake.key_exchange,
-            "signature": handshake.signature,
+            "key_exchange": None,
+            "signature": None,
             "server_name": self.server_name,
-            "client_certificate_requested": handshake.client_certificate_requested,
+            "client_certificate_requested": None,
         }
         self.facts["tls"] = self.tls
+
+    def observe_handshake(self, run: Runner) -> None:
+        """Add to the facts what only s_client(1) tells, also if the handshake has failed: the server has often sent its certificate before."""
+        if not self._answered_in_tls or self.address is None or not (self._options.handshake or not self.chain):
+            return
+        observed = handshake_tls.Handshake()
+        with suppress(connection_smtp.SessionTimeout):
+            seconds = self._clock.left(self._clock.deadline(), "the handshake was not observed")
+            observed = handshake_tls.observe(run, self._s_client_arguments(self.address), seconds)
+        if not self.chain:
+            own = self._certificate
+            self.chain_is_complete = own is None or observed.chain[:1] == (own,)
+            self.chain = observed.chain if own is None or self.chain_is_complete else (own,)
+        if self.tls is not None:
+            self.tls.update(
+                key_exchange=observed.key_exchange,
+                signature=observed.signature,
+                client_certificate_requested=observed.client_certificate_requested,
+            )
+
+    def _s_client_arguments(self, address: tuple[int, Any]) -> list[str]:
+        """A handshake as that of :func:`_context`."""
+        options = self._options
+        host, port = address[1][:2]
+        arguments = ["-connect", f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "-legacy_server_connect"]
+        arguments += ["-servername", self.server_name] if self.server_name else ["-noservername"]
+        arguments += [
+            "-min_protocol",
+            PROTOCOL_VERSIONS[0],
+            "-max_protocol",
+            _newest(options),
+            "-cipher",
+            _ciphers(options),
+        ]
+        if not options.implicit_tls:
+            name = options.ehlo or connection_smtp.own_name(self.facts["client_address"])
+            arguments += ["-starttls", "smtp", "-name", name]
+        certificate = options.client_certificate
+        if certificate is not None:
+            arguments += ["-cert", certificate, "-cert_chain", certificate, "-key", options.client_key or certificate]
+            arguments += ["-pass", "pass:none"]
+        return arguments
 
     def _relay(self, connection: connection_smtp.Connection) -> dict[str, Any]:
         options = self._options
@@ -384,8 +438,9 @@ def relays_for(reply: connection_smtp.Reply, encrypted: bool) -> bool | None:
 # The certificates
 
 
-def _certificate_facts(options: ProbeOptions, chain: Sequence[bytes], run: Runner) -> dict[str, Any]:
+def _certificate_facts(options: ProbeOptions, session: _Session, run: Runner) -> dict[str, Any]:
     """The content of the certificates, whether openssl(1) verifies them, and whether they have the host names."""
+    chain = session.chain
     facts: dict[str, Any] = {
         "chain": [_described_certificate(der, run) for der in chain],
         "verified": None,
@@ -397,7 +452,8 @@ def _certificate_facts(options: ProbeOptions, chain: Sequence[bytes], run: Runne
         error = _verify_error(options, chain, run)
         hostnames = list(options.hostnames or [options.host])
         unmatched = certificate_x509.uncovered(facts["chain"][0]["names"], hostnames)
-        facts.update(verified=error is None, verify_error=error, name_matches=not unmatched, unmatched_names=unmatched)
+        verified = None if error and not session.chain_is_complete else not error
+        facts.update(verified=verified, verify_error=error, name_matches=not unmatched, unmatched_names=unmatched)
     return facts
 
 
@@ -407,25 +463,22 @@ def _described_certificate(der: bytes, run: Runner) -> dict[str, Any]:
     try:
         return certificate_x509.certificate_facts(certificate_x509.read_certificate(der, done.stdout))
     except PemError:
-        return certificate_x509.unreadable_certificate_facts(der)
+        return unreadable_certificate_facts(der)
+
+
+def unreadable_certificate_facts(der: bytes) -> dict[str, Any]:
+    """The facts of a certificate that openssl cannot read: only its fingerprint is known, the rest is None."""
+    unknown: dict[str, Any] = dict.fromkeys(("subject", "issuer", "not_before", "not_after", "serial"))
+    unknown.update(names=[], key_type=None, key_bits=None)
+    return dict(unknown, fingerprint=pem.fingerprints_by_digest(der), public_key_fingerprint=dict.fromkeys(pem.DIGESTS))
 
 
 def _verify_error(options: ProbeOptions, chain: Sequence[bytes], run: Runner) -> str | None:
     """Why openssl(1) does not verify the chain as that of a server; None if it does."""
-    command = ["openssl", "verify", "-purpose", "sslserver"]
-    if options.ca_file or options.ca_path:
-        # Exclude the system's CAs. No option does so in every version: 3.0 and later need -no-CAstore, which 1.1.1 does not have.
-        command = ["env", "SSL_CERT_DIR=/nonexistent", "SSL_CERT_FILE=/nonexistent", *command]
-        command += ["-CAfile", options.ca_file] if options.ca_file else []
-        command += ["-CApath", options.ca_path] if options.ca_path else []
-    else:
-        bundle = next((path for path in SYSTEM_BUNDLES if os.path.isfile(path)), None)
-        command += ["-CAfile", bundle] if bundle else []
     try:
         with tempfile.NamedTemporaryFile(prefix="smtp-tls-info-", suffix=".pem") as file:
             file.write(b"".join(pem.to_pem(der) for der in chain))
             file.flush()
-            done = run((*command, "-untrusted", file.name, file.name), None)
+            return openssl.chain_problem(run, file.name, True, options.ca_file or "", options.ca_path or "") or None
     except OSError as error:
         raise PostfixError("verifying", "the server's certificate", error.strerror or str(error)) from error
-    return None if done.returncode == 0 else certificate_x509.verify_problem(done.stderr + b"\n" + done.stdout)

@@ -42,6 +42,8 @@ class ProbeOptions:
     protocols: bool = True
     timeout: float = 10.0
     time_limit: float = 60.0
+    handshake: bool = True
+    """Whether the key exchange, the signature and the request for a client certificate are wanted, at the cost of one more connection."""
 
 
 OPTIONS: Mapping[str, Any] = {

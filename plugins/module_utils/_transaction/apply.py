@@ -27,11 +27,10 @@ from typing import Any, Callable
 
 from .._errors import DeclarationError, HostError
 from .._formats.lines import to_text
-from .._host import stamp
 from .._host.instance import Instance
 from .._plan.plan import Change, Plan, attribute_changes, group_id, strongest, user_id
 from . import journal as journal_transaction
-from . import lock
+from . import lock, stamps
 
 LARGE = 100_000
 """Bytes above which a diff shows only the size and checksum of a content."""
@@ -50,6 +49,17 @@ class Outcome:
     backup_files: list[str]
     requires: str = "none"
     """What the running Postfix needs now."""
+    transaction: str | None = None
+    """The identifier of the newest installation that has to be confirmed; None if there is none, and in check mode."""
+    installed: bool = False
+    """Whether this run has installed something."""
+
+    @property
+    def verify(self) -> str:
+        """What has to be verified: ``none``, the ``changed`` files of this run, or ``all``, if only an earlier run left an open transaction."""
+        if self.transaction is None:
+            return "none"
+        return "changed" if self.installed else "all"
 
 
 def apply(
@@ -83,7 +93,7 @@ def apply(
     if not journal_transaction.interrupted(directory):
         outcome = _planned(build, instance, provisional)
         if not outcome.plan.changes_something():
-            return outcome
+            return _with_transaction(outcome, directory, provisional)
     with lock.held(main_cf, lock_timeout) as waited:
         outcome = _apply_locked(build, read_instance(), backup, provisional)
     outcome.plan.warnings += [f"{waited} that was editing {main_cf}"] if waited else []
@@ -101,12 +111,21 @@ def _planned(build: Callable[[Instance], Plan], instance: Instance, provisional:
 def _apply_locked(build: Callable[[Instance], Plan], instance: Instance, backup: bool, provisional: bool) -> Outcome:
     directory = instance.config_directory
     recovered = journal_transaction.recover(directory)
+    begun = time.time()
     outcome = _planned(build, instance, provisional)
     if outcome.plan.changes_something():
         outcome.backup_files = _install(outcome.plan, directory, backup, provisional)
+        outcome.installed = True
         outcome.plan.warnings += _run(outcome.plan.afterwards, instance)
+    stamps.record(outcome.plan, begun)
     if recovered:
         outcome.plan.warnings.append(f"restored the files in {directory} that an interrupted run had begun to change")
+    return _with_transaction(outcome, directory, provisional)
+
+
+def _with_transaction(outcome: Outcome, directory: str, provisional: bool) -> Outcome:
+    if provisional:
+        outcome.transaction = next(reversed(journal_transaction.open_transactions(directory)), None)
     return outcome
 
 
@@ -232,12 +251,7 @@ def _measured(content: bytes | None) -> str:
 
 
 def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> list[str]:
-    stamps = {change.stamp for change in plan.changes if change.stamp and _installs(change)}
-    changes = [
-        (change, os.path.realpath(change.path))
-        for change in plan.changes
-        if _installs(change) or change.stamp in stamps
-    ]
+    changes = [(change, os.path.realpath(change.path)) for change in plan.changes if _installs(change)]
     journal = None
     backups: list[str] = []
     try:
@@ -245,8 +259,6 @@ def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> lis
         journal.requires = plan.requires
         settled = time.time() - SETTLED_SECONDS
         staged = [_stage(change, target, journal, settled) for change, target in changes]
-        for name in stamps:
-            _set_stamp(name, [new for (change, _target), new in zip(changes, staged) if new and change.stamp == name])
         for (_change, target), new in zip(changes, staged):
             kept = journal.keep(target, provisional)
             journal.files.append(
@@ -323,15 +335,6 @@ def _stage(change: Change, target: str, journal: journal_transaction.Journal, se
     with open(path, "rb") as file:
         os.fsync(file.fileno())
     return path
-
-
-def _set_stamp(name: str, paths: list[str]) -> None:
-    """Set the stamp (:mod:`stamp`) of staged files as their common modification time. Its seconds are those of the first file."""
-    files = [os.stat(path) for path in paths]
-    seconds = files[0].st_mtime_ns // stamp.SECOND
-    moment = seconds * stamp.SECOND + stamp.fraction(name, files)
-    for path in paths:
-        os.utime(path, ns=(moment, moment))
 
 
 def _set_attributes(path: str, target: str, change: Change) -> None:

@@ -213,6 +213,12 @@ def unverified(config_directory: str) -> list[str]:
     return [requires if requires in REQUIRES else "restart" for requires in needs]
 
 
+def open_transactions(config_directory: str) -> list[str]:
+    """The identifiers of all installations that have not been confirmed, oldest first."""
+    contents = [_content(directory) for _number, directory in _unverified(config_directory)]
+    return [str(content["key"]) for content in contents if content is not None and content.get("key")]
+
+
 def unverified_targets(config_directory: str) -> set[str]:
     """The files, with symbolic links resolved, of all installations that have not been confirmed.
 

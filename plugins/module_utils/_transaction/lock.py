@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Iterator
 
 from .._errors import HostError
+from .._host.runner import program_of
 
 LOCK_TIMEOUT = 120
 """Seconds that a writer waits for the lock."""
@@ -129,7 +130,7 @@ def holder(descriptor: int) -> str:
 
 
 def _process(pid: str) -> str:
-    # The name of the program, not its arguments, which may contain secrets.
-    with suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-        return f"process {pid} ({file.read().strip()})"
+    program = program_of(pid)
+    if program:
+        return f"process {pid} ({program})"
     return f"process {pid}" if pid.isdigit() and pid != "0" else ""

@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from dataclasses import replace
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from .._errors import HostError
 from .._formats import master_cf
+from .._formats.main_cf import words
 from .._host.instance import Instance
 from .._model import listeners as listeners_model
+from .._model.configuration import Configuration, configuration_of
 from .._smtp import connection, probe_options
 from .._x509 import pem
 from .report import VerificationReport
@@ -28,8 +29,9 @@ def probe_listeners(instance: Instance, options: Mapping[str, Any], probe: Probe
 
     :param options: ``listeners``, the severity of a difference, and ``timeout`` in seconds.
     """
-    for listener in listeners_model.listeners(master_cf.master_entries(instance.master_cf), instance.parameters):
-        host = address(instance, listener)
+    configuration = configuration_of(instance)
+    for listener in listeners_model.listeners(configuration):
+        host = address(configuration, listener)
         number = port(listener.port)
         problems = _faults(instance, listener, host, options, probe)
         report.listeners.append({"service": listener.service, "host": host, "port": number, "problems": problems})
@@ -46,10 +48,11 @@ def _faults(
         implicit_tls=listener.implicit_tls,
         timeout=options["timeout"],
         protocols=False,
+        handshake=False,
     )
     facts = probe(request)
     expected = [found for found in (leaf_fingerprint(instance, path) for path in listener.certificates) if found]
-    trusted = listeners_model.in_networks(host, instance.parameters.get("mynetworks", ""))
+    trusted = listeners_model.in_networks(host, listener.networks)
     faults = listeners_model.listener_faults(listener, facts, expected, trusted)
     for other_facts in probe_other_key_types(probe, request, facts, expected):
         faults += listeners_model.certificate_faults(listener, other_facts, expected)
@@ -72,14 +75,12 @@ def probe_other_key_types(
                 yield probe(replace(request, key_type=key_type, relay=False))
 
 
-def address(instance: Instance, listener: listeners_model.Listener) -> str:
+def address(configuration: Configuration, listener: listeners_model.Listener) -> str:
     """The address at which to probe a listener from this host: a loopback address only if it listens on no other."""
     if listener.host and listener.host not in ("0.0.0.0", "::"):
         return listener.host
-    ipv6 = instance.parameters.get("inet_protocols", "all").strip() == "ipv6"
-    interfaces = re.split(
-        r"[\s,]+", listeners_model.expanded_parameter("inet_interfaces", instance.parameters) or "all"
-    )
+    ipv6 = configuration.value("inet_protocols") == "ipv6"
+    interfaces = words(configuration.value("inet_interfaces") or "") or ["all"]
     if interfaces[0] == "all":
         return connection.own_address(ipv6) or ("::1" if ipv6 else "127.0.0.1")
     if interfaces[0] in ("loopback-only", "localhost"):

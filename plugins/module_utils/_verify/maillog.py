@@ -11,9 +11,9 @@ import re
 from typing import Sequence
 
 from .._errors import HostError
+from .._formats import macros
 from .._formats.lines import to_text
 from .._host.instance import Instance
-from .._model import listeners
 
 _FATAL = re.compile(r"\b(fatal|panic): ")
 # A user's own command that fails ("postfix/sendmail[1]: fatal: ...") says nothing about the configuration.
@@ -52,7 +52,7 @@ class Log:
 
     def warnings(self) -> list[str]:
         """The lines in which Postfix reports a warning, an error, a fatal error or a panic."""
-        names = ("postfix", listeners.expanded_parameter("syslog_name", self.instance.parameters) or "postfix")
+        names = ("postfix", macros.expanded_parameter("syslog_name", self.instance.parameters) or "postfix")
         own = [line for line in self.lines() if line.startswith(names)]
         return [line for line in own if re.search(r"\b(fatal|panic|error|warning): ", line)]
 

@@ -10,12 +10,15 @@ itself discards the report. The result is in the log.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import asdict
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
+from .._formats import macros
+from .._formats.main_cf import words
 from .._host.instance import Instance
-from .._model import listeners, routing
+from .._model import routing
 from .._plan import tables
 from . import delivery
 from .maillog import Log
@@ -39,7 +42,7 @@ def send_probes(instance: Instance, options: Mapping[str, Any], report: Verifica
     sent = {}
     for recipient, nexthop in recipients.items():
         done = instance.run(
-            listeners.expanded_parameter("sendmail_path", instance.parameters) or "sendmail",
+            macros.expanded_parameter("sendmail_path", instance.parameters) or "sendmail",
             "-C",
             instance.config_directory,
             "-bv",
@@ -58,21 +61,40 @@ def send_probes(instance: Instance, options: Mapping[str, Any], report: Verifica
 def _recipients(instance: Instance) -> dict[str, str]:
     """A recipient for each next hop that has a policy above ``may`` and for each relayhost: mail to the recipient takes this next hop."""
     router = tables.router_of(instance)
-    nexthops = routing.elements(router.configuration.value("relayhost") or "")
+    nexthops = words(router.configuration.value("relayhost") or "")
     try:
         for name in router.map_names("smtp_tls_policy_maps"):
             entries = router.tables.entries(name) or {}
             nexthops += [key for key, value in entries.items() if value.split()[0].lower() not in _WEAK]
     except routing.Unknown:
         return {}
-    samples = router.samples(list(dict.fromkeys(nexthops)), _sender(instance))
-    return {recipient: nexthop for nexthop, recipient in samples.items()}
+    found = samples(router, list(dict.fromkeys(nexthops)), _sender(instance))
+    return {recipient: nexthop for nexthop, recipient in found.items()}
+
+
+def samples(router: routing.Router, nexthops: Sequence[str], sender: str) -> dict[str, str]:
+    """For each next hop a recipient whose mail from a sender takes it first; those for which none is known are left out."""
+    named = [name for name in map(routing.host, nexthops) if re.search("[g-z]", name)]
+    spellings: dict[str, list[str]] = {}
+    for nexthop in nexthops:
+        spellings.setdefault(nexthop.lower(), []).append(nexthop)
+    result: dict[str, str] = {}
+    for recipient in router.representatives(named):
+        address = recipient if "@" in recipient else f"postmaster@{recipient}"
+        try:
+            hops = [router.hops(route)[0] for route in router.routes(address, sender)]
+        except (routing.Unknown, IndexError):
+            continue
+        first = hops[0].nexthop.lower() if hops and hops[0].protocol else ""
+        for nexthop in spellings.get(first, ()):
+            result.setdefault(nexthop, address)
+    return result
 
 
 def _sender(instance: Instance) -> str:
     """The sender of probes: Postfix discards reports to this address (bounce(8))."""
     name = instance.parameters.get("double_bounce_sender", "double-bounce")
-    return f"{name}@{listeners.expanded_parameter('myhostname', instance.parameters)}"
+    return f"{name}@{macros.expanded_parameter('myhostname', instance.parameters)}"
 
 
 def read_results(probes: Mapping[str, str], options: Mapping[str, Any], log: Log, report: VerificationReport) -> None:

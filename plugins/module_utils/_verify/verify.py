@@ -13,12 +13,12 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Mapping
 
-from .._errors import PostfixError
+from .._errors import HostError, PostfixError
 from .._host.instance import Instance
 from .._host.master import Master
 from .._plan.plan import REQUIRES, strongest
 from .._smtp import probe as probe_smtp
-from .._transaction import apply, journal
+from .._transaction import apply, journal, lock
 from . import listeners, maillog, next_hops
 from .listeners import Probe
 from .report import VerificationReport
@@ -32,6 +32,9 @@ _LOG_LINES = 5
 _SEVERITIES = ["error", "warning", "ignore"]
 
 VERIFY: Mapping[str, Any] = {
+    "transaction": {"type": "str"},
+    "state": {"type": "str", "choices": ["confirmed", "undone"], "default": "confirmed"},
+    "scope": {"type": "str", "choices": ["changed", "all"], "default": "all"},
     "requires": {"type": "str", "choices": list(REQUIRES), "default": "none"},
     "listeners": {"type": "str", "choices": _SEVERITIES, "default": "error"},
     "next_hops": {"type": "str", "choices": _SEVERITIES, "default": "error"},
@@ -68,9 +71,12 @@ def verify(
     :param probe: probes a port.
     :returns: the result of the module verify.
     :raises VerificationFailed: if something is wrong, after the change has been undone where ``on_failure`` is ``undo``.
-    :raises HostError: if a newer version of this collection has installed an unverified change; nothing is done then.
+    :raises HostError: if a newer version of this collection has installed an unverified change, or the transaction is no longer open;
+        nothing is done then.
     """
     instance = read_instance()
+    if options.get("state") == "undone":
+        return undo_transaction(read_instance, options, check_mode, probe)
     master = Master(instance)
     report = VerificationReport()
     if check_mode:
@@ -78,6 +84,7 @@ def verify(
             _probe_all(master, dict(options, next_hops="ignore"), probe, None, report)
         return _result(options, report)
     journal.require_known_formats(instance.config_directory, "verifying")
+    _must_be_open(instance.config_directory, options.get("transaction"))
     log = maillog.Log(instance)
     start = time.monotonic()
     try:
@@ -97,12 +104,59 @@ def verify(
         report.problems += maillog.daemon_failures(report.log)
     if report.problems:
         raise _failure(read_instance, options, probe, report)
-    apply.confirm(instance.config_directory)
-    return _result(options, report)
+    apply.confirm(instance.config_directory, options.get("lock_timeout", lock.LOCK_TIMEOUT))
+    return {**_result(options, report), "confirmed": True}
+
+
+def undo_transaction(
+    read_instance: Callable[[], Instance], options: Mapping[str, Any], check_mode: bool, probe: Probe
+) -> dict[str, Any]:
+    """Undo a transaction without verifying it. Other open transactions of the instance are undone with it.
+
+    :returns: the result of the module verify; unchanged without a transaction, or if it is no longer open.
+    :raises HostError: if the files can't be restored, or the running Postfix can't use them.
+    """
+    instance = read_instance()
+    directory = instance.config_directory
+    result = _result({"requires": "none"}, VerificationReport())
+    if options.get("transaction") not in journal.open_transactions(directory):
+        return result
+    if check_mode:
+        return {**result, "changed": True}
+    was_running = instance.running()
+    needs = strongest(*journal.unverified(directory))
+    restored, left = apply.undo(directory, options.get("lock_timeout", lock.LOCK_TIMEOUT))
+    if left:
+        result["warnings"].append(f"not restored, because they have been changed since: {', '.join(left)}")
+    result.update(changed=bool(restored), undone=True, restored=restored)
+    if was_running and restored and needs != "none":
+        problems = _activate_restored(read_instance(), needs, probe)
+        if problems:
+            raise VerificationFailed(
+                "undoing",
+                f"the change in {directory}",
+                "; ".join(problems),
+                "The previous configuration has been restored, but its verification fails",
+                result,
+            )
+    return result
+
+
+def _must_be_open(directory: str, transaction: str | None) -> None:
+    """Refuse to verify a transaction that another process has confirmed or undone, since what is there is not what the caller installed."""
+    if transaction is not None and transaction not in journal.open_transactions(directory):
+        raise HostError(
+            "verifying",
+            f"the Postfix instance in {directory}",
+            f"the transaction {transaction} is no longer open: another process has confirmed or undone it",
+            "Run the playbook again",
+        )
 
 
 def _result(options: Mapping[str, Any], report: VerificationReport) -> dict[str, Any]:
     return {
+        "confirmed": False,
+        "undone": False,
         "changed": options["requires"] != "none",
         "listeners": report.listeners,
         "next_hops": report.next_hops,
@@ -151,9 +205,9 @@ def _failure(
     if options["on_failure"] == "fail":
         remedy = "The change has not been undone (on_failure: fail)"
     else:
-        remedy, restored = _undo(read_instance, directory, probe)
+        remedy, restored = _undo(read_instance, directory, probe, _lock_timeout(options))
         if restored:
-            result.update(changed=True, restored=restored)
+            result.update(changed=True, undone=True, restored=restored)
     cause = "; ".join(report.problems)
     log = [line for line in report.log if line not in report.problems]
     if log:
@@ -161,10 +215,17 @@ def _failure(
     return VerificationFailed("verifying", f"the Postfix instance in {directory}", cause, remedy, result)
 
 
-def _undo(read_instance: Callable[[], Instance], directory: str, probe: Probe) -> tuple[str, list[str]]:
+def _lock_timeout(options: Mapping[str, Any]) -> float:
+    """Seconds to wait for another writer; the program on the host does not set the option."""
+    return float(options.get("lock_timeout", lock.LOCK_TIMEOUT))
+
+
+def _undo(
+    read_instance: Callable[[], Instance], directory: str, probe: Probe, lock_timeout: float
+) -> tuple[str, list[str]]:
     """Undo all unverified changes; returns a sentence that reports it, and the restored files."""
     requires = strongest(*journal.unverified(directory))
-    restored, left = apply.undo(directory)
+    restored, left = apply.undo(directory, lock_timeout)
     if not restored:
         return "There is no unverified change to undo", []
     remedy = "The previous configuration has been restored and is active"

@@ -165,13 +165,6 @@ def certificate_facts(certificate: Certificate) -> dict[str, Any]:
     }
 
 
-def unreadable_certificate_facts(der: bytes) -> dict[str, Any]:
-    """The same facts for a certificate that openssl cannot read: only its fingerprint is known, the rest is None."""
-    unknown: dict[str, Any] = dict.fromkeys(("subject", "issuer", "not_before", "not_after", "serial"))
-    unknown.update(names=[], key_type=None, key_bits=None)
-    return dict(unknown, fingerprint=fingerprints_by_digest(der), public_key_fingerprint=dict.fromkeys(DIGESTS))
-
-
 def planned_certificate_facts(
     subject: str, names: Sequence[str], kind: str | None, bits: int | None, spki: bytes | None
 ) -> dict[str, Any]:

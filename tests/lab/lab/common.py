@@ -61,6 +61,8 @@ def run(
         )
     except FileNotFoundError as error:
         raise LabError(f"the program {argv[0]} is not installed; run 'make setup' first") from error
+    except OSError as error:  # a limit of processes, open files or memory
+        raise LabError(f"the program {argv[0]} can't be started: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise LabError(f"{' '.join(argv[:4])} has not ended after {timeout:.0f} s") from error
     if check and done.returncode:

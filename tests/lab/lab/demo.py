@@ -14,7 +14,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from lab import mail_log
-from lab.common import CACHE, LAB, PROJECT, Clock, LabError, main, podman, say
+from lab.common import LAB, PROJECT, Clock, LabError, main, podman, say
 from lab.hosts import Lab
 from lab.mail_log import Hop
 
@@ -153,7 +153,7 @@ class Demo:
 
     def configure(self) -> None:
         """Run the playbook. Prints a line for each task; the log has the complete output."""
-        log = CACHE / "demo" / "site.log"
+        log = self.lab.directory / "site.log"
         ansible = PROJECT / ".venv" / "bin" / "ansible-playbook"
         argv = [
             str(ansible if ansible.exists() else "ansible-playbook"),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starts and stops the hosts of a lab: containers with systemd on a separate network, with a real name server.
+"""Starts and stops the hosts of a lab: containers with an init on a separate network, with a real name server.
 
 The hosts are data (hosts.yml); the parent directory of a lab's generated files is .cache/lab/<lab>/.
 """
@@ -10,6 +10,7 @@ The hosts are data (hosts.yml); the parent directory of a lab's generated files 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
 import ipaddress
@@ -20,9 +21,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Iterable, Sequence, TypeVar
+from typing import Any, Callable, Iterable, Iterator, Sequence, TypeVar
 
-from lab import ca, images, name_server
+from lab import ca, images, limits, name_server
 from lab.common import (
     CACHE,
     LAB,
@@ -42,15 +43,49 @@ from lab.common import (
 
 T = TypeVar("T")
 R = TypeVar("R")
-# These units use two inotify instances per host, of which a machine allows each user only a few.
-SYSTEMD = (
-    "/lib/systemd/systemd",
-    "systemd.mask=systemd-ask-password-wall.path",
-    "systemd.mask=systemd-ask-password-console.path",
-)
 # The unified hierarchy of a machine with both versions of control groups, which the newest systemd requires.
 UNIFIED = Path("/sys/fs/cgroup/unified")
+PIDS = CACHE / "pids"  # of the first process of each container, for the program ssh
+EGRESS_ADDRESS = '{{(index .NetworkSettings.Networks "podman").IPAddress}}'
 START_SECONDS = 90  # the time limit for the start of a host
+
+
+@dataclasses.dataclass(frozen=True)
+class Init:
+    """The first process of a host.
+
+    option: of podman run. state: prints "running" when all services have been started. report: what to show if they have not.
+    """
+
+    argv: Sequence[str]
+    option: str
+    state: Sequence[str]
+    report: Sequence[Sequence[str]]
+
+
+# By the package that provides it (images.yml)
+INITS = {
+    "systemd-sysv": Init(
+        argv=(
+            "/lib/systemd/systemd",
+            # These units use two inotify instances per host, of which a machine allows each user only a few.
+            "systemd.mask=systemd-ask-password-wall.path",
+            "systemd.mask=systemd-ask-password-console.path",
+        ),
+        option="--systemd=always",
+        state=("systemctl", "is-system-running", "--wait"),
+        report=(
+            ("systemctl", "--failed", "--no-pager", "--plain"),
+            ("journalctl", "--no-pager", "-n", "30", "-p", "warning"),
+        ),
+    ),
+    "sysvinit-core": Init(
+        argv=("/sbin/init",),
+        option="--systemd=false",
+        state=("sh", "-c", "test ! -e /run/lab-started || echo running"),
+        report=(("tail", "-n", "30", "/var/log/mail.log"),),
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +99,10 @@ class Host:
     scenario: str = ""
     mail: Sequence[str] = ()
     certificate: Sequence[str] = ()
+    authority: bool = False
     peer: str = ""
+    boot: str = ""
+    ssh: bool = False
     egress: bool = False
     vars: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -76,12 +114,23 @@ def together(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     return [call.result() for call in calls]
 
 
+@contextlib.contextmanager
+def limits_named() -> Iterator[None]:
+    """If a host does not start, name the limits of the machine that are short in the error."""
+    try:
+        yield
+    except LabError as error:
+        raise LabError(f"{str(error).rstrip()}{limits.hint(str(error))}") from error
+
+
 def remove(*containers: str) -> None:
     """Remove containers with their volumes.
 
     A container whose removal was interrupted, or that stops by itself meanwhile, is in a state in which podman refuses to
     remove it at first and does so when asked again.
     """
+    for container in containers:
+        (PIDS / container).unlink(missing_ok=True)
     argv = ("rm", "--force", "--time=0", "--volumes", "--ignore", *containers)
     for _attempt in range(3):
         if podman_ok(*argv):
@@ -142,7 +191,6 @@ class Lab:
         zones = [self.domain, name_server.network_zone(subnet)]
         server, serial = self.fqdn(self.name_server), int(time.time() * 10) % 2**31
         files = {
-            "knot.conf": name_server.knot(zones),
             "unbound.conf": name_server.unbound(zones),
             f"{zones[0]}.zone": name_server.forward(self.domain, server, serial, {**names, **pointed}, exchangers),
             f"{zones[1]}.zone": name_server.backward(subnet, server, serial, names),
@@ -164,10 +212,19 @@ class Lab:
         (directory / "ca.pem").write_bytes((authority / "root.pem").read_bytes())
         if host.certificate:
             ca.issue(authority, host.certificate, directory / "certificates" / host.certificate[0])
+        if host.authority:
+            (directory / "authority").mkdir(exist_ok=True)
+            for name in ("intermediate.pem", "intermediate.key"):
+                shutil.copy(authority / name, directory / "authority" / name)
         script = [
             f"FQDN={self.fqdn(host.name)}\nDOMAIN={self.domain}",
             (LAB / "files" / "up.sh").read_text(encoding="utf-8"),
         ]
+        if host.ssh:
+            script.append((LAB / "files" / "ssh.sh").read_text(encoding="utf-8"))
+            shutil.copy(f"{self.ssh_key()}.pub", directory / "authorized_keys")
+        if host.boot:
+            script.append((LAB / "boot" / f"{host.boot}.sh").read_text(encoding="utf-8"))
         if host.peer:
             script.append((LAB / "peers" / f"{host.peer}.sh").read_text(encoding="utf-8"))
             program = LAB / "peers" / f"{host.peer}.py"
@@ -175,28 +232,41 @@ class Lab:
                 shutil.copy(program, directory / program.name)
         (directory / "up").write_text("\n".join(script), encoding="utf-8")
 
+    def ssh_key(self) -> Path:
+        """The key for the connections over ssh, generated if there is none."""
+        key = self.directory / "ssh" / "key"
+        if not key.exists():
+            key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"lab {self.name}", "-f", str(key)])
+        return key
+
     # Containers
+
+    def init(self, host: Host) -> Init:
+        """The init of the host's image."""
+        return INITS[images.recipes()[host.image]["init"]]
 
     def create(self, host: Host, fresh: bool) -> bool:
         """Start the host's container unless it is running with the current recipe; return whether it was started."""
-        container, image = self.container(host.name), images.reference(host.image)
+        container, image, init = self.container(host.name), images.reference(host.image), self.init(host)
         address = self.addresses()[host.name]
         directory = self.directory / "hosts" / host.name
         networks = [f"--network={self.network}:ip={address}"]
         if host.egress:
             networks.append("--network=podman")
         else:
-            networks += [f"--dns={self.addresses()[self.name_server]}", "--dns-search=."]
+            networks += [f"--dns={self.addresses()[self.name_server]}", "--dns-search=.", "--dns-option=attempts:5"]
         options = [
             f"--hostname={self.fqdn(host.name)}",
             *networks,
-            "--systemd=always",
+            init.option,
             "--tz=UTC",
             f"--volume={directory}:/lab:ro",
+            f"--pidfile={PIDS / container}",
         ]
         if images.recipes()[host.image]["unified"] and UNIFIED.is_dir():
             options.append(f"--volume={UNIFIED}:/sys/fs/cgroup:rw")
-        recipe = json.dumps([image, options, SYSTEMD, (directory / "up").read_text(encoding="utf-8")])
+        recipe = json.dumps([image, options, init.argv, (directory / "up").read_text(encoding="utf-8")])
         label = hashlib.sha256(recipe.encode()).hexdigest()[:16]
         state = podman(
             "inspect", "--format", '{{.State.Running}} {{index .Config.Labels "lab.recipe"}}', container, check=False
@@ -204,38 +274,34 @@ class Lab:
         if state == f"true {label}" and not fresh:
             return False
         remove(container)
+        PIDS.mkdir(parents=True, exist_ok=True)
         labels = [f"--label=lab={self.network}", f"--label=lab.recipe={label}"]
-        podman("run", "--detach", f"--name={container}", *labels, *options, image, *SYSTEMD)
+        with limits_named():
+            podman("run", "--detach", f"--name={container}", *labels, *options, image, *init.argv)
         return True
 
     def wait(self, name: str) -> None:
-        """Wait until systemd has started all units and the service of the host is available."""
-        host, container = self.hosts[name], self.container(name)
+        """Wait until the init has started all services and the service of the host is available."""
+        host, container, init = self.hosts[name], self.container(name), self.init(self.hosts[name])
         deadline = time.monotonic() + START_SECONDS
         state = ""
         while time.monotonic() < deadline:
-            done = run(["podman", "exec", container, "systemctl", "is-system-running", "--wait"], check=False)
+            done = run(["podman", "exec", container, *init.state], check=False)
             state = done.stdout.decode(errors="replace").strip()
             if state in ("running", "degraded"):
                 break
             if podman("inspect", "--format", "{{.State.Running}}", container, check=False) == "false":
-                state = f"its systemd has terminated. {podman('logs', container, check=False)}"
+                state = f"its init has terminated. {podman('logs', container, check=False)}"
                 break
             time.sleep(0.3)
         if state != "running":
-            failed = podman("exec", container, "systemctl", "--failed", "--no-pager", "--plain", check=False)
-            journal = podman("exec", container, "journalctl", "--no-pager", "-n", "30", "-p", "warning", check=False)
-            hint = ""
-            if "inotify" in journal and "Too many open files" in journal:
-                hint = (
-                    "\nThe machine can't run this many hosts: raise fs.inotify.max_user_instances, or stop some hosts."
-                )
-            raise LabError(f"host {name} has not started: {state or 'no reply'}\n{failed}\n{journal}{hint}")
+            report = "\n".join(podman("exec", container, *argv, check=False) for argv in init.report)
+            raise LabError(f"host {name} has not started: {state or 'no reply'}\n{report}")
         if host.peer == "ns":
             check = ["sh", "-c", f"dig +short +time=1 +tries=1 @127.0.0.1 {self.fqdn(name)} A | grep -q ."]
         elif host.peer == "impostor":
             check = ["grep", "-q", "listening", "/var/log/impostor.log"]
-        elif host.image == "bare":
+        elif not images.has_postfix(host.image):
             return
         else:
             check = ["postfix", "status"]
@@ -247,7 +313,8 @@ class Lab:
     def settle(self, name: str) -> bool:
         """Wait for a host. A host with an optional image that fails to start is removed; return whether it was."""
         try:
-            self.wait(name)
+            with limits_named():
+                self.wait(name)
         except LabError as error:
             if not images.recipes()[self.hosts[name].image]["optional"]:
                 raise
@@ -271,7 +338,8 @@ class Lab:
         wanted = [h for h in self.hosts.values() if not names or h.name in names or h.name == self.name_server]
         there = images.ensure(host.image for host in wanted)
         wanted = [host for host in wanted if host.image in there]
-        settle_podman(images.reference(wanted[0].image))
+        with limits_named():
+            settle_podman(images.reference(wanted[0].image))
         with locked(self.name):
             if not podman_ok("network", "exists", self.network):
                 label = f"--label=lab={self.network}"
@@ -315,7 +383,7 @@ class Lab:
             (self.directory / "pointed.json").write_text(json.dumps(pointed), encoding="utf-8")
             self.write_zones()
             server, addresses = self.container(self.name_server), self.addresses()
-            podman("exec", server, "knotc", "--blocking", "zone-reload", self.domain)
+            podman("exec", server, "unbound-control", "auth_zone_reload", self.domain)
             for name, target in targets.items():
                 for _attempt in range(50):
                     answer = podman("exec", server, "dig", "+short", "@127.0.0.1", self.fqdn(name), "A", check=False)
@@ -329,6 +397,32 @@ class Lab:
         for name, target in targets.items():
             say(f"lab {self.name}: {self.fqdn(name)} is {addresses[target]} ({target})")
 
+    def connection(self, host: Host) -> dict[str, Any]:
+        """The variables with which Ansible connects to a host."""
+        if not host.ssh:
+            return {
+                "ansible_connection": "ssh",
+                "ansible_ssh_executable": str(LAB / "ssh"),
+                "ansible_ssh_transfer_method": "piped",
+                "ansible_pipelining": True,
+                "ansible_host": self.container(host.name),
+            }
+        # A host is often replaced by another with the same address: the connection that Ansible keeps open must end with it.
+        options = {
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": "/dev/null",
+            "LogLevel": "ERROR",
+            "ServerAliveInterval": "2",
+        }
+        return {
+            "ansible_connection": "ssh",
+            "ansible_user": "admin",
+            # The machine has no address in the lab's network, which is internal.
+            "ansible_host": podman("inspect", "--format", EGRESS_ADDRESS, self.container(host.name), check=False),
+            "ansible_ssh_private_key_file": str(self.directory / "ssh" / "key"),
+            "ansible_ssh_common_args": " ".join(f"-o {name}={value}" for name, value in options.items()),
+        }
+
     def inventory(self) -> dict[str, Any]:
         """The hosts for Ansible, as a dynamic inventory."""
         addresses = self.addresses()
@@ -338,8 +432,7 @@ class Lab:
             if host.image in optional and not podman_ok("container", "exists", self.container(host.name)):
                 continue
             groups["_meta"]["hostvars"][host.name] = {
-                "ansible_connection": "containers.podman.podman",
-                "ansible_host": self.container(host.name),
+                **self.connection(host),
                 "ansible_python_interpreter": "/usr/bin/python3",
                 "lab_fqdn": self.fqdn(host.name),
                 "lab_address": addresses.get(host.name, ""),

@@ -15,25 +15,43 @@ import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Iterable
+from typing import Any, Iterable, Sequence
 
 from lab.common import CACHE, IMAGES, LAB, Clock, LabError, load, locked, main, podman, podman_ok, run, say
 
 MIRROR = os.environ.get("LAB_MIRROR", "http://deb.debian.org/debian")
+SYSTEMD = "systemd-sysv"  # the package of the init of most images
+
+
+def scripts(image: dict[str, Any]) -> list[str]:
+    """The files of the build of an image."""
+    return [
+        *(["postfix-source", "postfix.service", "redhat"] if "source" in image else []),
+        *(["build", "lab-host.service"] if image.get("init", SYSTEMD) == SYSTEMD else ["build-sysvinit"]),
+    ]
 
 
 def recipes() -> dict[str, dict[str, Any]]:
     """The recipe of each image, by name."""
     data = load("images.yml")
-    script = "".join((LAB / "files" / name).read_text(encoding="utf-8") for name in ("build", "lab-host.service"))
     return {
         name: {
             "suite": image["suite"],
-            "packages": sorted({*data["common"], *image["packages"]}),
+            "init": image.get("init", SYSTEMD),
+            "packages": sorted(
+                {
+                    *data["common"],
+                    image.get("init", SYSTEMD),
+                    *image["packages"],
+                    *(data["build"] if "source" in image else []),
+                }
+            ),
             "optional": image.get("optional", False),
             "unified": image.get("unified", False),
             "disabled": image.get("disabled", []),
-            "script": script,
+            "downloaded": image.get("downloaded", []),
+            "source": {**image["source"], "requirements": data["build"]} if "source" in image else {},
+            "script": "".join((LAB / "files" / file).read_text(encoding="utf-8") for file in scripts(image)),
         }
         for name, image in data["images"].items()
     }
@@ -44,15 +62,54 @@ def reference(name: str) -> str:
     known = recipes()
     if name not in known:
         raise LabError(f"there is no image {name} in images.yml; it has {', '.join(sorted(known))}")
-    parts = ("suite", "packages", "script", *(["disabled"] if known[name]["disabled"] else []))
+    parts = (
+        "suite",
+        "packages",
+        "script",
+        *(part for part in ("disabled", "downloaded", "source") if known[name][part]),
+    )
     ingredients = {part: known[name][part] for part in parts}
     digest = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:12]
     return f"{IMAGES}/{name}:{digest}"
 
 
+def steps(recipe: dict[str, Any]) -> list[str]:
+    """The calls of the scripts in files/ that finish the new system."""
+    source, directory = recipe["source"], LAB / "files"
+    last = f'{directory}/{"build" if recipe["init"] == SYSTEMD else "build-sysvinit"} "$1"'
+    if not source:
+        return [last]
+    fallback = f"FALLBACK='{MIRROR}/{source['fallback']}' " if "fallback" in source else ""
+    requirements = " ".join(source["requirements"])
+    return [f'{fallback}{directory}/postfix-source "$1" {source["layout"]} {requirements}', last]
+
+
+def source_lines(recipe: dict[str, Any]) -> list[str]:
+    """The lines of sources.list for the source package. The Release file of unstable may have expired too (see build)."""
+    return [
+        f"deb-src {'' if suite == recipe['suite'] else '[check-valid-until=no] '}{MIRROR} {suite} main"
+        for suite in recipe["source"].get("suites", [])
+    ]
+
+
+def has_postfix(name: str) -> bool:
+    """Whether Postfix is installed in the image."""
+    recipe = recipes()[name]
+    return "postfix" in recipe["packages"] or bool(recipe["source"])
+
+
 def exists(name: str) -> bool:
     """Whether the image has been built from the current recipe."""
     return podman_ok("image", "exists", reference(name))
+
+
+def download(packages: Sequence[str]) -> list[str]:
+    """The options of mmdebstrap that keep packages, and apt's lists that have them, in the image without installing them."""
+    if not packages:
+        return []
+    apt = 'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes'
+    steps = [f"{apt} clean", f"{apt} update", f"{apt} --download-only install {' '.join(packages)}"]
+    return ["--skip=cleanup/apt", f"--customize-hook={' && '.join(steps)}"]
 
 
 def build(name: str) -> None:
@@ -74,14 +131,16 @@ def build(name: str) -> None:
                 # The Release file of testing may have expired on an outdated mirror; those of stable do not expire.
                 *(['--aptopt=Acquire::Check-Valid-Until "false"'] if recipe["optional"] else []),
                 f"--include={','.join(recipe['packages'])}",
-                f'--customize-hook={LAB / "files" / "build"} "$1"',
+                *(f"--customize-hook={step}" for step in steps(recipe)),
                 *(f'--customize-hook=rm "$1"/etc/systemd/system/*.wants/{unit}' for unit in recipe["disabled"]),
+                *download(recipe["downloaded"]),
                 recipe["suite"],
                 str(archive),
                 MIRROR,
+                *source_lines(recipe),
             ],
             check=False,
-            timeout=900,
+            timeout=1800,
         )
         (CACHE / f"{name}.log").write_bytes(done.stderr)
         if done.returncode:

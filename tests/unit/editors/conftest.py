@@ -51,13 +51,16 @@ class Result:
     master_cf: bytes
 
 
+def _python() -> list[str]:
+    return shlex.split(os.environ.get("POSTFIX_PYTHON", "")) or [sys.executable]
+
+
 class Postfix:
     """Postfix, through one long-lived process on its host."""
 
     def __init__(self) -> None:
-        python = shlex.split(os.environ.get("POSTFIX_PYTHON", "")) or [sys.executable]
         server = Path(__file__).with_name("postconf_server.py").read_text(encoding="utf-8")
-        self._process = subprocess.Popen([*python, "-c", server], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen([*_python(), "-c", server], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         version = self.postconf(b"", b"", ["-h", "mail_version"]).commands[0]
         assert version.status == 0, version
         self.version = tuple(int(number) for number in re.findall(rb"\d+", version.output)[:3])
@@ -90,6 +93,12 @@ class Postfix:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def python_with_postfix() -> list[str]:
+    """The command of a Python on the host with Postfix."""
+    return _python()
 
 
 @pytest.fixture(scope="session")

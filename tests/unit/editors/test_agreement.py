@@ -23,6 +23,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats import (
     main_cf,
     master_cf,
     master_cf_edit,
+    master_cf_services,
     master_cf_spec,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._formats.lines import (
@@ -450,7 +451,7 @@ def entries_of(command):
     result = {}
     for service in master_cf.master_entries(command.output):
         result[(*master_cf.endpoint(*service.key.rsplit("/", 1)), service.column("private") != "n")] = (
-            master_cf.describe(service)
+            master_cf_services.describe(service)
         )
     return result
 
@@ -499,7 +500,9 @@ def check_master_cf(postfix, scratch, before, services):
         if attached(found):
             continue
         described = seen[(*master_cf.endpoint(declaration.name, declaration.type), found.column("private") != "n")]
-        assert printed(described) == printed(master_cf.describe(found)), "postconf -M reads other words than the editor"
+        assert printed(described) == printed(master_cf_services.describe(found)), (
+            "postconf -M reads other words than the editor"
+        )
         for column in declaration.columns.keys() - {"command"}:
             assert found.column(column) == declaration.columns[column]
         if sum(key[:2] == (declaration.name, declaration.type) for key in seen) > 1:

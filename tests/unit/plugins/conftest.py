@@ -9,7 +9,7 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message
+from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message, stamp
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, install, renewals, timer
 
@@ -48,6 +48,14 @@ def no_hooks(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(timer, "CRONTABS", (str(root / "cron.d"),))
     (root / "cron.d").mkdir()
     return root
+
+
+@pytest.fixture(autouse=True)
+def stamp_directory(tmp_path_factory, monkeypatch):
+    """The directory of the state file, which is at a fixed path; each test has one of its own."""
+    path = tmp_path_factory.mktemp("state") / "mailops-postfix"
+    monkeypatch.setattr(stamp, "PATH", str(path / "tables.json"))
+    return path
 
 
 @pytest.fixture

@@ -23,10 +23,12 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.mailops.postfix.plugins.action.lookup_table import ActionModule
 from ansible_collections.mailops.postfix.plugins.module_utils._host import stamp
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table_standalone
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 
 TABLE = b"a 1\n"
+TICK = 0.02
+"""Seconds in which the clock of the file system moves on."""
 CHECKSUM = hashlib.sha256(TABLE).hexdigest()
 
 
@@ -148,8 +150,11 @@ def fixture_table(tmp_path):
 
     def install(**options):
         full = {"path": "t", "src": str(tmp_path / "table"), "remote_src": True, **options}
-        apply.apply(lambda instance: lookup_table.lookup_table(instance, full), lambda: Instance(str(directory)))
-        time.sleep(1.5 * stamp.WINDOW / stamp.SECOND)
+        apply.apply(
+            lambda instance: lookup_table_standalone.standalone_lookup_table(instance, full),
+            lambda: Instance(str(directory)),
+        )
+        time.sleep(TICK)
         return {"path": "t", "src": "table", "config_directory": str(directory), **options}
 
     return install
@@ -203,6 +208,8 @@ def in_place(path, text):
         (lambda path: path.with_name(".transaction").mkdir(), {}),
         (lambda path: path.with_name("main.cf").write_text("default_database_type = btree\n"), {}),
         (lambda path: path.with_name("main.cf").write_text("smtputf8_enable = no\n"), {}),
+        (lambda path: os.unlink(stamp.PATH), {}),
+        (lambda path: Path(stamp.PATH).write_text("{"), {}),
     ],
 )
 def test_whatever_else_the_host_says_the_module_decides(run, table, damage, changes):

@@ -12,8 +12,14 @@ import subprocess
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table, tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table, tls_policy_standalone
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
+
+
+def lookup_table_plan(instance, options, settings=None):
+    """The plan for a table, with its result."""
+    declared = lookup_table.TableOptions.from_declaration(options)
+    return lookup_table.lookup_table(instance, declared, settings).reported()
 
 
 @pytest.fixture(name="tables")
@@ -57,26 +63,29 @@ class _Directory:
             lambda instance: build(instance, options), lambda: Instance(str(self.path)), check_mode=check_mode
         )
 
+    def plan_table(self, check_mode=False, **options):
+        return self.apply(lookup_table_plan, check_mode, **options)
+
     def table(self, path="t", check_mode=False, **options):
         """Plan and install a table; in check mode first, which must predict the same and write nothing."""
         before = {name: (self.path / name).read_bytes() for name in self.names()}
-        predicted = self.apply(lookup_table.lookup_table, True, path=path, **options)
+        predicted = self.plan_table(True, path=path, **options)
         assert {name: (self.path / name).read_bytes() for name in self.names()} == before
         if check_mode:
             return predicted
-        done = self.apply(lookup_table.lookup_table, path=path, **options)
+        done = self.plan_table(path=path, **options)
         assert (done.changed, done.diff, done.plan.requires) == (
             predicted.changed,
             predicted.diff,
             predicted.plan.requires,
         )
-        again = self.apply(lookup_table.lookup_table, path=path, **options)
+        again = self.plan_table(path=path, **options)
         assert not again.changed, again.diff
         return done
 
     def policy(self, *policies, **options):
-        done = self.apply(tls_policy.tls_policy, policies=list(policies), **options)
-        assert not self.apply(tls_policy.tls_policy, policies=list(policies), **options).changed
+        done = self.apply(tls_policy_standalone.standalone_tls_policy, policies=list(policies), **options)
+        assert not self.apply(tls_policy_standalone.standalone_tls_policy, policies=list(policies), **options).changed
         return done
 
     def query(self, key, name="hash:t"):

@@ -44,3 +44,22 @@ def test_an_unknown_option_is_refused(run_module):
 def test_an_empty_declaration_changes_nothing(run_module):
     result = run_module(configuration)
     assert (result["changed"], result["requires"]) == (False, "none")
+
+
+def test_the_transaction_stays_open(run_module, directory):
+    declared = {"main_cf": {"smtpd_tls_loglevel": 1}}
+    predicted = run_module(configuration, confirm_within=600, _ansible_check_mode=True, **declared)
+    assert (predicted["transaction"], predicted["verify"]) == ({"id": None, "deadline": None}, "none")
+    result = run_module(configuration, confirm_within=600, **declared)
+    assert result["transaction"]["id"] and result["transaction"]["deadline"] is None
+    assert (result["verify"], (directory / ".unverified-1").is_dir()) == ("changed", True)
+
+
+def test_a_change_that_is_confirmed_at_once(run_module, directory):
+    result = run_module(configuration, main_cf={"smtpd_tls_loglevel": 1})
+    assert (result["transaction"], result["verify"]) == ({"id": None, "deadline": None}, "none")
+    assert result["changed"] and not (directory / ".unverified-1").exists()
+
+
+def test_a_negative_number_of_seconds(run_module):
+    assert "confirm_within: -1 is not a valid number of seconds" in run_module(configuration, confirm_within=-1)["msg"]

@@ -74,6 +74,18 @@ def test_a_secret_is_not_logged(run, tmp_path, monkeypatch, mode):
     assert set(hidden) == {"ab" * 32}
 
 
+@pytest.mark.parametrize(("mode", "secrets"), [("0600", {"abc", "longer"}), ("0640", set()), (None, {"longer"})])
+def test_a_short_secret_is_hidden_where_the_table_is_declared_as_private(run, tmp_path, monkeypatch, mode, secrets):
+    (tmp_path / "t").write_text("a x\n")
+    (tmp_path / "t").chmod(0o640 if mode == "0640" else 0o600)
+    hidden = {}
+    monkeypatch.setattr(
+        AnsibleModule, "_log_invocation", lambda module: hidden.update(dict.fromkeys(module.no_log_values))
+    )
+    run(entries={"k": "abc", "l": "longer", "m": 123}, mode=mode)
+    assert set(hidden) == secrets
+
+
 def test_a_user_that_does_not_exist_is_found_in_check_mode(run):
     for check_mode in (True, False):
         result = run(entries={"a": "1"}, owner="nobody-of-this-name", _ansible_check_mode=check_mode)

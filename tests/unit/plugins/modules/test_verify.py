@@ -36,3 +36,12 @@ def test_its_options_are_documented():
     assert {name: (option["type"], option.get("default")) for name, option in documented.items()} == {
         name: (option["type"], option.get("default")) for name, option in verify.VERIFY.items()
     }
+
+
+def test_the_undo_waits_for_another_writer(run_module, directory, monkeypatch):
+    with open(directory / "main.cf", "a", encoding="utf-8") as file:
+        file.write(f"queue_directory = {directory}/queue\n")
+    seen = []
+    monkeypatch.setattr(verify.apply, "undo", lambda _directory, lock_timeout: (seen.append(lock_timeout), ([], []))[1])
+    run_module(verify_module, lock_timeout=7)
+    assert seen == [7]

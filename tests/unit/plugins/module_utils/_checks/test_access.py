@@ -43,9 +43,11 @@ OPEN = [
     ("check_client_access static:OK, reject_unauth_destination", ""),
     ("static:permit reject", ""),
     ("your_class, reject_unauth_destination", ""),
+    ("outer_class, reject_unauth_destination", ""),
 ]
 CLASSES = (
-    "smtpd_restriction_classes = my_class, your_class\nmy_class = reject_unauth_destination\nyour_class = permit\n"
+    "smtpd_restriction_classes = my_class, your_class, outer_class\nmy_class = reject_unauth_destination\n"
+    "your_class = permit\nouter_class = your_class\n"
 )
 
 
@@ -60,7 +62,7 @@ def test_who_may_relay(relay, recipient, is_open):
         main_cf=main_cf,
         smtpd_relay_restrictions=relay,
         smtpd_recipient_restrictions=recipient,
-        smtpd_restriction_classes="my_class, your_class",
+        smtpd_restriction_classes="my_class, your_class, outer_class",
     )
     assert [message for message in found if "[open_relay]" in message] == found
     assert bool(found) is is_open, found
@@ -73,6 +75,8 @@ def test_who_may_relay(relay, recipient, is_open):
         ("0.0.0.0/0", True),
         ("0.0.0.0/1 128.0.0.0/1", True),
         ("[2000::]/3", True),
+        ("[2000::]/12", True),
+        ("[2001:db8::]/16", False),
         ("127.0.0.0/8 [::]/0", True),
         ("::/0", True),
         ("!0.0.0.0/0 127.0.0.0/8", False),

@@ -31,7 +31,8 @@ class Host:
     def has_user(self, name):
         return name == "daemon"
 
-    has_group = has_user
+    def has_group(self, name):
+        return name in ("daemon", "mail")
 
     def port(self, name):
         return {"smtp": 25, "submission": 587, "odd": 1234, "9p": 564}.get(name)
@@ -69,6 +70,7 @@ def found(master_cf, main_cf="", **parameters):
         ("smtp inet n - y - - smtpd -o a = b", "option_syntax", "is not name=value"),
         ("x unix - n n - - pipe user=vmail argv=/bin/x", "missing_account", "no user vmail"),
         ("x unix - n n - - pipe user=daemon:vmail argv=/bin/x", "missing_account", "no group vmail"),
+        ("x unix - n n - - pipe user=mail:mail argv=/bin/x", "missing_account", "no user mail"),
         ("x unix - - n - - pipe user=daemon argv=/bin/x", "wrong_column", "privileges"),
         ("x unix - n y - - pipe user=daemon argv=/bin/x", "wrong_column", "chroot"),
         ("qmgr unix n - n 300 - qmgr", "wrong_column", "process limit is 1"),
@@ -92,6 +94,7 @@ def test_services_that_can_not_be(master_cf, check, words):
         "qmgr unix n - n 300 1 qmgr",
         "pickup unix n - y 60? 1 pickup",
         "x unix - n n - - pipe user=${user} argv=/bin/x",
+        "x unix - n n - - pipe user=daemon:mail argv=/bin/x",
         "smtp inet n - y - - smtpd -o { smtpd_banner = a b }",
         "smtp inet n - y - - smtpd\nsmtp unix - - y - - smtp",
     ],

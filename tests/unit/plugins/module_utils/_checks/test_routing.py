@@ -8,6 +8,7 @@ import re
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._checks.routing import CHECK, routing_findings, tables
+from ansible_collections.mailops.postfix.plugins.module_utils._model import routing
 from ansible_collections.mailops.postfix.plugins.module_utils._model.finding import CHECKS
 from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Router, TableLookup
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
@@ -181,3 +182,12 @@ def test_the_tables_that_decide():
     master_cf = MASTER_CF + "other unix - - n - - smtp -o smtp_tls_policy_maps=proxy:hash:/other\n"
     resolver = Router(built(DEFAULTS, master_cf=master_cf), TableLookup())
     assert tables(resolver) == {"hash:/policy", "hash:/transport", "hash:/senders", "hash:/other"}
+
+
+def test_policies_are_compared_with_those_of_their_host_only(monkeypatch):
+    hosts = []
+    monkeypatch.setattr(routing, "host", lambda nexthop, host=routing.host: hosts.append(nexthop) or host(nexthop))
+    policies = {f"[h{number}]": "encrypt" for number in range(30)}
+    transport = {f"d{number}.test": f"smtp:[h{number}]:26" for number in range(30)}
+    assert len(found({}, policies, transport)) == 30
+    assert len(hosts) < 10 * 30

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._formats import macros
 from ansible_collections.mailops.postfix.plugins.module_utils._formats.macros import Unexpandable, expand
 
 PARAMETERS = {
@@ -34,6 +35,9 @@ PARAMETERS = {
         ("${empty ? {yes} : {no}}", "no"),
         ("${{$compatibility_level} <level {1} ? {no} : {yes}}", "yes"),
         ("${{$compatibility_level} <level {3.11} ? {old} : {new}}", "old"),
+        ("${{3.6} ==level {3.6.0} ? {same} : {other}}", "same"),
+        ("${{3.6} !=level {3.10} ? {other} : {same}}", "other"),
+        ("${{3.6} == {3.6.0} ? {same} : {other}}", "other"),
         ("${{$compatibility_level} < {2} ? {$mydestination} : {}}", ""),
         ("${{$mydomain} == {example.org} ? {a}}", "a"),
         ("${{10} > {9} ? {number} : {text}}", "number"),
@@ -48,3 +52,9 @@ def test_expansion(value, expected):
 def test_unexpandable_values(value):
     with pytest.raises(Unexpandable):
         expand(value, PARAMETERS)
+
+
+def test_values_that_cannot_be_expanded_are_unknown():
+    parameters = {"a": " $b ", "b": "x", "loop": "$loop"}
+    assert [macros.expanded_parameter(name, parameters) for name in ("a", "missing", "loop")] == ["x", "", ""]
+    assert [macros.expanded(value, parameters) for value in (" $a", "${a ", "$loop")] == ["x", None, None]

@@ -136,3 +136,23 @@ def test_parse_and_format_are_inverse():
     text = "a = 1\nb =\nc = x, y\n"
     assert main_cf.parse_parameters(text) == {"a": "1", "b": "", "c": "x, y"}
     assert main_cf.format_parameters(main_cf.parse_parameters(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("a, b\tc", ["a", "b", "c"]),
+        ("inline:{a=b, c=d} x", ["inline:{a=b, c=d}", "x"]),
+        ("check_policy_service { unix:p, timeout=1 }", ["check_policy_service", "{ unix:p, timeout=1 }"]),
+        ("a} b", ["a}", "b"]),
+        ("", []),
+    ],
+)
+def test_words_with_braces(value, words):
+    assert main_cf.braced_words(value) == words
+
+
+def test_only_five_characters_separate_words():
+    assert main_cf.words(" a,b\tc\r\nd ,, ") == ["a", "b", "c", "d"]
+    assert main_cf.words("a\vb\f\u00a0c\u2003") == ["a\vb\f\u00a0c\u2003"]
+    assert main_cf.words(" ,") == []

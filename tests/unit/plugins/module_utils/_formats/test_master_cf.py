@@ -491,20 +491,12 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "message"), MISTAKES)
 def test_mistakes(text, message):
     """Only an edit of the entry itself is refused."""
-    assert master_cf.mistakes(text, "f") == [message]
+    found = [f"f:{entry.line.number}: {entry.key}: {entry.mistake}" for entry in master_cf.master_entries(text, "f")]
+    assert message in found
     with pytest.raises(GrammarError, match="editing f:"):
         master_cf_edit.edit_master_cf(
             text, [master_cf_spec.service_spec({"service": "smtp/inet", "chroot": False})], "f"
         )
-
-
-def test_two_active_entries_for_one_service():
-    text = b"465 inet n - y - - smtpd\n# x\nsmtps inet n - y - - smtpd\nx unix n - - - - a\nx unix - - - - - a\n"
-    text += b"[127.0.0.1]:25 inet n - - - - a\n127.0.0.1:smtp inet n - - - - a\n"
-    assert master_cf.mistakes(text, "f") == [
-        "f:3: smtps/inet is the same service as 465/inet in line 1; Postfix uses the last one",
-        "f:7: 127.0.0.1:smtp/inet is the same service as [127.0.0.1]:25/inet in line 6; Postfix uses the last one",
-    ]
 
 
 ENDPOINTS = [
@@ -526,21 +518,6 @@ ENDPOINTS = [
 def test_names_of_one_endpoint(one, other):
     assert master_cf.endpoint(one, "inet") == master_cf.endpoint(other, "inet")
     assert master_cf.endpoint(one, "unix") != master_cf.endpoint(other, "unix")
-
-
-def test_services_as_dictionaries():
-    assert master_cf.parse_services(SMTP.decode() + "  -v -o a=b\n") == [
-        {
-            "service": "smtp/inet",
-            "private": False,
-            "unprivileged": None,
-            "chroot": True,
-            "wakeup": None,
-            "process_limit": None,
-            "command": "smtpd -v",
-            "options": {"a": "b"},
-        }
-    ]
 
 
 SOCKETS = b"a unix n - n - - smtp\na unix y - n - - smtp\n"
@@ -565,3 +542,31 @@ def test_a_private_and_a_public_socket_are_two_services(service, after):
 def test_removal_of_a_missing_service_keeps_others():
     text = b"a unix n - n - - smtp\n"
     assert edit(text, {"service": "a/unix", "private": True, "state": "absent"}) == text
+
+
+@pytest.mark.parametrize("commented", [False, True])
+def test_an_edit_reads_the_lines_of_other_services_once(monkeypatch, commented):
+    read = []
+    split_words = master_cf.split_words
+    monkeypatch.setattr(master_cf, "split_words", lambda *arguments: read.append(1) or split_words(*arguments))
+    services = [f"service{number} unix - - n - - smtp\n" for number in range(60)]
+    text = "".join("#" * (commented and index % 2) + line for index, line in enumerate(services)).encode()
+    specs = [
+        master_cf_spec.service_spec({"service": f"service{number}/unix", "command": "smtp -v", "chroot": True})
+        for number in range(80)
+    ]
+    after = master_cf_edit.edit_master_cf(text, specs)
+    assert after.count(b"smtp -v") == 80
+    # Each before and after its change, and as a comment.
+    assert len(read) <= 5 * len(specs)
+
+
+def test_services_are_found_without_reading_others():
+    text = b"".join(b"service%d unix - - n - - smtp\n" % number for number in range(60))
+    with pytest.MonkeyPatch.context() as patch:
+        identified = []
+        endpoint = master_cf.endpoint
+        patch.setattr(master_cf, "endpoint", lambda *words: identified.append(words) or endpoint(*words))
+        for number in range(60):
+            assert master_cf.find_entry(text, f"service{number}", "unix")
+    assert len(identified) <= 120

@@ -40,11 +40,16 @@ class Watched(Master):
 
 @pytest.fixture(name="make")
 def fixture_make(tmp_path):
-    def make(master_cf=MASTER_CF, kind=Watched):
+    def make(master_cf=MASTER_CF, kind=Watched, disabled=""):
+        parameters = f"mail_version = 3.7.11\nmaster_service_disable = {disabled}\n".encode()
+
+        def run(argv, _stdin):
+            return Completed(tuple(argv), 0, parameters if argv[0] == "postconf" else b"", b"")
+
         (tmp_path / "main.cf").write_text(f"queue_directory = {tmp_path}\n")
         (tmp_path / "master.cf").write_text(master_cf)
         os.utime(tmp_path / "main.cf", (1, 1))
-        return kind(Instance(str(tmp_path), lambda argv, _stdin: Completed(tuple(argv), 0, b"", b"")))
+        return kind(Instance(str(tmp_path), run))
 
     return make
 
@@ -102,6 +107,15 @@ def test_what_has_not_been_started(make):
     assert service.not_woken(0.1) == ["qmgr"]
     service.found = {**PICKUP, **QMGR}
     assert service.not_woken(60) == []
+
+
+@pytest.mark.parametrize("disabled", ["pickup.unix", "pickup/unix, submission.inet"])
+def test_a_service_that_is_switched_off_is_not_awaited(make, disabled):
+    service = make(disabled=disabled)
+    service.bring_up("reload")
+    service.found = {**BEFORE, **QMGR}
+    assert service.not_woken(0) == []
+    assert service.has_taken_over()
 
 
 @pytest.mark.parametrize("master_cf", ["", "smtp inet n - y - - smtpd\n", "tlsmgr unix - - y 1000? 1 tlsmgr\n"])

@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import openssl
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import FULL_CHAIN, LEAF, write
+from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import FULL_CHAIN, LEAF, ROOT, write
 
 
 @pytest.fixture(name="instance")
@@ -44,3 +45,42 @@ def test_no_file(instance, tmp_path):
 def test_paths_that_no_parameter_can_hold(path):
     with pytest.raises(DeclarationError, match="Postfix cannot have white space"):
         openssl.as_parameter(path)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "server", "ca_file", "found"),
+    [
+        (ROOT.pem, True, "", True),
+        (ROOT.pem, False, "", True),
+        (b"", True, "", False),
+        (b"", True, ROOT.pem, True),
+        (ROOT.pem, True, LEAF.pem, False),
+    ],
+)
+def test_a_chain_up_to_a_ca_of_the_system_or_to_the_given_one(tmp_path, monkeypatch, bundle, server, ca_file, found):
+    if bundle:
+        write(tmp_path / "system.pem", bundle)
+    monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(tmp_path / "none.pem"), str(tmp_path / "system.pem")))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
+    given = write(tmp_path / "given.pem", ca_file) if ca_file else ""
+    problem = openssl.chain_problem(run_program, write(tmp_path / "chain.pem", FULL_CHAIN), server, given)
+    assert problem == "" if found else "certificate" in problem
+
+
+def test_only_the_chain_of_a_server_needs_that_purpose_and_a_directory_replaces_the_system(monkeypatch):
+    commands = []
+
+    def run(argv, stdin):
+        commands.append(" ".join(argv))
+        return run_program(["true"])
+
+    monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", ("/etc/passwd",))
+    for server, ca_file, ca_path in ((True, "", ""), (False, "", ""), (True, "/a.pem", ""), (True, "", "/cas")):
+        assert openssl.chain_problem(run, "/c.pem", server, ca_file, ca_path) == ""
+    without_system = "env SSL_CERT_DIR=/nonexistent SSL_CERT_FILE=/nonexistent openssl verify -purpose sslserver"
+    assert commands == [
+        "openssl verify -purpose sslserver -CAfile /etc/passwd -untrusted /c.pem /c.pem",
+        "openssl verify -CAfile /etc/passwd -untrusted /c.pem /c.pem",
+        f"{without_system} -CAfile /a.pem -untrusted /c.pem /c.pem",
+        f"{without_system} -CApath /cas -untrusted /c.pem /c.pem",
+    ]

@@ -2,114 +2,100 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that were installed together, and everything that may happen to them afterwards."""
+"""The stamp of two files, and everything that may happen to them afterwards."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import stamp
 
-LATER = 1.5 * stamp.WINDOW / stamp.SECOND
+TICK = 0.02
+"""Seconds in which the clock of the file system moves on."""
 
 
-@pytest.fixture(name="files")
-def fixture_files(tmp_path):
-    """Two files as a transaction installs them."""
-    files = [tmp_path / "t", tmp_path / "t.db"]
-    for path in files:
-        (tmp_path / f"{path.name}.new").write_text(f"content of {path.name}\n")
-    staged = [tmp_path / f"{path.name}.new" for path in files]
-    moment = 1_700_000_000 * stamp.SECOND + stamp.fraction("hash:t", [path.stat() for path in staged])
-    for path in staged:
-        os.utime(path, ns=(moment, moment))
-    for path, target in zip(staged, files):
-        path.rename(target)
-    time.sleep(LATER)
-    return files
+@pytest.fixture(name="directory")
+def fixture_directory(tmp_path):
+    """A configuration directory with a table that has a stamp."""
+    (tmp_path / "t").write_bytes(b"a 1\n")
+    (tmp_path / "t.db").write_bytes(b"x")
+    record(tmp_path)
+    time.sleep(TICK)
+    return tmp_path
 
 
-def holds(files, name="hash:t"):
-    return stamp.holds(name, [path.stat() for path in files])
+def paths(directory):
+    return [f"{directory}/t", f"{directory}/t.db"]
 
 
-def test_files_that_were_installed_together(files):
-    assert holds(files) and holds(files[:1]) is False
-    assert not holds(files, "btree:t") and not holds(files[::-1])
-    assert files[0].stat().st_mtime_ns % stamp.SECOND > 0
+def record(directory, name="hash:t"):
+    path = Path(stamp.PATH)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({name: stamp.statuses(paths(directory))}))
 
 
-def write_in_place(path, text="CONTENT OF T\n"):
-    with path.open("r+") as file:
-        file.write(text)
+def holds(directory, name="hash:t"):
+    return stamp.holds(name, paths(directory))
 
 
-def copy_back(files):
-    for path in files:
-        shutil.copy2(path, f"{path}.saved")
-    for path in files:
-        os.rename(f"{path}.saved", path)
+def test_files_that_have_not_changed(directory):
+    assert holds(directory) and not holds(directory, "btree:t")
+    assert not stamp.holds("hash:t", paths(directory)[:1]) and not stamp.holds("hash:t", [*paths(directory), "/"])
 
 
 def keep_time(act):
     """A process that restores the modification time."""
 
-    def wrapped(files):
-        old = [path.stat().st_mtime_ns for path in files]
-        act(files)
-        for path, moment in zip(files, old):
-            if path.stat().st_mtime_ns != moment:
-                os.utime(path, ns=(moment, moment))
+    def wrapped(path):
+        old = path.stat().st_mtime_ns
+        act(path)
+        os.utime(path, ns=(old, old))
 
     return wrapped
 
 
-def run_touch(files):
-    now = time.time_ns()
-    for path in files:
-        os.utime(path, ns=(now, now))
+def write_in_place(path):
+    with path.open("r+") as file:
+        file.write("Z")
 
 
-def one_older(files):
-    sealed = files[0].stat().st_mtime_ns
-    os.utime(files[1], ns=(sealed, sealed - stamp.SECOND))
-    os.utime(files[0], ns=(sealed, sealed))
+def copy_back(path):
+    shutil.copy2(path, f"{path}.saved")
+    os.rename(f"{path}.saved", path)
 
 
+@pytest.mark.parametrize("name", ["t", "t.db"])
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda files: write_in_place(files[0]),
-        lambda files: write_in_place(files[1]),
-        keep_time(lambda files: write_in_place(files[0])),
-        keep_time(lambda files: write_in_place(files[1])),
-        lambda files: os.utime(files[0]),
-        lambda files: os.utime(files[1]),
-        run_touch,
+        write_in_place,
+        keep_time(write_in_place),
+        os.utime,
+        lambda path: os.utime(path, (1_700_000_000, 1_700_000_000)),
         copy_back,
-        one_older,
-        lambda files: shutil.copy2(files[1], files[0]),
-        lambda files: files[1].chmod(0o600),
-        lambda files: [os.utime(path, (1_700_000_000, 1_700_000_000)) for path in files],
-        lambda files: (
-            [write_in_place(path, "longer than it was before\n") for path in files] + [keep_time(run_touch)(files)]
-        ),
+        lambda path: path.chmod(0o600),
+        lambda path: os.chown(path, 1, 1),
+        lambda path: path.unlink(),
     ],
 )
-def test_whatever_happens_to_them_breaks_the_seal(files, damage):
-    damage(files)
-    assert not holds(files)
+def test_whatever_happens_to_a_file_the_stamp_does_not_hold(directory, name, damage):
+    damage(directory / name)
+    assert not holds(directory)
 
 
-def test_a_file_system_without_nanoseconds_knows_nothing(files):
-    for path in files:
-        os.utime(path, ns=(5 * stamp.SECOND, 5 * stamp.SECOND))
-    assert not holds(files)
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b'{"hash:t": null}', b'{"hash:t": {"t": 1}}'])
+def test_a_record_that_can_not_be_read(directory, content):
+    Path(stamp.PATH).write_bytes(content)
+    assert not holds(directory)
+    record(directory)
+    assert holds(directory)
 
 
-@pytest.mark.parametrize("name", ["", "hash:/é", "hash:/\udcff"])
-def test_the_fraction_is_never_zero(files, name):
-    assert 0 < stamp.fraction(name, [files[0].stat()]) < stamp.SECOND
+def test_no_record(directory):
+    Path(stamp.PATH).unlink()
+    assert not holds(directory) and stamp.stamps() == {}

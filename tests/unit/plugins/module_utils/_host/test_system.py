@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import tempfile
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._host import runner
 from ansible_collections.mailops.postfix.plugins.module_utils._host.system import Host
 
 
@@ -75,12 +77,49 @@ def test_who_may_read(host, open_directory, directory, file, readable):
     assert host.readable_by(path, "root")
 
 
+@pytest.mark.parametrize(
+    ("mode", "owned", "in_group", "readable"),
+    [
+        (0o400, True, True, True),
+        (0o044, True, True, False),
+        (0o040, False, True, True),
+        (0o404, False, True, False),
+        (0o004, False, False, True),
+        (0o440, False, False, False),
+    ],
+)
+def test_the_bits_of_owner_group_and_others(host, tmp_path, mode, owned, in_group, readable):
+    """The first that applies counts alone."""
+    account = pwd.getpwnam("daemon")
+    of_file = os.stat_result(
+        (mode, 0, 0, 1, account.pw_uid if owned else 0, account.pw_gid if in_group else 54321, 0, 0, 0, 0)
+    )
+    of_directory = os.stat_result((0o755, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+    path = str(tmp_path / "file")
+    host.status = lambda name: of_file if name == os.path.realpath(path) else of_directory
+    assert host.readable_by(path, "daemon") is readable
+
+
 def test_no_master_no_sockets(host, tmp_path):
     assert host.master(str(tmp_path)) == frozenset()
 
 
-def test_a_question_is_asked_once(host, tmp_path):
-    assert host.status(str(tmp_path / "file")) is None
-    (tmp_path / "file").write_bytes(b"")
-    assert host.status(str(tmp_path / "file")) is None
-    assert Host().status(str(tmp_path / "file")) is not None
+def test_names_and_sockets_are_looked_up_once(host, monkeypatch):
+    names, sockets = host.addresses("127.0.0.1"), host.listeners()
+    with socket.create_server(("127.0.0.1", 0)):
+        assert host.listeners() == sockets and Host().listeners() != sockets
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_options: [])
+        assert host.addresses("127.0.0.1") == names and Host().addresses("127.0.0.1") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "known"), [("X25519", True), ("prime256v1", True), ("P-384", True), ("bogus", False), ("secp112r1", False)]
+)
+def test_groups_of_openssl(host, name, known):
+    assert host.has_tls_group(name) is known
+
+
+def test_groups_without_openssl(host, monkeypatch, tmp_path):
+    monkeypatch.setattr(runner, "_PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert host.has_tls_group("bogus")

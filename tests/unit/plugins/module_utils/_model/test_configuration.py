@@ -67,20 +67,6 @@ def test_settings_are_all_that_the_files_say(configuration):
     assert names[-1] == ("smtpd_tls_security_level", "submission/inet")
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("a, b\tc", ["a", "b", "c"]),
-        ("inline:{a=b, c=d} x", ["inline:{a=b, c=d}", "x"]),
-        ("check_policy_service { unix:p, timeout=1 }", ["check_policy_service", "{ unix:p, timeout=1 }"]),
-        ("a} b", ["a}", "b"]),
-        ("", []),
-    ],
-)
-def test_words_with_braces(value, words):
-    assert configuration_model.braced_words(value) == words
-
-
 def test_long_values_are_cut():
     assert configuration_model.shown("a", "b  c") == "a = b c"
     assert len(configuration_model.shown("a", "b" * 500)) < 130

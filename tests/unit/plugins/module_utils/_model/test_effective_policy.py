@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._formats.main_cf import braced_words
+from ansible_collections.mailops.postfix.plugins.module_utils._model import routing
 from ansible_collections.mailops.postfix.plugins.module_utils._model.effective_policy import (
     effective_policy,
     keys,
-    route_report,
-    weakest,
+    policy_keys,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Hop, Router, TableLookup, Unknown
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
@@ -157,51 +158,44 @@ def test_what_can_not_be_told(parameters, cause):
         effective_policy(resolver(**parameters), hop("a"))
 
 
-@pytest.mark.parametrize(
-    ("levels", "lowest"),
-    [
-        (["fingerprint", "may"], "may"),
-        (["dane", "encrypt"], "dane"),
-        (["invalid", "encrypt"], "encrypt"),
-        (["invalid"], "invalid"),
-        ([""], ""),
-        ([], ""),
-    ],
-)
-def test_the_weakest_link(levels, lowest):
-    assert weakest(levels) == lowest
+class Entries(dict):
+    """Entries that count how often all of them are read."""
+
+    read = 0
+
+    def items(self):
+        Entries.read += 1
+        return super().items()
+
+    def __iter__(self):
+        Entries.read += 1
+        return super().__iter__()
 
 
-def test_report():
-    said = route_report(resolver({"[h]:588": f"fingerprint match={PIN}"}, relayhost="[h]:588, [h]:587"), "a.test")
-    assert said == {
-        "recipient": "a.test",
-        "sender": None,
-        "next_hops": [
-            {
-                "transport": "smtp",
-                "nexthop": "[h]:588",
-                "source": "relayhost",
-                "fallback": False,
-                "level": "fingerprint",
-                "match": [PIN],
-                "policy": {"table": "hash:/p", "key": "[h]:588", "level": "fingerprint", "match": [PIN]},
-                "problem": "",
-            },
-            {
-                "transport": "smtp",
-                "nexthop": "[h]:587",
-                "source": "relayhost",
-                "fallback": False,
-                "level": "may",
-                "match": [],
-                "policy": None,
-                "problem": "",
-            },
-        ],
-        "weakest_level": "may",
-        "problem": "",
-    }
-    unknown = route_report(resolver(transport_maps="ldap:/l"), "a.test", "s@b.test")
-    assert (unknown["next_hops"], unknown["weakest_level"]) == ([], "")
-    assert unknown["problem"] == "ldap:/l can't be read here"
+def test_a_table_is_read_as_often_for_many_domains_as_for_one():
+    domains = [f"d{number}.test" for number in range(40)]
+    counts = []
+    for number in (1, len(domains)):
+        Entries.read = 0
+        transport = Entries({domain: f"smtp:[{domain}]" for domain in domains} | {"u@d0.test": "smtp:[u]"})
+        tables = TableLookup({"hash:/p": {}, "hash:/q": {}, "hash:/t": transport})
+        router = Router(built(DEFAULTS, master_cf=MASTER_CF, transport_maps="hash:/t"), tables)
+        for domain in domains[:number]:
+            own = ["[u]"] if domain == "d0.test" else []
+            assert policy_keys(router, domain) == [f"[{domain}]", *own]
+            assert router.nexthops[domain] == [f"[{domain}]"]
+        counts.append(Entries.read)
+    assert counts[0] == counts[1] > 0
+
+
+def test_a_list_of_domains_is_split_once(monkeypatch):
+    split = []
+    monkeypatch.setattr(routing, "braced_words", lambda value: split.append(value) or braced_words(value))
+    domains = [f"d{number}.test" for number in range(40)]
+    router = Router(
+        built(DEFAULTS, master_cf=MASTER_CF, relay_domains=" ".join(domains), relay_transport="strict:[in]"),
+        TableLookup(),
+    )
+    nexthops = [router.routes(domain)[0].nexthop for domain in ("sub.d39.test", "d40.test", *domains)]
+    assert nexthops == ["[in]", "d40.test", *["[in]"] * len(domains)]
+    assert sum("d0.test" in value for value in split) == 1

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._formats import master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._model import listeners
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 PARAMETERS = {
     "smtpd_tls_security_level": "may",
@@ -19,7 +19,7 @@ PARAMETERS = {
 
 
 def one(entry="smtp inet n - y - - smtpd", **parameters):
-    (found,) = listeners.listeners(master_cf.master_entries(entry.encode() + b"\n"), {**PARAMETERS, **parameters})
+    (found,) = listeners.listeners(built(PARAMETERS, master_cf=f"{entry}\n", **parameters))
     return found
 
 
@@ -85,8 +85,32 @@ def test_a_listener(entry, parameters, expected):
 
 
 def test_what_does_not_speak_smtp_to_the_world():
-    text = b"smtp unix - - y - - smtp\nsmtp inet n - y - - spawn argv=/bin/true\nsmtpd pass - - y - - smtpd\n"
-    assert listeners.listeners(master_cf.master_entries(text), PARAMETERS) == []
+    text = "smtp unix - - y - - smtp\nsmtp inet n - y - - spawn argv=/bin/true\nsmtpd pass - - y - - smtpd\n"
+    assert listeners.listeners(built(PARAMETERS, master_cf=text)) == []
+
+
+@pytest.mark.parametrize(
+    ("disabled", "live"),
+    [
+        ("", ["smtp/inet", "submissions/inet", "127.0.0.1:10025/inet"]),
+        ("submissions.inet", ["smtp/inet", "127.0.0.1:10025/inet"]),
+        ("submissions/inet, 127.0.0.1:10025.inet", ["smtp/inet"]),
+        ("$off", ["smtp/inet", "127.0.0.1:10025/inet"]),
+        ("inet", []),
+        ("submissions submissions.unix unix", ["smtp/inet", "submissions/inet", "127.0.0.1:10025/inet"]),
+    ],
+)
+def test_listeners_that_are_switched_off(disabled, live):
+    text = "smtp inet n - n - - smtpd\nsubmissions inet n - n - - smtpd\n127.0.0.1:10025 inet n - n - - smtpd\n"
+    configuration = built(PARAMETERS, "off = submissions.inet\n", text, master_service_disable=disabled)
+    assert [listener.service for listener in listeners.listeners(configuration)] == live
+
+
+def test_the_networks_of_a_service():
+    entry = "smtp inet n - n - - smtpd\n  -o mynetworks=$own,127.0.0.0/8"
+    assert one(entry, own="192.0.2.0/24").networks == "192.0.2.0/24,127.0.0.0/8"
+    assert one(mynetworks="$mynetworks").networks is None
+    assert listeners.in_networks("192.0.2.1", None)
 
 
 def test_its_name_has_its_port():
@@ -197,3 +221,8 @@ def test_who_is_in_mynetworks_may_relay():
 )
 def test_in_networks(address, networks, inside):
     assert listeners.in_networks(address, networks) is inside
+
+
+def test_a_path_with_a_space_of_unicode_is_one_path():
+    [listener] = listeners.listeners(built({"smtpd_tls_chain_files": "/a\u00a0b.pem, /c.pem"}))
+    assert listener.certificates == ("/a\u00a0b.pem", "/c.pem")

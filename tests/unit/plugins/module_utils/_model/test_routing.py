@@ -14,6 +14,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host.instance imp
 from ansible_collections.mailops.postfix.plugins.module_utils._model.effective_policy import policy_keys
 from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Unknown, host
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.tables import router_of
+from ansible_collections.mailops.postfix.plugins.module_utils._verify.next_hops import samples
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.trivial_rewrite import resolve
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -257,6 +258,12 @@ def hops(directory, recipient, sender=None):
         ),
         ((3, 4), {"relayhost": "[h]:588, [h]:587"}, {}, [("smtp", "[h]:588, [h]:587", "smtp", False)]),
         (
+            (3, 5),
+            {"relayhost": "[h]:588, [h]:587"},
+            {},
+            [("smtp", "[h]:588", "smtp", False), ("smtp", "[h]:587", "smtp", False)],
+        ),
+        (
             (3, 4),
             {"smtp_fallback_relay": "[f], [g]:26"},
             {},
@@ -389,7 +396,7 @@ def test_samples(postfix, parameters, entries, nexthops, recipients):
     """Found by asking for the route of each: nothing is taken for granted."""
     directory = postfix({**TRANSPORT, **parameters}, transport=entries)
     resolver = router_of(Instance(str(directory)))
-    assert resolver.samples(nexthops, "s@x.test") == recipients
+    assert samples(resolver, nexthops, "s@x.test") == recipients
     for nexthop, recipient in recipients.items():
         assert resolve(directory, recipient, "s@x.test")[1] == nexthop
 

@@ -16,7 +16,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host import openssl
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle_standalone
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
@@ -46,7 +46,7 @@ def fixture_host(tmp_path, monkeypatch):
 def bundle(host: Path, check_mode: bool = False, spy: Any = run_program, **given: Any) -> Outcome:
     wanted = {"extra": [], "system": True, "path": None, "update_hook": False, **given}
     return apply(
-        lambda instance: ca_bundle.ca_bundle(instance, wanted),
+        lambda instance: ca_bundle_standalone.ca_bundle(instance, wanted),
         lambda: Instance(str(host / "postfix"), spy),
         check_mode=check_mode,
     )

@@ -18,6 +18,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host import opens
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate_standalone
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import acme_layout, pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
@@ -76,7 +77,7 @@ def run(
 ) -> Outcome:
     wanted = options(**given)
     return apply(
-        lambda instance: certificate_plan.certificate(instance, wanted),
+        lambda instance: certificate_standalone.certificate(instance, wanted),
         lambda: Instance(str(host / "postfix"), spy),
         check_mode=check_mode,
     )
@@ -318,6 +319,20 @@ def test_key_of_another_user(host, monkeypatch):
     monkeypatch.setattr(openssl, "status", lambda path: os.stat_result((*real[:4], 4712, *real[5:])))
     with pytest.raises(DeclarationError, match="user 4712 owns the private key and can replace it"):
         run(host, **given)
+
+
+def test_a_copy_of_the_key_of_another_user(host, monkeypatch):
+    """Postfix does not use the original."""
+    given = provide(host)
+    status = openssl.status
+
+    def owned_by_another(path):
+        found = status(path)
+        return os.stat_result((*found[:4], 4712, *found[5:])) if path == given["private_key"] else found
+
+    monkeypatch.setattr(openssl, "status", owned_by_another)
+    assert run(host, chain_file="mx1.pem", **given).changed
+    assert mode(host / "postfix/mx1.pem") == 0o600
 
 
 LAYOUTS = {

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import chain_file
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import CertificateOptions
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import chain
     ],
 )
 def test_path(directory, given, path):
-    found = chain_file.chain_file(Instance(str(directory)), {"name": "hub", "chain_file": None, **given})
+    found = chain_file.chain_file(Instance(str(directory)), CertificateOptions(name="hub", **given))
     assert found == (None if path is None else str(directory / path))
 
 
@@ -37,7 +38,7 @@ def test_path(directory, given, path):
     ],
 )
 def test_parameters(given, names):
-    parameters = chain_file.parameters(given, ["/key.pem", "/chain.pem"])
+    parameters = chain_file.parameters(CertificateOptions(name="hub", **given), ["/key.pem", "/chain.pem"])
     assert {name for name, value in parameters.items() if value is not None} == names
     assert {parameters[name] for name in names} <= {"/key.pem, /chain.pem"}
     assert all(name.replace("chain_files", "key_file") in parameters for name in names)
@@ -45,9 +46,9 @@ def test_parameters(given, names):
 
 def test_a_path_with_white_space():
     with pytest.raises(DeclarationError, match="white space"):
-        chain_file.parameters({"side": "server"}, ["/my key.pem"])
+        chain_file.parameters(CertificateOptions(name="hub", side="server"), ["/my key.pem"])
 
 
 def test_options_of_other_providers():
     with pytest.raises(DeclarationError, match="private_key is not an option of provider certbot"):
-        chain_file.refuse_file_options("hub", {"provider": "certbot", "certificate": None, "private_key": "/key.pem"})
+        chain_file.refuse_file_options(CertificateOptions(name="hub", private_key="/key.pem"))

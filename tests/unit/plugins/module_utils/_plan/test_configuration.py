@@ -152,6 +152,16 @@ def test_a_table_is_removed_when_its_parameter_names_another(directory):
     assert not (directory / "new").exists()
 
 
+def test_files_are_removed_after_the_change_of_what_names_them(directory):
+    old = {"path": "old", "parameter": "transport_maps", "entries": {"a.test": "smtp:[a]"}, "type": "hash"}
+    configuration(directory, lookup_tables=[old])
+    outcome = configuration(
+        directory, lookup_tables=[{"path": "old", "type": "hash", "state": "absent"}, {**old, "path": "new"}]
+    )
+    names = [os.path.basename(change.path) for change in outcome.plan.changes]
+    assert names[-3:] == ["main.cf", "old", "old.db"]
+
+
 def test_files_are_part_of_the_transaction(directory):
     unit = {"path": "x.service", "content": "[Unit]\n", "mode": "0644", "state": "present"}
     with pytest.raises(PostfixError):

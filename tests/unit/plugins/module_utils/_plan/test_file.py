@@ -16,7 +16,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply
 
 
 def file(directory, check_mode=False, **given):
-    options = {"mode": "0644", "state": "present", "content": None, **given}
+    options = file_plan.FileOptions(**given)
     return apply(
         lambda instance: file_plan.file(instance, options), lambda: Instance(str(directory)), check_mode=check_mode
     )

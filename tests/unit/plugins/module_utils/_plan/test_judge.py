@@ -19,8 +19,8 @@ import yaml
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import configuration, judge
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import master_cf as master_cf_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import configuration, judge, master_cf_standalone
+from ansible_collections.mailops.postfix.plugins.plugin_utils._role_values import role_values
 from jinja2.nativetypes import NativeEnvironment
 
 CORPUS = Path(__file__).parents[4] / "corpus"
@@ -125,6 +125,12 @@ def test_what_only_a_live_postfix_shows_is_not_refused(relay, files, port, case)
 def test_sound_configurations_pass_silently(relay, files, port, without_postfix_check, case):
     planned = plan(relay, **filled(case["declaration"], files, port))
     assert (planned.warnings, planned.changes_something()) == ([], True)
+
+
+def test_a_group_that_openssl_does_not_have(relay, without_postfix_check):
+    [warning] = plan(relay, main_cf={"tls_eecdh_auto_curves": ["X25519", "NOT-A-GROUP"]}).warnings
+    assert "tls_eecdh_auto_curves = X25519, NOT-A-GROUP (" in warning or "X25519 NOT-A-GROUP (" in warning
+    assert "does not have: NOT-A-GROUP. It has " in warning and "prime256v1" in warning and "[unknown_group]" in warning
 
 
 def test_the_tables_are_as_large_as_they_should_be():
@@ -259,7 +265,7 @@ def test_an_encrypted_submission_service_may_come_before_its_certificate(relay):
     settle(relay)
     service = {"service": "submission/inet", "command": "smtpd"}
     options = {"smtpd_tls_security_level": "encrypt", "smtpd_relay_restrictions": "reject"}
-    planned = master_cf_plan.master_cf(Instance(str(relay)), {"services": [{**service, "options": options}]})
+    planned = master_cf_standalone.master_cf(Instance(str(relay)), {"services": [{**service, "options": options}]})
     assert [warning for warning in planned.warnings if "[no_certificate]" in warning]
     with pytest.raises(PostfixError, match=r"\[no_certificate\]"):
         plan(relay, master_cf=[{**service, "options": options}])
@@ -291,12 +297,27 @@ def variables(*names):
 
 
 def of_role(role):
-    context = variables(f"{role}/defaults/main.yml", f"{role}/vars/main.yml")
-    context.update(inventory_hostname="mx1.example.org", smarthost_hostname="mx1.example.org")
+    options = variables(f"{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    given = {"roadwarrior_smarthost": "hub.example.org", "mta_relay_certificates": [{"name": "mx1.example.org"}]}
+    values = role_values(role, options, {name: value for name, value in given.items() if name.startswith(role)})
+    assert values.faults == []
+    context = variables(f"{role}/vars/main.yml")
+    context.update(
+        {
+            f"__{role}": values.validated,
+            "inventory_hostname": "mx1.example.org",
+            "__smarthost_hostname": "mx1.example.org",
+        }
+    )
     for name, value in list(context.items()):
-        if name in (f"__{role}_fixed", "__smarthost_submission_options", "__roadwarrior_smarthost_name"):
+        if name in (
+            f"__{role}_fixed",
+            "__smarthost_submission_options",
+            "__mta_relay_has_dane",
+            "__smarthost_has_dane",
+        ):
             known = {
-                "__roadwarrior_smarthost_name": "hub.example.org",
+                "__roadwarrior_smarthost": {"name": "hub.example.org", "host": ""},
                 "__roadwarrior_all_pins": [":".join(["AB"] * 32)],
             }
             context[name] = known.get(name) or rendered(value, {**context, **known})

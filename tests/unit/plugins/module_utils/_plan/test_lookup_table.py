@@ -116,8 +116,8 @@ def more_content(directory):
     [
         (remove_compiled, "missing"),
         (touch_text, "older than its text"),
-        (empty_compiled, "of another type"),
-        (other_type, "of another type"),
+        (empty_compiled, "empty"),
+        (other_type, "unreadable"),
         (other_content, "other content"),
         (more_content, "other content"),
     ],
@@ -125,9 +125,9 @@ def more_content(directory):
 def test_the_compiled_file_is_made_anew(directory, damage, reason):
     directory.table(entries={"a": "1", "É": "x", '"b c"': "2"})
     damage(directory)
-    predicted = directory.apply(lookup_table.lookup_table, True, path="t", entries={"a": "1"})
+    predicted = directory.plan_table(True, path="t", entries={"a": "1"})
     assert [change.stale for change in predicted.plan.changes if callable(change.after)] == [reason]
-    done = directory.apply(lookup_table.lookup_table, path="t", entries={"a": "1"})
+    done = directory.plan_table(path="t", entries={"a": "1"})
     assert done.changed and done.diff == predicted.diff
     assert [directory.query(key) for key in ("a", "é", '"b c"', "more")] == ["1", "x", "2", ""]
     assert directory.names() == ["t", "t.db"]
@@ -143,8 +143,20 @@ def test_other_content_of_a_cdb_file(directory):
     before = (directory.path / "t.cdb").read_bytes()
     directory.table(entries={"a": "2"}, type="cdb")
     directory.write("t.cdb", before, age=-1)
-    assert directory.apply(lookup_table.lookup_table, path="t", entries={}, type="cdb").changed
+    assert directory.plan_table(path="t", entries={}, type="cdb").changed
     assert directory.query("a", "cdb:t") == "2"
+
+
+@pytest.mark.parametrize("position", [2048 + 8, -16, -9])
+def test_a_damaged_cdb_file(directory, position):
+    """One byte of a key, or of the index."""
+    directory.table(entries={"a": "1", "b": "2"}, type="cdb")
+    intact = (directory.path / "t.cdb").read_bytes()
+    damaged = bytearray(intact)
+    damaged[position] ^= 0x55
+    directory.write("t.cdb", bytes(damaged), age=-1)
+    assert directory.table(type="cdb").changed
+    assert (directory.path / "t.cdb").read_bytes() == intact
 
 
 def test_nothing_is_left_behind_when_postmap_fails(directory, monkeypatch):
@@ -158,7 +170,7 @@ def test_nothing_is_left_behind_when_postmap_fails(directory, monkeypatch):
 
     monkeypatch.setattr(Instance, "run", broken)
     with pytest.raises(HostError, match=f"compiling hash:{directory.path}/t"):
-        directory.apply(lookup_table.lookup_table, path="t", entries={"b": "2"})
+        directory.plan_table(path="t", entries={"b": "2"})
     assert directory.names() == ["t"] and directory.text("t") == "a 1\n"
 
 
@@ -177,7 +189,7 @@ def test_names_that_are_no_text(directory, path, message):
     before = directory.names()
     for options in ({"entries": {"b": "2"}}, {"state": "absent"}):
         with pytest.raises(DeclarationError, match=message):
-            directory.apply(lookup_table.lookup_table, path=path, **options)
+            directory.plan_table(path=path, **options)
     assert directory.names() == before
 
 
@@ -218,9 +230,9 @@ def test_what_postmap_warns_about_is_an_error(directory, monkeypatch):
     monkeypatch.setattr(lookup_table_edit, "check_entries", lambda *_arguments: None)
     directory.write("source", "a 1\na 2\n")
     with pytest.raises(HostError, match="duplicate entry"):
-        directory.apply(lookup_table.lookup_table, path="t", src="source", remote_src=True)
+        directory.plan_table(path="t", src="source", remote_src=True)
     with pytest.raises(HostError, match="not shown") as caught:
-        directory.apply(lookup_table.lookup_table, path="t", src="source", remote_src=True, mode="0600")
+        directory.plan_table(path="t", src="source", remote_src=True, mode="0600")
     assert '"a"' not in str(caught.value)
     assert directory.names() == ["source"]
 
@@ -238,7 +250,7 @@ def test_what_postmap_warns_about_is_an_error(directory, monkeypatch):
 def test_a_wrong_file_is_refused(directory, map_type, text, message):
     directory.write("source", text)
     with pytest.raises(GrammarError, match=message):
-        directory.apply(lookup_table.lookup_table, True, path="t", type=map_type, src="source", remote_src=True)
+        directory.plan_table(True, path="t", type=map_type, src="source", remote_src=True)
 
 
 def test_a_whole_table_from_a_file(directory):
@@ -263,7 +275,7 @@ def test_a_whole_table_from_a_file(directory):
 )
 def test_wrong_declarations(directory, options, message):
     with pytest.raises(PostfixError, match=message):
-        directory.apply(lookup_table.lookup_table, path="t", **options)
+        directory.plan_table(path="t", **options)
     assert directory.names() == []
 
 
@@ -324,8 +336,9 @@ def test_the_diff_shows_the_text(directory):
 
 
 def test_a_file_of_the_controller_is_asked_for(directory):
-    plan = lookup_table.lookup_table(Instance(str(directory.path)), {"path": "t", "src": "x", "checksum": "0" * 64})
-    assert plan.result["_transfer"] and not plan.changes
+    options = lookup_table.TableOptions(path="t", src="x", checksum="0" * 64)
+    table = lookup_table.lookup_table(Instance(str(directory.path)), options)
+    assert table.must_travel and table.reported().result["_transfer"] and not table.plan.changes
     directory.write("t", "a 1\n")
     known = hashlib.sha256(b"a 1\n").hexdigest()
     assert directory.table(src="x", checksum=known).changed  # compiled

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._formats import (
@@ -18,7 +19,10 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats import (
     lookup_table_edit,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._host import stamp
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table as lookup_table_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import table_file
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 
 # What a table of networks or expressions is asked for, by key.
 ASKED = {
@@ -28,6 +32,10 @@ ASKED = {
 ASKED["pcre"] = ASKED["regexp"]
 NAMES = {map_type: list(asked) for map_type, asked in ASKED.items()}
 KEYED = [*(f"key{number}@Example.org" for number in range(9)), '"john doe"@example.org']
+
+
+TICK = 0.02
+"""Seconds in which the clock of the file system moves on."""
 
 
 class Table:
@@ -144,22 +152,28 @@ READERS = (
     (lookup_table_edit, "table_entries"),
     (lookup_table_edit, "plain_lines"),
     (compiled_table, "listed_contents"),
-    (compiled_table, "cdb_contents"),
+    (table_file, "compile_text"),
 )
 
 
-def test_the_same_again_reads_no_table(table, monkeypatch):
-    """Neither the text is parsed nor the compiled file listed: the stamp of the installation covers both."""
+@contextmanager
+def reading_fails():
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in READERS:
+            patch.setattr(module, name, lambda *_arguments, **_options: pytest.fail("it was read"))
+        yield
+
+
+def test_the_same_again_reads_no_table(table):
+    """Neither the text is parsed nor the compiled file listed: the stamp covers both."""
     table.install(FIRST)
-    for module, name in READERS:
-        monkeypatch.setattr(module, name, lambda *_arguments, **_options: pytest.fail("it was read"))
-    assert not table.directory.table(src="source", remote_src=True, type=table.map_type).changed
-    assert not table.directory.table(src="source", remote_src=True, type=table.map_type, mode="0644").changed
-    monkeypatch.undo()
-    assert table.directory.table(src="source", remote_src=True, type=table.map_type, mode="0600").changed
-    for module, name in READERS:
-        monkeypatch.setattr(module, name, lambda *_arguments, **_options: pytest.fail("it was read"))
-    assert not table.directory.table(src="source", remote_src=True, type=table.map_type, mode="0600").changed
+    again = {"src": "source", "remote_src": True, "type": table.map_type}
+    with reading_fails():
+        assert not table.directory.table(**again).changed
+        assert not table.directory.table(**again, mode="0644").changed
+    assert table.directory.table(**again, mode="0600").changed
+    with reading_fails():
+        assert not table.directory.table(**again, mode="0600").changed
     table.check()
 
 
@@ -255,7 +269,7 @@ def cut_off(table):
 def test_whatever_others_do_the_next_run_puts_it_right(directory, map_type, damage):
     table = Table(directory, map_type)
     table.set(FIRST)
-    time.sleep(1.5 * stamp.WINDOW / stamp.SECOND)
+    time.sleep(TICK)
     must_change = damage(table)
     assert table.again().changed == must_change
     table.check()
@@ -296,10 +310,10 @@ def test_the_compiled_file_of_the_old_type_goes_unless_postfix_uses_it(directory
 
     directory.main_cf(**named(main_cf))
     directory.table(entries={"a": "1"}, type="hash")
-    options = {"path": "t", "entries": {"a": "1"}, "type": "cdb"}
+    options = lookup_table_plan.TableOptions(path="t", entries={"a": "1"}, type="cdb")
 
     def build(instance, _options):
-        return lookup_table_plan.lookup_table(instance, options, named(declared))
+        return lookup_table_plan.lookup_table(instance, options, named(declared)).plan
 
     done = directory.apply(build)
     assert directory.names() == ["t", "t.cdb"] + ["t.db"] * stays
@@ -321,13 +335,84 @@ def test_a_service_that_uses_the_old_type(directory):
     assert directory.names() == ["t", "t.cdb"]
 
 
+def has_stamp(table):
+    paths = [str(table.path), *([str(table.compiled)] if table.map_type in COMPILED else [])]
+    name = lookup_table.stamp_name(str(table.path), table.map_type, True)
+    return stamp.holds(name, paths)
+
+
 @pytest.mark.parametrize("map_type", COMPILED)
-def test_whatever_is_put_right_in_one_file_both_are_sealed_again(directory, map_type):
+def test_whatever_is_put_right_in_one_file_both_have_a_stamp_again(directory, map_type):
     table = Table(directory, map_type)
     table.set(FIRST)
     for damage in (lambda: table.compiled.chmod(0o666), table.compiled.unlink):
         damage()
         assert table.again().changed
-        assert stamp.holds(
-            lookup_table.stamp_name(str(table.path), map_type, True), [table.path.stat(), table.compiled.stat()]
+        assert has_stamp(table)
+
+
+def restored_from_a_backup(table, _stamp_directory):
+    for path in table.directory.path.iterdir():
+        shutil.copy2(path, f"{path}.saved")
+        os.rename(f"{path}.saved", path)
+
+
+def with_other_times(table, _stamp_directory):
+    for path in table.directory.path.iterdir():
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+def without_a_record(_table, stamp_directory):
+    shutil.rmtree(stamp_directory)
+
+
+def with_a_broken_record(_table, stamp_directory):
+    path = stamp_directory / "tables.json"
+    path.write_text(path.read_text()[:-5])
+
+
+def with_a_record_of_another_kind(_table, stamp_directory):
+    (stamp_directory / "tables.json").write_text("[1]")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [restored_from_a_backup, with_other_times, without_a_record, with_a_broken_record, with_a_record_of_another_kind],
+)
+def test_without_a_stamp_a_table_is_compared_once(table, stamp_directory, event):
+    """Nothing is rebuilt, and the next run reads nothing."""
+    table.install(FIRST)
+    event(table, stamp_directory)
+    before = {path: path.read_bytes() for path in table.directory.path.iterdir()}
+    assert not has_stamp(table)
+    again = {"src": "source", "remote_src": True, "type": table.map_type}
+    assert not table.directory.table(**again, check_mode=True).changed and not has_stamp(table)
+    assert not table.directory.table(**again).changed
+    assert {path: path.read_bytes() for path in table.directory.path.iterdir()} == before
+    with reading_fails():
+        assert has_stamp(table) and not table.directory.table(**again).changed
+
+
+def test_two_instances_that_share_a_table(table, tmp_path_factory):
+    """They share its stamp, and each notices what the other one writes."""
+    other = tmp_path_factory.mktemp("other")
+    for name in ("main.cf", "master.cf"):
+        shutil.copy(table.directory.path / name, other / name)
+        os.utime(other / name, (1, 1))
+    options = {"path": str(table.path), "type": table.map_type}
+
+    def of_other(**more):
+        return apply_transaction.apply(
+            lambda instance: (
+                lookup_table_plan.lookup_table(instance, lookup_table_plan.TableOptions(**options, **more)).plan
+            ),
+            lambda: Instance(str(other)),
         )
+
+    with reading_fails():
+        assert not of_other(src=str(table.path), remote_src=True).changed
+    assert of_other(entries={table.names[1]: "other"}).changed and has_stamp(table)
+    assert table.set({1: "value1"}).changed and has_stamp(table)
+    assert of_other(entries={table.names[1]: "other"}).changed
+    table.declared[1] = "other"
+    table.check()

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import configuration, migrations
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import configuration, lost_tables, migrations
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import issue, write
 
@@ -42,6 +42,10 @@ def migrate(directory):
         )
 
     return apply
+
+
+def test_a_configuration_without_lost_types_stays(directory):
+    assert migrations.retyped_tables(Instance(str(directory)), {}, [], set()) == migrations.RetypedTables()
 
 
 def add(directory, name, text):
@@ -98,7 +102,7 @@ def test_tables_that_are_named_by_the_default_type_follow_it(directory, migrate,
     add(directory, "main.cf", f"transport_maps = {reference}:{directory}/old\n")
     add(directory, "main.cf", f"canonical_maps = hash:{directory}/other, {reference}:{directory}/other\n")
     instance = Instance(str(directory), run)
-    found = [(entry["parameter"], entry["table"]) for entry in migrations.lost_tables(instance)]
+    found = [(entry["parameter"], entry["table"]) for entry in lost_tables.lost_tables(instance)]
     assert ("transport_maps", f"btree:{directory}/old") in found
     predicted = migrate(check_mode=True)
     assert migrate().diff == predicted.diff
@@ -143,7 +147,7 @@ def test_options_of_services(directory, migrate):
 def test_they_are_reported(directory):
     add(directory, "main.cf", "transport_maps = texthash:/t, hash:/old\n")
     instance = Instance(str(directory), run)
-    found = [entry for entry in migrations.lost_tables(instance) if entry["parameter"] == "transport_maps"]
+    found = [entry for entry in lost_tables.lost_tables(instance) if entry["parameter"] == "transport_maps"]
     assert found == [{"service": "", "parameter": "transport_maps", "table": "hash:/old"}]
 
 

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.pins import pinned_fingerprints
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.pins import PinOptions, pinned_fingerprints
 from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import to_pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
 
@@ -36,8 +36,8 @@ def test_what_openssl_says_of_a_certificate_and_of_its_key(tables, digest):
         ({"pem": to_pem(LEAF.spki, "PUBLIC KEY").decode()}, key),
         ({"fingerprint": key.lower()}, key),
     ):
-        assert pinned_fingerprints(instance, [pin], digest, "[hub]") == [expected]
-    assert pinned_fingerprints(instance, [{"pem": chain}, {"fingerprint": key}], digest, "[hub]") == [key]
+        assert pinned_fingerprints(instance, [PinOptions(**pin)], digest, "[hub]") == [expected]
+    assert pinned_fingerprints(instance, [PinOptions(pem=chain), PinOptions(fingerprint=key)], digest, "[hub]") == [key]
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_pins_that_are_none(tables, pin, message):
     tables.write("empty.pem", "")
     tables.write("key.pem", LEAF.key_pem)
     with pytest.raises(DeclarationError, match=message) as caught:
-        pinned_fingerprints(Instance(str(tables.path)), [pin], "sha256", "[hub]:587")
+        pinned_fingerprints(Instance(str(tables.path)), [PinOptions(**pin)], "sha256", "[hub]:587")
     assert LEAF.key_pem.decode().split("\n")[1] not in str(caught.value)

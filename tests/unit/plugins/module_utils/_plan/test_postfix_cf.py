@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import master_cf as master_cf_plan
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import postfix_cf
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import main_cf as main_cf_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import master_cf_standalone, postfix_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 
 PIN = ":".join(["AB"] * 32)
@@ -24,11 +24,18 @@ def apply(directory, build, check_mode=False, run=run_program):
 
 
 def main_cf(directory, **parameters):
-    return apply(directory, lambda instance: postfix_cf.main_cf(instance, {"parameters": parameters}))
+    return apply(directory, lambda instance: main_cf_plan.main_cf(instance, {"parameters": parameters}))
 
 
 def master_cf(directory, *services):
-    return apply(directory, lambda instance: master_cf_plan.master_cf(instance, {"services": services}))
+    return apply(directory, lambda instance: master_cf_standalone.master_cf(instance, {"services": services}))
+
+
+def test_parameters_are_as_this_postfix_knows_them(directory, monkeypatch):
+    declared = {"smtp_tls_protocols": ">=TLSv1.2", "biff": False, "mynetworks": None}
+    monkeypatch.setattr(Instance, "version", (3, 5, 0))
+    found = postfix_cf.parameters_of(Instance(str(directory)), declared)
+    assert found == {"smtp_tls_protocols": "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", "biff": "no", "mynetworks": None}
 
 
 def content(directory):
@@ -45,7 +52,7 @@ REFUSED = [
     ),
     ({"smtp_tls_security_level": "bogus"}, ["smtp_tls_security_level = bogus", "fingerprint"]),
     ({"smtpd_tls_auth_only": "True"}, ["smtpd_tls_auth_only = True", "boolean"]),
-    ({"smtpd_tls_loglevel": "verbose"}, ["smtpd_tls_loglevel = verbose", "number"]),
+    ({"smtpd_tls_loglevel": "chatty"}, ["smtpd_tls_loglevel = chatty"]),
     ({"smtpd_starttls_timeout": "soon"}, ["smtpd_starttls_timeout = soon", "30s"]),
     ({"smtpd_tls_protocols": "TLSv9"}, ["smtpd_tls_protocols = TLSv9", "is not a valid protocol"]),
     ({"smtp_tls_mandatory_ciphers": "strong"}, ["smtp_tls_mandatory_ciphers = strong", "high"]),
@@ -136,7 +143,7 @@ def test_postfix_is_asked_what_matters_and_once(directory, parameters, asked):
         programs.append(" ".join(argv).replace(str(directory), "HERE"))
         return run_program(argv, stdin)
 
-    apply(directory, lambda instance: postfix_cf.main_cf(instance, {"parameters": parameters}), run=run)
+    apply(directory, lambda instance: main_cf_plan.main_cf(instance, {"parameters": parameters}), run=run)
     questions = {
         "parameters": r"postconf -c HERE",
         "future parameters": r"postconf -c /\S+",
@@ -176,6 +183,7 @@ def test_what_postfix_cannot_read_can_be_repaired(directory, text, declared):
         ("ifs = loopback-only\ninet_interfaces = $ifs\n", {"ifs": "all"}, "restart"),
         ("where = 127.0.0.1\ninet_interfaces = ${where}\n", {"where": "localhost"}, "restart"),
         ("name = a\nsmtpd_banner = $myhostname $name\n", {"name": "b"}, "reload"),
+        ("ifs = loopback-only\nother = ${ifs}\ninet_interfaces = ${other}\n", {"ifs": "all"}, "restart"),
         ("ifs = loopback-only\nother = ${ifs}\ninet_interfaces = ${other}\n", {"ifs": "loopback-only"}, "none"),
     ],
 )
@@ -187,7 +195,7 @@ def test_what_a_change_requires_through_others(directory, text, declared, requir
 
 def test_check_mode_predicts_what_the_real_run_does(directory):
     def build(instance):
-        return postfix_cf.main_cf(instance, {"parameters": {"biff": True, "smtp_tls_loglevel": 2}})
+        return main_cf_plan.main_cf(instance, {"parameters": {"biff": True, "smtp_tls_loglevel": 2}})
 
     before = content(directory)
     predicted = apply(directory, build, check_mode=True)

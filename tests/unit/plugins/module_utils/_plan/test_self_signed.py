@@ -14,9 +14,11 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import chain_file
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate_standalone, chain_file
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import self_signed as self_signed_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import (
+    CertificateOptions,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
@@ -39,11 +41,12 @@ def fixture_host(directory):
 
 
 def self_signed(host: Path, check_mode: bool = False, spy: Any = run_program, **given: Any) -> Outcome:
-    specified = {name: option.get("default") for name, option in certificate_plan.CERTIFICATE["argument_spec"].items()}
+    specified = {name: option.get("default") for name, option in CertificateOptions.suboptions()["options"].items()}
     options = {**specified, "provider": "self_signed", "name": "hub.example.org", **given}
 
     def build(instance: Instance) -> Plan:
-        return self_signed_plan.self_signed(instance, options["name"], options).plan
+        declared = CertificateOptions.from_declaration(options)
+        return self_signed_plan.self_signed(instance, declared).reported(instance)
 
     return apply(build, lambda: Instance(str(host), spy), check_mode=check_mode)
 
@@ -394,8 +397,8 @@ def test_other_providers_have_no_next_key(directory, next_key):
     write(directory / "cert.pem", FULL_CHAIN)
     write(directory / "key.pem", LEAF.key_pem)
     given = {"provider": "files", "certificate": "cert.pem", "private_key": "key.pem", "next_key": next_key}
-    specified = {name: option.get("default") for name, option in certificate_plan.CERTIFICATE["argument_spec"].items()}
+    specified = {name: option.get("default") for name, option in CertificateOptions.suboptions()["options"].items()}
     with pytest.raises(
         DeclarationError, match="provider files manages the keys of its certificates itself. Pins stay valid as long"
     ):
-        certificate_plan.certificate(Instance(str(directory)), {**specified, "name": "mx1", **given})
+        certificate_standalone.certificate(Instance(str(directory)), {**specified, "name": "mx1", **given})

@@ -14,8 +14,10 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._formats import lookup_table
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate, sni
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table as lookup_table_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate, sni, table_references
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import (
+    CertificateOptions,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan, strongest
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, issue, write
@@ -37,7 +39,7 @@ class Host:
         write(self.directory / f"in/{name}.key", issued.key_pem)
 
     def declared(self, name, **given):
-        specified = {key: option.get("default") for key, option in certificate.CERTIFICATE["argument_spec"].items()}
+        specified = {key: option.get("default") for key, option in CertificateOptions.suboptions()["options"].items()}
         files = {"certificate": f"in/{name}.crt", "private_key": f"in/{name}.key"}
         return {**specified, "name": name, "provider": "files", "sni": True, **files, **given}
 
@@ -48,7 +50,8 @@ class Host:
 
     def apply(self, *declared, check_mode=False):
         def build(instance):
-            plans = certificate.certificate_plans(instance, declared)
+            wanted = [CertificateOptions.from_declaration(options) for options in declared]
+            plans = [item.reported(instance) for item in certificate.deployments(instance, wanted)]
             return Plan(
                 [change for plan in plans for change in plan.changes],
                 {"parameters": [plan.result["parameters"] for plan in plans]},
@@ -59,14 +62,14 @@ class Host:
 
     @property
     def map(self):
-        return f"{lookup_table_plan.choose_type(Instance(str(self.directory)), 'auto')}:{self.directory}/tls/sni"
+        return f"{table_references.choose_type(Instance(str(self.directory)), 'auto')}:{self.directory}/tls/sni"
 
     @property
     def compiled(self):
         return self.directory / f"tls/sni{lookup_table.COMPILED[self.map.partition(':')[0]]}"
 
     def names(self):
-        return sni.files_by_name(Instance(str(self.directory)), "tls/sni")
+        return sni.files_by_name(Instance(str(self.directory)).read("tls/sni") or b"", "hash")
 
     def served(self, name):
         done = run_program(["postmap", "-c", str(self.directory), "-F", "-q", name, self.map])

@@ -12,9 +12,9 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host.instance imp
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import configuration as configuration_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
     lookup_table_standalone,
-    master_cf,
-    postfix_cf,
+    master_cf_standalone,
 )
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import main_cf as main_cf_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import tables as tables_plan
 
 SMTP = "smtp unix - - n - - smtp\n"
@@ -35,7 +35,7 @@ def fixture_directory(tables):
 
 
 def main_cf(directory, **options):
-    return postfix_cf.main_cf(Instance(str(directory.path)), options)
+    return main_cf_plan.main_cf(Instance(str(directory.path)), options)
 
 
 def table(directory, **options):
@@ -106,12 +106,12 @@ def test_a_service_with_a_weaker_level(directory):
         DeclarationError,
         match=r"demands encrypt, but the transport slow does not use its table, and works at level none",
     ):
-        master_cf.master_cf(instance, {"services": services})
+        master_cf_standalone.master_cf(instance, {"services": services})
     services[0]["options"]["smtp_tls_security_level"] = "encrypt"
-    assert master_cf.master_cf(instance, {"services": services}).changes_something()
+    assert master_cf_standalone.master_cf(instance, {"services": services}).changes_something()
     services[0]["options"] = {"smtp_fallback_relay": "[f.test]"}
     with pytest.raises(DeclarationError, match=r"the next hop \[f.test\] of smtp_fallback_relay of slow"):
-        master_cf.master_cf(instance, {"services": services})
+        master_cf_standalone.master_cf(instance, {"services": services})
 
 
 def test_what_was_wrong_before_stays_manageable(directory):
@@ -122,17 +122,18 @@ def test_what_was_wrong_before_stays_manageable(directory):
         table(directory, path="transport", entries={"y.test": "smtp:[b.test]"}, checks={"weaker_next_hop": "error"})
 
 
+def test_a_table_that_stays_is_read_once_for_before_and_after(directory, monkeypatch):
+    read = []
+    read_file = Instance.read
+    monkeypatch.setattr(Instance, "read", lambda instance, path: read.append(path) or read_file(instance, path))
+    directory.write("transport", "x.test smtp:[a.test]:25\n")
+    done = table(directory, path="tls_policy", entries={"[b.test]": "may"})
+    assert "the next hop [a.test]:25 of the entry x.test" in done.plan.warnings[0]
+    assert read.count(f"{directory.path}/transport") == 1
+
+
 def test_a_table_of_patterns_that_is_not_there_yet(directory):
     tables = tables_plan.MapLookup(Instance(str(directory.path)), {"/nowhere": b"/^u@/ smtp:[x]\n/^v@/ slow\n"})
     assert tables.find("regexp:/nowhere", "u@a.test") == "smtp:[x]"
     assert tables.find("regexp:/nowhere", "w@a.test") is None
     assert tables.entries("regexp:/nowhere") is None
-
-
-def test_report(directory):
-    asked = [{"recipient": "x.test", "sender": None}, {"recipient": "u@z.test", "sender": "<>"}]
-    first, second = tables_plan.routes_report(Instance(str(directory.path)), asked)
-    assert (first["sender"], second["sender"]) == (None, "<>")
-    assert first["next_hops"][0]["source"] == f"the entry x.test of texthash:{directory.path}/transport"
-    assert (second["next_hops"][0]["source"], second["weakest_level"]) == ("relayhost", "encrypt")
-    assert tables_plan.routes_report(Instance(str(directory.path)), []) == []

@@ -11,7 +11,9 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.system import Host
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table, tls_policy
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.policy_keys import Surroundings
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.tls_policy_standalone import standalone_tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import fingerprint, to_pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,6 +24,11 @@ PIN = ":".join(["AB"] * 32)
 @pytest.fixture(name="directory")
 def fixture_directory(tables):
     return tables
+
+
+def planned(instance, staged, *policies, texts=None):
+    options = tls_policy.PolicyTableOptions.from_declaration({"policies": list(policies)})
+    return tls_policy.planned_policies(options, Surroundings(instance, staged, texts or {}))
 
 
 def test_policies(directory):
@@ -76,7 +83,7 @@ def test_policies_that_this_host_would_not_enforce(directory, monkeypatch, main_
     monkeypatch.setattr(Instance, "version", (3, 7, 11))
     directory.main_cf(**main_cf)
     with pytest.raises(DeclarationError, match=message):
-        directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "[hub]:587", **policy}])
+        directory.apply(standalone_tls_policy, policies=[{"nexthop": "[hub]:587", **policy}])
     assert directory.names() == []
 
 
@@ -87,7 +94,7 @@ def test_dane_needs_a_resolver_that_validates(directory, nameservers):
         with pytest.raises(
             DeclarationError, match=r"the nameserver 127\.0\.0\.1 in .* does not validate DNSSEC.*Run a resolver"
         ):
-            directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "a", "level": level}])
+            directory.apply(standalone_tls_policy, policies=[{"nexthop": "a", "level": level}])
     assert directory.names() == []
     directory.policy({"nexthop": "a", "level": "encrypt"})
 
@@ -101,7 +108,7 @@ def test_connections_are_shared_by_a_service_that_must_be_there(directory):
     policies = [{"nexthop": "a", "level": "encrypt", "connection_reuse": True}]
     (directory.path / "master.cf").write_text("#tlsproxy unix - - y - 0 tlsproxy\n")
     with pytest.raises(DeclarationError, match="connection_reuse needs the service tlsproxy/unix"):
-        directory.apply(tls_policy.tls_policy, policies=policies)
+        directory.apply(standalone_tls_policy, policies=policies)
     directory.policy({**policies[0], "connection_reuse": False})
     (directory.path / "master.cf").write_text("tlsproxy unix - - y - 0 tlsproxy\n")
     directory.policy(*policies)
@@ -120,35 +127,37 @@ def test_trust_anchors_are_read_inside_the_chroot(directory, monkeypatch, where)
     path = "/site/ca.pem" if where.startswith("queue") else str(anchor)
     policies = [{"nexthop": "a", "level": "verify", "tafile": [path]}]
     if where.startswith("queue"):
-        directory.apply(tls_policy.tls_policy, policies=policies)
+        directory.apply(standalone_tls_policy, policies=policies)
         assert directory.text("tls_policy") == f"a verify tafile={path}\n"
     else:
         with pytest.raises(
             DeclarationError, match=f"smtp.8. is chrooted and reads {queue}{path}: there is no such file"
         ):
-            directory.apply(tls_policy.tls_policy, policies=policies)
+            directory.apply(standalone_tls_policy, policies=policies)
 
 
 def test_values_of_main_cf_that_are_on_their_way(directory):
     instance = Instance(str(directory.path))
-    options = {"policies": [{"nexthop": "a", "level": "fingerprint", "match": [PIN.replace("AB:", "", 16)]}]}
+    policy = {"nexthop": "a", "level": "fingerprint", "match": [PIN.replace("AB:", "", 16)]}
     with pytest.raises(DeclarationError):
-        tls_policy.planned(instance, options)
-    plan, keys = tls_policy.planned(instance, options, {**instance.parameters, "smtp_tls_fingerprint_digest": "md5"})
-    assert plan.changes and keys == ["a"]
+        planned(instance, instance, policy)
+    main_cf = instance.main_cf + b"smtp_tls_fingerprint_digest = md5\n"
+    with instance.staged(main_cf, instance.master_cf) as staged:
+        policies = planned(instance, staged, policy)
+    assert policies.plan.changes and policies.keys == ["a"]
 
 
 def test_an_entry_that_postfix_takes_for_wrong_is_refused(directory):
     directory.write("tls_policy", "# c\na encrypt # why\n")
     with pytest.raises(GrammarError, match="tls_policy:2: '#' is not a valid attribute"):
-        directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "b", "level": "may"}])
+        directory.apply(standalone_tls_policy, policies=[{"nexthop": "b", "level": "may"}])
     directory.policy({"nexthop": "a", "level": "encrypt"})
     assert directory.text("tls_policy") == "# c\na encrypt\n"
 
 
 def test_an_entry_of_others_that_is_not_enforced_is_told(directory):
     directory.write("tls_policy", f"a fingerprint match={PIN}:AA\n")
-    done = directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "b", "level": "may", "protocols": ["TLSv1.2"]}])
+    done = directory.apply(standalone_tls_policy, policies=[{"nexthop": "b", "level": "may", "protocols": ["TLSv1.2"]}])
     assert len(done.plan.warnings) == 2
     assert "TLSv1.3 is disabled" in done.plan.warnings[0] and "has 33 bytes" in done.plan.warnings[1]
 
@@ -156,7 +165,7 @@ def test_an_entry_of_others_that_is_not_enforced_is_told(directory):
 @pytest.mark.parametrize("twice", [{"nexthop": "A.example", "level": "may"}, {"domain": "a.example", "level": "may"}])
 def test_a_policy_that_is_declared_twice(directory, twice):
     with pytest.raises(DeclarationError, match="it is declared twice"):
-        directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "a.example", "level": "encrypt"}, twice])
+        directory.apply(standalone_tls_policy, policies=[{"nexthop": "a.example", "level": "encrypt"}, twice])
 
 
 def test_policies_for_domains(directory):
@@ -169,7 +178,7 @@ def test_policies_for_domains(directory):
     with pytest.raises(
         DeclarationError, match=r"the domain example.com: its mail leaves through \[hub\]:587 \(relayhost\)"
     ):
-        directory.apply(tls_policy.tls_policy, policies=[{"domain": "example.com", "level": "encrypt"}])
+        directory.apply(standalone_tls_policy, policies=[{"domain": "example.com", "level": "encrypt"}])
     directory.policy({"domain": "example.org", "state": "absent"})
     assert directory.text("tls_policy") == ""
 
@@ -180,7 +189,7 @@ def test_a_direct_route(directory):
     with pytest.raises(
         DeclarationError, match="transport_maps has no table whose text is on this host.*lookup_table .*/transport"
     ):
-        directory.apply(tls_policy.tls_policy, policies=[policy])
+        directory.apply(standalone_tls_policy, policies=[policy])
     directory.write("transport", "# routes\n* smtp:[other]\n")
     directory.main_cf(relayhost="[hub]:587", transport_maps="hash:$config_directory/transport")
     directory.policy(policy)
@@ -188,12 +197,23 @@ def test_a_direct_route(directory):
     assert directory.text("transport") == "# routes\n* smtp:[other]\nexample.com smtp:\n"
     assert directory.query("example.com", "hash:transport") == "smtp:"
     with pytest.raises(DeclarationError, match="declared in the same configuration, without that route"):
-        tls_policy.planned(
-            Instance(str(directory.path)),
-            {"policies": [policy]},
-            None,
-            {f"{directory.path}/transport": b"* smtp:[other]\n"},
-        )
+        instance = Instance(str(directory.path))
+        planned(instance, instance, policy, texts={f"{directory.path}/transport": b"* smtp:[other]\n"})
+
+
+def test_direct_routes_are_added_in_one_edit(directory, monkeypatch):
+    edits = []
+    edited_table = lookup_table.edited_table
+    monkeypatch.setattr(
+        lookup_table, "edited_table", lambda *arguments: edits.append(arguments[0]) or edited_table(*arguments)
+    )
+    directory.write("transport", "* smtp:[other]\n")
+    directory.main_cf(relayhost="[hub]:587", transport_maps="hash:$config_directory/transport")
+    domains = [f"d{number}.test" for number in range(20)]
+    instance = Instance(str(directory.path))
+    planned(instance, instance, *({"domain": domain, "level": "encrypt", "route": "direct"} for domain in domains))
+    # The transport table for its routes and for its plan, and the table of policies.
+    assert len(edits) == 3
 
 
 def test_a_policy_beside_the_relayhost(directory):
@@ -202,8 +222,8 @@ def test_a_policy_beside_the_relayhost(directory):
     with pytest.raises(
         DeclarationError, match=r'at level none, while the policy for \[hub\] demands.*nexthop: "\[hub\]:587"'
     ):
-        directory.apply(tls_policy.tls_policy, policies=[policy])
-    done = directory.apply(tls_policy.tls_policy, policies=[policy], checks={"weaker_next_hop": "warning"})
+        directory.apply(standalone_tls_policy, policies=[policy])
+    done = directory.apply(standalone_tls_policy, policies=[policy], checks={"weaker_next_hop": "warning"})
     assert "[weaker_next_hop]" in done.plan.warnings[0]
     directory.policy({"nexthop": "[hub]:587", "level": "encrypt"})
 
@@ -229,7 +249,7 @@ def test_all_next_hops_of_a_host(directory):
     with pytest.raises(
         DeclarationError, match="hub.test: neither relayhost, nor a transport, .* has a next hop on this host"
     ):
-        directory.apply(tls_policy.tls_policy, policies=[{"host": "hub.test", "level": "encrypt"}])
+        directory.apply(standalone_tls_policy, policies=[{"host": "hub.test", "level": "encrypt"}])
 
 
 def test_pins(directory):
@@ -260,7 +280,7 @@ def test_pins(directory):
 def test_pins_count_at_level_fingerprint_alone(directory):
     with pytest.raises(DeclarationError, match="pins count at level fingerprint alone, this is secure"):
         directory.apply(
-            tls_policy.tls_policy,
+            standalone_tls_policy,
             policies=[{"nexthop": "a", "level": "secure", "pins": [{"fingerprint": PIN}]}],
         )
 
@@ -268,7 +288,7 @@ def test_pins_count_at_level_fingerprint_alone(directory):
 def test_a_trust_anchor_that_smtp_may_not_read(directory):
     anchor = directory.write("ca.pem", MIDDLE.pem, mode=0o600)
     with pytest.raises(DeclarationError, match="tafile /.*ca.pem: postfix, as whom smtp.8. reads /.*, may not"):
-        directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "a", "level": "verify", "tafile": [str(anchor)]}])
+        directory.apply(standalone_tls_policy, policies=[{"nexthop": "a", "level": "verify", "tafile": [str(anchor)]}])
 
 
 @pytest.mark.parametrize(
@@ -281,11 +301,11 @@ def test_a_trust_anchor_that_smtp_may_not_read(directory):
 def test_what_is_in_the_way_of_dane(directory, main_cf, message):
     directory.main_cf(smtp_dns_support_level="dnssec", **main_cf)
     with pytest.raises(DeclarationError, match=message):
-        directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "a", "level": "dane"}])
+        directory.apply(standalone_tls_policy, policies=[{"nexthop": "a", "level": "dane"}])
 
 
 def test_an_entry_in_the_words_of_a_later_postfix(directory, monkeypatch):
     monkeypatch.setattr(Instance, "version", (3, 7, 11))
     directory.write("tls_policy", "a encrypt { ciphers = high }\n")
     with pytest.raises(GrammarError, match="tls_policy:1: braces require Postfix 3.10; this is 3.7.11"):
-        directory.apply(tls_policy.tls_policy, policies=[{"nexthop": "b", "level": "may"}])
+        directory.apply(standalone_tls_policy, policies=[{"nexthop": "b", "level": "may"}])

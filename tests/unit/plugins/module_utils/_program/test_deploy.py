@@ -21,8 +21,13 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Pos
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master, openssl
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed, run_program
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle, chain_file, lookup_table
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import certificate as certificate_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
+    ca_bundle_standalone,
+    certificate_standalone,
+    chain_file,
+    lookup_table,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import CertificateOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deploy, install, ports, renewals
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
@@ -63,9 +68,7 @@ class Host:
         write(self.lineage / "privkey.pem", issued.key_pem if key is None else key)
 
     def options(self, **given):
-        specified = {
-            name: option.get("default") for name, option in certificate_plan.CERTIFICATE["argument_spec"].items()
-        }
+        specified = {name: option.get("default") for name, option in CertificateOptions.suboptions()["options"].items()}
         return {
             **specified,
             "name": NAME,
@@ -80,7 +83,7 @@ class Host:
     def declare(self, **given):
         """Run the planner of the module, and install its plan."""
         wanted = self.options(**given)
-        build = install.with_renewals(certificate_plan.certificate)
+        build = install.with_renewals(certificate_standalone.certificate)
         apply.apply(lambda instance: build(instance, wanted), self.instance)
         self.reload()
 
@@ -529,7 +532,7 @@ def test_ca_bundles_are_rebuilt(host, monkeypatch, capsys):
         "update_hook": True,
         "_program": host.options()["_program"],
     }
-    apply.apply(lambda instance: install.with_renewals(ca_bundle.ca_bundle)(instance, wanted), host.instance)
+    apply.apply(lambda instance: install.with_renewals(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
     assert host.call("--ca-bundles") == 0 and host.commands == []
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     assert host.call("--ca-bundles") == 0
@@ -557,7 +560,7 @@ def test_a_ca_bundle_does_not_reload_a_broken_configuration(host, monkeypatch, c
         "update_hook": True,
         "_program": host.options()["_program"],
     }
-    apply.apply(lambda instance: install.with_renewals(ca_bundle.ca_bundle)(instance, wanted), host.instance)
+    apply.apply(lambda instance: install.with_renewals(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     before = (host.directory / name).read_text()
     appended(name, text)(host, None)

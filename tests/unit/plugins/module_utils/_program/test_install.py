@@ -17,7 +17,14 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, ProgramNotSent
 from ansible_collections.mailops.postfix.plugins.module_utils._host import openssl
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle, certificate, configuration
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
+    ca_bundle_standalone,
+    certificate,
+    configuration,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import (
+    CertificateOptions,
+)
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, install, renewals
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
@@ -42,7 +49,7 @@ def fixture_host(directory, tmp_path):
 
 
 def options(host, **given):
-    specified = {name: option.get("default") for name, option in certificate.CERTIFICATE["argument_spec"].items()}
+    specified = {name: option.get("default") for name, option in CertificateOptions.suboptions()["options"].items()}
     return {
         **specified,
         "name": NAME,
@@ -55,7 +62,8 @@ def options(host, **given):
 
 def apply(host, sent, *declared, check_mode=False):
     def build(instance):
-        plans = certificate.certificate_plans(instance, declared)
+        wanted = [CertificateOptions.from_declaration(options) for options in declared]
+        plans = [item.reported(instance) for item in certificate.deployments(instance, wanted)]
         plan = Plan(
             [change for plan in plans for change in plan.changes],
             plans[0].result,
@@ -256,7 +264,7 @@ def fixture_bundle(host, sent, monkeypatch):
 
     def bundle(**given):
         declared = {"extra": [], "system": True, "path": None, "update_hook": None, "_program": sent, **given}
-        build = install.with_renewals(ca_bundle.ca_bundle)
+        build = install.with_renewals(ca_bundle_standalone.ca_bundle)
         return apply_transaction.apply(lambda instance: build(instance, declared), lambda: Instance(str(host)))
 
     return bundle

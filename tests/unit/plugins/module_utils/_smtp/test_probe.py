@@ -32,6 +32,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._smtp import probe
 from ansible_collections.mailops.postfix.plugins.module_utils._smtp.connection import Reply
 from ansible_collections.mailops.postfix.plugins.module_utils._smtp.probe_options import ProbeOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import certificate as certificate_x509
+from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -50,6 +51,11 @@ STEP = 0.4
 
 PREFERRED = ("X25519", "X25519MLKEM768")
 """The groups of the key exchange that OpenSSL prefers, depending on its version."""
+
+OBSERVED = ("key_exchange", "signature", "client_certificate_requested")
+"""The facts that only s_client(1) gives."""
+
+PYTHON_HAS_CHAINS = hasattr(ssl.SSLObject, "get_unverified_chain")
 
 # Certificates
 
@@ -557,15 +563,45 @@ def test_client_certificate(serve, pki, highest, required, shown, failed_at):
     assert failed_at is None or "alert" in answer["problem"]
 
 
-def test_without_message_callback(serve, pki, monkeypatch):
-    """A Python without it: the result has the certificate, and what is unknown is null."""
-    monkeypatch.setattr(connection_smtp, "_HAS_MESSAGE_CALLBACK", False)
-    answer = probe_server(serve(correct_server(server_context(pki[0]["ecdsa"]))), pki, hostnames=[NAME])
-    unknown = ("key_exchange", "signature", "client_certificate_requested")
-    assert [answer["tls"][name] for name in unknown] == [None] * 3
-    assert answer["chain"][0]["subject"] == f"CN={NAME}" and answer["name_matches"] is True
-    # Python has the rest of the chain since 3.13.
-    assert len(answer["chain"]) == (2 if hasattr(ssl.SSLObject, "get_unverified_chain") else 1)
+def test_without_the_facts_of_the_handshake(serve, pki):
+    """They cost a connection of their own, except where Python does not have the chain either."""
+    server = serve(correct_server(server_context(pki[0]["ecdsa"])))
+    answer = probe_server(server, pki, handshake=False)
+    assert len(answer["chain"]) == 2 and answer["verified"] is True
+    if PYTHON_HAS_CHAINS:
+        assert [answer["tls"][name] for name in OBSERVED] == [None] * 3
+    assert server.connections == (1 if PYTHON_HAS_CHAINS else 2)
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_the_handshake_is_observed_as_that_of_the_session(serve, pki, implicit):
+    """The same server name, EHLO, client certificate with its chain, and type of key."""
+    context = server_context(pki[0]["rsa"], client_certificate=ssl.CERT_OPTIONAL)
+    context.load_cert_chain(pki[0]["ecdsa"].path)
+    names, seen = [], []
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    correct = correct_server(context, implicit=implicit)
+
+    def serve_and_look(session):
+        start_tls = session.start_tls
+
+        def start_and_look(*arguments):
+            start_tls(*arguments)
+            client = session.socket.getpeercert() or {}
+            seen.append((session.socket.version(), session.socket.cipher()[0], client.get("subject")))
+
+        session.start_tls = start_and_look
+        correct(session)
+
+    server = serve(serve_and_look)
+    files = {"client_certificate": str(pki[1] / "client.pem"), "client_key": str(pki[1] / "client.key")}
+    more = {"implicit_tls": implicit, "server_name": "x.example.org", "ehlo": "laptop.example.org", "key_type": "rsa"}
+    answer = probe_server(server, pki, **files, **more)
+    assert answer["problem"] is None and answer["chain"][0]["key_type"] == "rsa"
+    assert answer["tls"]["signature"] == "rsa_pss_rsae_sha256" and answer["tls"]["client_certificate_requested"] is True
+    assert names == ["x.example.org"] * 2
+    assert len(seen) == 2 and seen[0] == seen[1] and seen[0][0] == "TLSv1.2" and seen[0][2]
+    assert {line for line in server.commands if line.startswith("EHLO")} == {"EHLO laptop.example.org"}
 
 
 def test_versions_that_this_host_does_not_have_are_unknown(serve, pki, monkeypatch):
@@ -584,8 +620,18 @@ def test_a_certificate_that_openssl_can_not_read(serve, pki):
     options = ProbeOptions("127.0.0.1", server.port, ca_file=str(pki[1] / "ca.pem"), hostnames=[NAME], protocols=False)
     answer = probe.probe(options, run)
     leaf = answer["chain"][0]
-    assert leaf == certificate_x509.unreadable_certificate_facts(pki[0]["ecdsa"].certificate.public_bytes(Encoding.DER))
+    assert leaf == probe.unreadable_certificate_facts(pki[0]["ecdsa"].certificate.public_bytes(Encoding.DER))
     assert (answer["name_matches"], answer["verified"]) == (False, True)
+
+
+def test_unreadable_certificate_facts(pki):
+    der = pki[0]["ecdsa"].certificate.public_bytes(Encoding.DER)
+    readable = probe.run_program(["openssl", "x509", *certificate_x509.X509_ARGUMENTS], pem.to_pem(der)).stdout
+    facts = probe.unreadable_certificate_facts(der)
+    assert facts.keys() == certificate_x509.certificate_facts(certificate_x509.read_certificate(der, readable)).keys()
+    assert facts["fingerprint"] == pem.fingerprints_by_digest(der) and facts["names"] == []
+    assert {facts[name] for name in ("subject", "issuer", "not_after", "key_type", "key_bits", "serial")} == {None}
+    assert set(facts["public_key_fingerprint"].values()) == {None}
 
 
 # Replies and keywords
@@ -607,6 +653,7 @@ def test_a_certificate_that_openssl_can_not_read(serve, pki):
         (550, "5.1.2 no such domain", True, None),
         (556, "5.1.10 the domain takes no mail", True, None),
         (550, "5.1.1x", True, False),
+        (354, "go on", True, None),
     ],
 )
 def test_relays_for(code, text, encrypted, relays):
@@ -677,10 +724,15 @@ def instead_of(command, *replies, wait=True, context=None):
     def serve(session):
         session.reply("220 mx")
         before = {"EHLO": ["EHLO"], "MAIL": ["EHLO", "MAIL"], "STARTTLS": ["EHLO", "MAIL", "RSET", "STARTTLS"]}
+        if session.number > 1:  # that of s_client(1)
+            before = {"STARTTLS": ["EHLO", "STARTTLS"]}
         session.expect(*before.get(command, before["STARTTLS"]))
         if context is not None:
             session.reply("220 go ahead")
             session.start_tls(context(session))
+            if session.number > 1:
+                session.wait()
+                return
             session.expect(*{"EHLO after TLS": ["EHLO"], "RCPT": ["EHLO", "MAIL", "RCPT"]}[command])
         session.reply(*replies)
         if wait:
@@ -940,7 +992,20 @@ def test_a_server_that_limits_connections(serve, pki):
         "refused": [],
         "unknown": ["TLSv1", "TLSv1.1", "TLSv1.2"],
     }
-    assert answer["verified"] is True and answer["relay"]["relays"] is False
+    # Python has the chain since 3.13. Without it, a certificate that can't be verified alone says nothing.
+    assert answer["verified"] is (True if PYTHON_HAS_CHAINS else None) and answer["relay"]["relays"] is False
+    assert answer["chain"][0]["subject"] == f"CN={NAME}" and answer["name_matches"] is True
+    assert [answer["tls"][name] for name in OBSERVED] == [None] * 3
+
+
+def test_a_server_with_several_certificates(serve, pki):
+    """The chain of the second connection is that of another certificate."""
+    contexts = [server_context(pki[0][name]) for name in ("self_signed", "ecdsa")]
+    server = serve(lambda session: correct_server(contexts[session.number > 1])(session))
+    answer = probe_server(server, pki, ca_file=str(pki[0]["self_signed"].path))
+    assert [link["subject"] for link in answer["chain"]] == [f"CN={NAME}"] and answer["verified"] is True
+    answer = probe_server(server, pki)
+    assert len(answer["chain"]) == 2 and answer["verified"] is True
 
 
 def test_a_version_is_accepted_if_the_handshake_succeeds(serve, pki):

@@ -171,6 +171,28 @@ def test_content_of_a_program(directory):
     assert not apply(directory, change).changed
 
 
+def test_a_file_is_private_until_it_has_its_owner_and_mode(directory, monkeypatch):
+    modes = []
+
+    def set_attributes(path, target, change):
+        modes.append(stat.S_IMODE(os.stat(path).st_mode))
+
+    def generate(path):
+        modes.append(stat.S_IMODE(os.stat(path).st_mode))
+
+    monkeypatch.setattr(apply_transaction, "_set_attributes", set_attributes)
+    previous = os.umask(0)
+    try:
+        apply(
+            directory,
+            replaced("sasl_passwd", b"x user:hunter2\n"),
+            lambda instance: Change(instance.path("key.pem"), generate, None, stale="missing"),
+        )
+    finally:
+        os.umask(previous)
+    assert modes == [0o600] * 3
+
+
 def test_secrets_are_not_shown(directory):
     outcome = apply(directory, replaced("sasl_passwd", b"x user:hunter2\n", secret=True))
     assert outcome.changed and "hunter2" not in repr(outcome.diff)

@@ -268,6 +268,30 @@ def test_an_unverified_change_counts_as_a_change(directory):
     assert not apply(directory, provisional=True).changed
 
 
+def test_the_transaction_of_a_run(directory):
+    predicted = apply(directory, provisional=True, check_mode=True)
+    assert (predicted.transaction, predicted.verify) == (None, "none")
+    first = apply(directory, provisional=True)
+    assert journal_transaction.open_transactions(str(directory)) == [first.transaction]
+    assert first.verify == "changed"
+    again = apply(directory, provisional=True)
+    assert (again.transaction, again.verify) == (first.transaction, "all")
+
+    def build(instance):
+        return Plan([Change(instance.path("main.cf"), b"a = 3\n", instance.main_cf)])
+
+    second = apply(directory, build, provisional=True)
+    assert journal_transaction.open_transactions(str(directory)) == [first.transaction, second.transaction]
+    apply_transaction.confirm(str(directory))
+    done = apply(directory, build, provisional=True)
+    assert (done.transaction, done.verify) == (None, "none")
+
+
+def test_a_run_that_is_confirmed_at_once_has_no_transaction(directory):
+    outcome = apply(directory)
+    assert (outcome.transaction, outcome.verify) == (None, "none")
+
+
 def test_on_another_file_system(directory, monkeypatch):
     """An old file that can't have a second name is copied, and renamed within its own directory when it is restored."""
     rename = os.rename
@@ -311,6 +335,7 @@ def test_only_root_can_read_a_journal(directory):
     apply(directory, provisional=True)
     (journal,) = directory.glob(".unverified-*")
     assert journal.stat().st_mode & 0o777 == 0o700
+    assert (journal / "journal").stat().st_mode & 0o777 == 0o600
     assert time.time() - journal.stat().st_mtime < 60
 
 

@@ -108,6 +108,27 @@ def test_held_if_free(main_cf, hold):
         assert not free
 
 
+def test_a_lock_on_a_file_that_was_removed_meanwhile_is_no_lock(main_cf, monkeypatch):
+    """Its last holder removes the file between the opening and the locking of it; the next one would lock another file."""
+    open_file, removed = lock._open_file, []
+
+    def open_and_remove(name, path):
+        descriptor = open_file(name, path)
+        if len(removed) < 1:
+            removed.append(name)
+            os.unlink(name)
+        return descriptor
+
+    monkeypatch.setattr(lock, "_open_file", open_and_remove)
+    with lock.held(str(main_cf)):
+        assert os.path.exists(f"{main_cf}.tmp")
+        with lock.held_if_free(str(main_cf)) as free:
+            assert not free
+    removed.clear()
+    with lock.held_if_free(str(main_cf)) as free:
+        assert not free
+
+
 def test_held_if_free_in_a_missing_directory(tmp_path):
     with lock.held_if_free(str(tmp_path / "nowhere/main.cf")) as free:
         assert not free

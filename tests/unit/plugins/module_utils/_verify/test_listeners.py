@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import os
 import re
-from types import SimpleNamespace
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._formats import master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._model import listeners as listeners_model
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import listeners
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._verify.host import CORRECT
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import issue, write
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 
 def test_each_of_several_certificates_is_probed(host):
@@ -44,9 +43,9 @@ def test_each_of_several_certificates_is_probed(host):
 
 def address_of(entry, **parameters):
     """The address at which a listener of master.cf is probed."""
-    entries = master_cf.master_entries(f"{entry} inet n - n - - smtpd\n".encode())
-    [listener] = listeners_model.listeners(entries, parameters)
-    return listeners.address(SimpleNamespace(parameters=parameters), listener)
+    configuration = built(parameters, master_cf=f"{entry} inet n - n - - smtpd\n")
+    [listener] = listeners_model.listeners(configuration)
+    return listeners.address(configuration, listener)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +55,7 @@ def address_of(entry, **parameters):
         ("[2001:db8::7]:25", {}, "2001:db8::7"),
         ("25", {}, "198.51.100.1"),
         ("0.0.0.0:25", {}, "198.51.100.1"),
+        ("[::]:25", {"inet_protocols": "ipv6"}, "2001:db8::1"),
         ("25", {"inet_protocols": "ipv6"}, "2001:db8::1"),
         ("25", {"inet_interfaces": "loopback-only"}, "127.0.0.1"),
         ("25", {"inet_interfaces": "localhost", "inet_protocols": "ipv6"}, "::1"),

@@ -16,8 +16,10 @@ def hub(host):
     """A relayhost with a policy."""
     with open(host.directory / "main.cf", "a", encoding="utf-8") as file:
         file.write(f"relayhost = [hub.example.test]:587\nsmtp_tls_policy_maps = texthash:{host.directory}/tls_policy\n")
+        file.write(f"transport_maps = texthash:{host.directory}/transport\n")
+    (host.directory / "transport").write_text("weak.test smtp:[weak.example.test]\n")
     (host.directory / "tls_policy").write_text(
-        "[hub.example.test]:587 secure\nweak.example.test may\nelsewhere.test encrypt\n"
+        "[hub.example.test]:587 secure\nweak.example.test may\n[weak.example.test] MAY\nelsewhere.test encrypt\n"
     )
     os.utime(host.directory / "main.cf", (1, 1))
     apply.confirm(str(host.directory))

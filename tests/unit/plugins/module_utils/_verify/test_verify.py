@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message, master
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, journal
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._verify.host import CORRECT, MISCONFIGURED
 
@@ -23,6 +23,48 @@ def test_a_correct_change_is_confirmed(host):
         {"service": "127.0.0.1:2525/inet", "host": "127.0.0.1", "port": 2525, "problems": []}
     ]
     assert host.main_cf() == host.old + "# new\n" and host.unverified() == []
+
+
+def open_transaction(host):
+    [transaction] = journal.open_transactions(str(host.directory))
+    return transaction
+
+
+def test_a_transaction_is_confirmed(host):
+    result = host.verify(transaction=open_transaction(host))
+    assert (result["confirmed"], result["undone"]) == (True, False)
+    assert host.unverified() == []
+
+
+def test_a_transaction_that_is_no_longer_open(host):
+    with pytest.raises(HostError, match="the transaction 0badc0de is no longer open"):
+        host.verify(transaction="0badc0de")
+    assert (host.commands, host.probed, len(host.unverified())) == ([], [], 1)
+
+
+def test_a_transaction_is_undone_without_probing_first(host):
+    result = host.verify(transaction=open_transaction(host), state="undone")
+    assert (result["changed"], result["undone"], result["confirmed"]) == (True, True, False)
+    assert (host.main_cf(), host.unverified(), host.commands) == (host.old, [], ["reload"])
+    assert result["restored"] == [str(host.directory / "main.cf")]
+
+
+def test_check_mode_undoes_nothing(host):
+    result = host.verify(transaction=open_transaction(host), state="undone", check_mode=True)
+    assert result["changed"] and len(host.unverified()) == 1 and host.commands == []
+
+
+def test_a_stopped_postfix_is_not_started_by_an_undo(host):
+    host.die()
+    host.verify(transaction=open_transaction(host), state="undone")
+    assert (host.main_cf(), host.commands) == (host.old, [])
+
+
+@pytest.mark.parametrize("transaction", [None, "0badc0de"])
+def test_there_is_nothing_to_undo(host, transaction):
+    result = host.verify(transaction=transaction, state="undone")
+    assert (result["changed"], result["undone"]) == (False, False)
+    assert len(host.unverified()) == 1 and host.commands == []
 
 
 @pytest.fixture

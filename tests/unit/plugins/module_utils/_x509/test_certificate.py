@@ -145,14 +145,6 @@ def test_planned_certificate_facts():
     ] == pem.fingerprints_by_digest(b"abc")
 
 
-def test_unreadable_certificate_facts():
-    facts = certificate.unreadable_certificate_facts(b"abc")
-    assert facts.keys() == certificate.certificate_facts(sample("leaf", "3.0")).keys()
-    assert facts["fingerprint"] == pem.fingerprints_by_digest(b"abc") and facts["names"] == []
-    assert {facts[name] for name in ("subject", "issuer", "not_after", "key_type", "key_bits", "serial")} == {None}
-    assert set(facts["public_key_fingerprint"].values()) == {None}
-
-
 # Names
 
 

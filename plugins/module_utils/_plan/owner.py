@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role that owns an instance, in the state directory of the instance. Private to mailops.postfix.
+
+Two roles that configure one instance in turn undo the settings of each other. So the first one is recorded in the transaction that installs
+its configuration, and another one is refused before anything is written.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Mapping
+
+from .._errors import DeclarationError, HostError
+from .._host.instance import Instance
+from . import master_cf
+from .plan import Change, Plan, root_owned
+
+STATE = "/var/lib/mailops-postfix"
+"""The state directory of the collection, with a directory for each instance. Only root can read it."""
+
+_SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_."
+
+
+def escaped(path: str) -> str:
+    """A path as ``systemd-escape --path`` writes it."""
+    parts = [part for part in path.split("/") if part]
+    if not parts:
+        return "-"
+    text = "-".join(
+        "".join(
+            chr(byte) if chr(byte) in _SAFE else f"\\x{byte:02x}" for byte in part.encode("utf-8", "surrogateescape")
+        )
+        for part in parts
+    )
+    return f"\\x2e{text[1:]}" if text.startswith(".") else text
+
+
+def declared_path(config_directory: str) -> str:
+    """The file that names the owner of an instance."""
+    return f"{STATE}/{escaped(config_directory)}/declared.json"
+
+
+def with_owner(build: Callable[[Instance, Mapping[str, Any]], Plan]) -> Callable[[Instance, Mapping[str, Any]], Plan]:
+    """A function that makes the plan of the given one if the declared role may configure the instance, and records that role.
+
+    :raises DeclarationError: if another role owns the instance, and ``take_over`` is false.
+    """
+
+    def complete(instance: Instance, options: Mapping[str, Any]) -> Plan:
+        owner = options.get("owner")
+        if not owner:
+            return build(instance, options)
+        path = declared_path(instance.config_directory)
+        before = instance.read(path)
+        declared = _declared(before, path)
+        former = declared.get("owner") or owner
+        if former != owner:
+            of_former = (options.get("former_owners") or {}).get(former) or {}
+            if not options.get("take_over"):
+                raise DeclarationError(
+                    f"applying the role {owner} to",
+                    f"the Postfix instance in {instance.config_directory}",
+                    f"the role {former} owns it ({path})",
+                    of_former.get("remedy") or "Set take_over to true to replace that role",
+                )
+            options = _without_former(options, of_former)
+        plan = build(instance, options)
+        after = before
+        if declared.get("owner") != owner:
+            after = f"{json.dumps({'format': 1, **declared, 'owner': owner})}\n".encode()
+        plan.changes.append(Change(path, after, before, attributes=root_owned(0o600), directory_mode=0o700))
+        return plan
+
+    return complete
+
+
+def _declared(content: bytes | None, path: str) -> dict[str, Any]:
+    try:
+        declared = {} if content is None else json.loads(content)
+    except ValueError:
+        declared = None
+    if not isinstance(declared, dict):
+        raise HostError("reading", path, "it is not valid JSON", "Remove it; the next run writes it again")
+    return declared
+
+
+def _without_former(options: Mapping[str, Any], of_former: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with what withdraws the settings of the former owner. What is declared has precedence."""
+    unchanged = {name: option.get("default") for name, option in master_cf.SERVICE["argument_spec"].items()}
+    services = [{**unchanged, **service} for service in of_former.get("services") or []]
+    files = [
+        {"path": path, "content": None, "mode": "0644", "state": "absent"} for path in of_former.get("files") or []
+    ]
+    return {
+        **options,
+        "withdrawn": of_former.get("parameters") or [],
+        "master_cf": [*services, *(options.get("master_cf") or [])],
+        "files": [*files, *(options.get("files") or [])],
+    }

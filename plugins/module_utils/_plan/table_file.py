@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files of a lookup table: its text, and the compiled file beside it. Private to mailops.postfix.
+
+The compiled file is rebuilt when, and only when, it does not hold what the text says. A text and a compiled file that have a stamp are
+known to agree, and neither is listed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Mapping, Sequence
+
+from .._errors import GrammarError, HostError
+from .._formats import compiled_table, file_modes, lookup_table, macros
+from .._formats.lines import to_text
+from .._host import stamp
+from .._host.instance import Instance
+from .plan import Attributes, Change
+
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is planned, without its content."""
+
+    instance: Instance
+    path: str
+    """The path of its text."""
+    type: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that the same transaction sets: what they refer to counts, not what they replace."""
+    attributes: Attributes = Attributes()
+    """The declared ones."""
+
+    @property
+    def map(self) -> str:
+        """Its name in main.cf."""
+        return f"{self.type}:{self.path}"
+
+    @property
+    def compiled_path(self) -> str:
+        """The path of its compiled file; empty for a type that has none."""
+        return self.path + lookup_table.COMPILED[self.type] if self.type in lookup_table.COMPILED else ""
+
+    @property
+    def stamp(self) -> str:
+        """The name of the stamp that its files share."""
+        return lookup_table.stamp_name(self.path, self.type, self.utf8)
+
+    @cached_property
+    def utf8(self) -> bool:
+        """Whether Postfix wants UTF-8."""
+        return macros.expanded_parameter("smtputf8_enable", self.instance.parameters) != "no"
+
+    @cached_property
+    def secret(self) -> bool:
+        """Whether others than the owner may not read it, now or afterwards."""
+        status = file_status(self.path)
+        modes = (self.attributes.mode, status and stat.S_IMODE(status.st_mode))
+        return any(mode is not None and file_modes.is_private(mode) for mode in modes)
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a table, before and after; None and None for one that stays and need not be read."""
+
+    before: bytes | None
+    after: bytes | None
+
+
+def file_status(path: str) -> os.stat_result | None:
+    """The status of a file; None if there is none."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HostError("reading", path, error.strerror or str(error)) from error
+
+
+def has_stamp(table: Table) -> bool:
+    """Whether the text, and its compiled file, still are what they were when they were last installed or compared."""
+    return stamp.holds(table.stamp, [table.path, *filter(None, [table.compiled_path])])
+
+
+def compiled_file(table: Table, text: Text) -> Change:
+    """The compiled file beside a text."""
+    text_status, status = file_status(table.path), file_status(table.compiled_path)
+    secret = table.secret  # before the transaction changes the mode of the text
+
+    def build(temporary: str) -> None:
+        compile_text(table, text.after or b"", temporary, secret=secret)
+
+    return Change(
+        table.compiled_path,
+        build,
+        None if status is None else b"",
+        _stale(table, text),
+        _attributes_of_compiled(table.attributes, text_status, status),
+        secret=True,
+        not_before=text_status.st_mtime if text_status is not None and text.before == text.after else 0.0,
+        stamp=table.stamp,
+    )
+
+
+def _attributes_of_compiled(
+    declared: Attributes, text: os.stat_result | None, compiled: os.stat_result | None
+) -> Attributes:
+    """What is declared; else those of the text for a new file, and for an old one never more readable than the text."""
+    if text is None:
+        return declared
+    mode = stat.S_IMODE(text.st_mode)
+    if compiled is not None:
+        return replace(
+            declared,
+            mode=stat.S_IMODE(compiled.st_mode) & (mode | ~_OTHERS) if declared.mode is None else declared.mode,
+        )
+    return Attributes(
+        str(text.st_uid) if declared.owner is None else declared.owner,
+        str(text.st_gid) if declared.group is None else declared.group,
+        mode if declared.mode is None else declared.mode,
+    )
+
+
+def _stale(table: Table, text: Text) -> str:
+    """Why the compiled file must be rebuilt; empty if it need not."""
+    status = file_status(table.compiled_path)
+    if status is None:
+        return "missing"
+    if text.before != text.after:
+        return "older than its text"
+    if text.after is None or has_stamp(table):
+        return ""
+    text_status = file_status(table.path)
+    # In whole seconds, as Postfix itself compares them.
+    if text_status is not None and int(status.st_mtime) < int(text_status.st_mtime):
+        return "older than its text"
+    if status.st_size == 0:  # postmap -s would remove it
+        return "empty"
+    if table.type == "cdb":  # postmap -s can't list it
+        same = _compiled_again(table, text.after) == table.instance.read(table.compiled_path)
+        return "" if same else "other content"
+    held = _held(table)
+    if held is None:
+        return "unreadable"
+    return "" if held == lookup_table.contents(text.after, table.type, table.utf8) else "other content"
+
+
+def _compiled_again(table: Table, text: bytes) -> bytes:
+    """The compiled file of a text; for cdb, equal texts give equal files."""
+    with tempfile.TemporaryDirectory(prefix="postfix-table-") as directory:
+        compiled = os.path.join(directory, "compiled")
+        compile_text(table, text, compiled, secret=True)
+        return table.instance.read(compiled) or b""
+
+
+def _held(table: Table) -> dict[bytes, bytes] | None:
+    """What a compiled file holds; None if Postfix can't read it."""
+    instance = table.instance
+    listed = instance.run("postmap", "-c", instance.config_directory, "-s", table.map, check=False)
+    return compiled_table.listed_contents(listed.stdout, table.utf8) if listed.returncode == 0 else None
+
+
+def compile_text(
+    table: Table, text: bytes, temporary: str, command: Sequence[str] = ("postmap",), secret: bool = False
+) -> None:
+    """Compile a text in a directory of its own beside the target, and put the result at the temporary path.
+
+    :param command: the program, with options. Warnings of postalias(1) are accepted.
+    :raises HostError: if it fails, or warns about a line.
+    """
+    instance, (program, *options) = table.instance, command
+    # Its name begins like that of the temporary file, so that it is found if this process is killed.
+    directory = f"{temporary}.{program}"
+    os.mkdir(directory, 0o700)
+    try:
+        source = os.path.join(directory, os.path.basename(table.path))
+        with open(source, "wb") as file:
+            file.write(text)
+        os.chmod(source, 0o600)
+        done = instance.run(program, "-c", instance.config_directory, *options, f"{table.type}:{source}", check=False)
+        complaints = _complaints(done.stderr, source) if program == "postmap" else []
+        if done.returncode != 0 or complaints:
+            cause = (
+                "; ".join(complaints)
+                or to_text(done.stderr).strip().replace("\n", " / ")
+                or f"{program} ended with status {done.returncode}"
+            )
+            if secret and complaints:
+                cause = "postmap warns about a line; what it says is not shown, since the table is secret"
+            raise HostError("compiling", table.map, cause.replace(source, table.path), "Nothing has been changed")
+        os.rename(source + lookup_table.COMPILED[table.type], temporary)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def let_postfix_read(table: Table, text: bytes, origin: str) -> None:
+    """Have Postfix read a table that is not compiled: what it does not understand it skips with a warning.
+
+    :param origin: the file that the text comes from.
+    :raises GrammarError: if it warns.
+    """
+    done = table.instance.run(
+        *("postmap", "-c", table.instance.config_directory, "-q", "probe", f"{table.type}:/dev/stdin"),
+        stdin=text,
+        check=False,
+    )
+    complaints = _complaints(done.stderr, "/dev/stdin")
+    if complaints:
+        found = re.search(r", line (\d+)", complaints[0])
+        number = int(found.group(1)) if found else 0
+        rule = next((e.key for e in lookup_table.table_entries(text, table.type) if e.line.number == number), b"")
+        cause = re.sub(r".*?/dev/stdin(?:, line \d+)?: ", "", complaints[0])
+        raise GrammarError(
+            "reading",
+            f"{origin}:{found.group(1)}" if found else origin,
+            "Postfix warns about this line" if table.secret else f"Postfix warns: {cause}",
+            f"Correct or remove the rule {to_text(rule)}" if rule and not table.secret else "Correct or remove it",
+        )
+
+
+def _complaints(stderr: bytes, about: str) -> list[str]:
+    """The warnings that concern the table, not main.cf."""
+    lines = to_text(stderr).split("\n")
+    return [re.sub(r"^\S+: (warning|error|fatal): ", "", line) for line in lines if about in line]

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lookup role_values with real templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible_collections.mailops.postfix.plugins.lookup import role_values
+from ansible_collections.mailops.postfix.plugins.plugin_utils import _owners
+
+ROLES = Path(__file__).resolve().parents[4] / "roles"
+
+
+def lookup(role, **variables):
+    templar = Templar(loader=DataLoader(), variables=variables)
+    [result] = role_values.LookupModule(loader=DataLoader(), templar=templar).run([role], variables)
+    return result
+
+
+def test_the_defaults_of_a_role():
+    result = lookup("smarthost", inventory_hostname="hub")
+    assert result["faults"] == []
+    assert (result["validated"]["sasl_type"], result["validated"]["hostname"]) == ("none", None)
+
+
+def test_the_faults_of_a_role():
+    result = lookup("mta_relay", mta_relay_certificate=[{"name": "a"}])
+    assert any("missing required arguments: mta_relay_certificates" in fault for fault in result["faults"])
+    assert any("Did you mean mta_relay_certificates?" in fault for fault in result["faults"])
+
+
+def test_preconditions_are_checked():
+    result = lookup(
+        "mta_relay", mta_relay_certificates=[{"name": "a"}], mta_relay_dane="yes", mta_relay_tls_security_level="verify"
+    )
+    assert ["mta_relay_dane requires" in fault for fault in result["faults"]] == [True]
+
+
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # before ansible-core 2.19 each string is a template
+
+    def trust_as_template(text):
+        return text
+
+
+TYPES = {"str": str, "path": str, "bool": bool, "int": int, "list": list, "dict": dict, "raw": object}
+VALUES = {
+    "a string": "word",
+    "a string with commas": "one,two",
+    "false": "false",
+    "no": "no",
+    "zero": 0,
+    "integer": 7,
+    "null": None,
+    "empty": "",
+    "omit": trust_as_template("{{ nope | default(omit) }}"),
+    "list": [],
+    "dictionary": {},
+}
+NOT_GIVEN = ("null", "empty", "omit")
+REQUIRED = {
+    "letsencrypt": {"letsencrypt_certificates": [{"name": "mx1"}]},
+    "mta_relay": {"mta_relay_certificates": [{"name": "mx1"}]},
+    "roadwarrior": {"roadwarrior_smarthost": "hub.example.org"},
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@pytest.mark.parametrize("role", ["letsencrypt", "mta_relay", "postfix_instance", "roadwarrior", "smarthost"])
+def test_each_variable_with_values_of_each_kind(role, kind):
+    """As if not given, converted to the type in the spec, or refused with the variable's name."""
+    for name, option in role_values.options_of(role).items():
+        given = {**REQUIRED.get(role, {}), name: VALUES[kind]}
+        result = lookup(
+            role, omit="__omit_place_holder__1", inventory_hostname="host", groups={"all": ["host"]}, **given
+        )
+        value = result["validated"].get(name[len(role) + 1 :])
+        if kind in NOT_GIVEN and not option.get("required"):
+            assert (value, result["faults"]) == (option.get("default"), []), name
+        elif kind in NOT_GIVEN:
+            assert result["faults"] == [f"missing required arguments: {name}"]
+        elif result["faults"]:
+            assert all(name in fault for fault in result["faults"]), name
+        else:
+            assert isinstance(value, TYPES[option["type"]]), name
+            if option["type"] == "list" and isinstance(VALUES[kind], str):
+                assert value == VALUES[kind].split(","), name
+            if option["type"] == "bool":
+                assert value is False, name
+
+
+def test_no_such_role():
+    with pytest.raises(AnsibleError, match="nowhere is not a role of this collection"):
+        lookup("nowhere")
+
+
+@pytest.mark.parametrize("role", ["letsencrypt", "mta_relay", "postfix_instance", "roadwarrior", "smarthost"])
+def test_each_default_is_that_of_the_spec(role):
+    """A variable that is null has the default of the spec; so a default that is a template would be lost."""
+    defaults = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text(encoding="utf-8"))
+    assert [name for name, value in defaults.items() if "{{" in str(value)] == []
+
+
+@pytest.mark.parametrize("role", [*_owners.ROLES, "letsencrypt", "postfix_instance"])
+def test_no_programs_in_roles(role):
+    for path in (ROLES / role).rglob("*.yml"):
+        assert "{%" not in path.read_text(encoding="utf-8"), path

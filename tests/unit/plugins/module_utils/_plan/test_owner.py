@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The owner of an instance: refused, recorded, and replaced."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import owner
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan
+from ansible_collections.mailops.postfix.plugins.modules import configuration
+
+FORMER = {
+    "smarthost": {
+        "remedy": "Use smarthost_main_cf",
+        "parameters": ["relay_clientcerts", "transport_maps", "mynetworks"],
+        "services": [{"service": "submission/inet", "state": "disabled"}],
+        "files": ["/etc/systemd/system/x.service"],
+    }
+}
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    monkeypatch.setattr(owner, "STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/postfix", "/", "/etc/postfix-out", "/etc/a b/ü", "/.hidden/x", "/a//b/", "/etc/postfix.d/_x:y", "/etc/-"],
+)
+def test_escaped_as_systemd_does(path):
+    program = shutil.which("systemd-escape")
+    if program is None:
+        pytest.skip("no systemd-escape")
+    done = subprocess.run([program, "--path", "--", path], capture_output=True, text=True, check=True)
+    assert owner.escaped(path) == done.stdout.rstrip("\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/etc/postfix", "etc-postfix"), ("/", "-"), ("/etc/postfix-out", "etc-postfix\\x2dout"), ("/.a", "\\x2ea")],
+)
+def test_escaped(path, name):
+    assert owner.escaped(path) == name
+
+
+def test_the_first_owner_is_recorded(run_module, directory, state):
+    result = run_module(configuration, owner="smarthost")
+    path = state / owner.escaped(str(directory)) / "declared.json"
+    assert result["changed"] and result["requires"] == "none", result
+    assert json.loads(path.read_text()) == {"format": 1, "owner": "smarthost"}
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert not run_module(configuration, owner="smarthost")["changed"]
+
+
+def test_another_owner_is_refused_before_anything_is_written(run_module, directory, state):
+    run_module(configuration, owner="smarthost")
+    before = (directory / "main.cf").read_bytes()
+    for check_mode in (True, False):
+        result = run_module(
+            configuration,
+            owner="mta_relay",
+            main_cf={"relayhost": "x"},
+            former_owners=FORMER,
+            _ansible_check_mode=check_mode,
+        )
+        assert result["failed"]
+        assert result["msg"].startswith(
+            f"applying the role mta_relay to the Postfix instance in {directory}: the role smarthost owns it ({state}/"
+        )
+        assert result["msg"].endswith("Use smarthost_main_cf")
+    assert (directory / "main.cf").read_bytes() == before
+
+
+def test_a_run_without_an_owner_is_not_refused(run_module, state):
+    run_module(configuration, owner="smarthost")
+    assert not run_module(configuration).get("failed")
+
+
+def test_an_undone_run_owns_nothing(run_module, directory, state):
+    from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
+
+    run_module(configuration, owner="smarthost", confirm_within=600)
+    apply.undo(str(directory))
+    assert not run_module(configuration, owner="mta_relay").get("failed")
+
+
+def test_taking_over_withdraws_what_is_not_declared(tmp_path, directory, state):
+    path = state / owner.escaped(str(directory)) / "declared.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"owner": "smarthost", "format": 1}')
+    planned = []
+
+    def build(_instance, options):
+        planned.append(options)
+        return Plan()
+
+    options = {
+        "owner": "mta_relay",
+        "take_over": True,
+        "former_owners": FORMER,
+        "main_cf": {"mynetworks": "127.0.0.0/8"},
+        "lookup_tables": [{"path": "transport", "parameter": "transport_maps"}],
+        "master_cf": [{"service": "smtp/unix"}],
+    }
+    plan = owner.with_owner(build)(Instance(str(directory)), options)
+    [seen] = planned
+    assert seen["main_cf"] == {"mynetworks": "127.0.0.0/8"}
+    assert seen["withdrawn"] == ["relay_clientcerts", "transport_maps", "mynetworks"]
+    assert [(service["service"], service.get("state")) for service in seen["master_cf"]] == [
+        ("submission/inet", "disabled"),
+        ("smtp/unix", None),
+    ]
+    assert seen["files"] == [
+        {"path": "/etc/systemd/system/x.service", "content": None, "mode": "0644", "state": "absent"}
+    ]
+    [change] = plan.changes
+    assert json.loads(change.after)["owner"] == "mta_relay"
+
+
+def test_taking_over_an_instance(run_module, directory, state):
+    declared = {
+        "main_cf": {"relay_clientcerts": "static:x"},
+        "master_cf": [{"service": "9025/inet", "command": "smtpd"}],
+    }
+    run_module(configuration, owner="smarthost", **declared)
+    former = {
+        "smarthost": {"parameters": ["relay_clientcerts"], "services": [{"service": "9025/inet", "state": "absent"}]}
+    }
+    table = {"path": "transport", "parameter": "transport_maps", "entries": {"example.com": "smtp:[hub.example.org]"}}
+    again = {"owner": "mta_relay", "take_over": True, "former_owners": former, "lookup_tables": [table]}
+    result = run_module(configuration, **again)
+    assert not result.get("failed"), result
+    assert "transport_maps = " in (directory / "main.cf").read_text()
+    assert "relay_clientcerts" not in (directory / "main.cf").read_text()
+    assert "9025" not in (directory / "master.cf").read_text()
+    assert not run_module(configuration, **again)["changed"]
+
+
+def test_a_broken_record(run_module, directory, state):
+    path = state / owner.escaped(str(directory)) / "declared.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("[")
+    with pytest.raises(PostfixError, match="it is not valid JSON"):
+        owner.with_owner(lambda _instance, _options: Plan())(Instance(str(directory)), {"owner": "mta_relay"})

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Preconditions of the roles, and what a role that takes over withdraws of the former one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.mailops.postfix.plugins.plugin_utils import _owners, _role_faults
+
+ROLES = Path(__file__).resolve().parents[4] / "roles"
+HOSTS = {
+    "inventory_hostname": "hub",
+    "groups": {"all": ["hub", "hub2", "laptop"], "smarthosts": ["hub", "hub2"]},
+    "hostvars": {"hub": {"smarthost_hostname": "hub.test"}, "hub2": {"smarthost_hostname": "hub2.test"}, "laptop": {}},
+}
+SAME = {**HOSTS["hostvars"], "hub2": {"smarthost_hostname": "hub.test"}}
+
+
+@pytest.mark.parametrize(
+    ("role", "values", "variables", "words"),
+    [
+        ("mta_relay", {"dane": True, "tls_security_level": "may"}, {}, None),
+        ("mta_relay", {"dane": True, "tls_security_level": "dane"}, {}, None),
+        (
+            "mta_relay",
+            {"dane": True, "tls_security_level": "encrypt"},
+            {},
+            "mta_relay_dane requires the level dane (or may, the default), but mta_relay_tls_security_level is encrypt",
+        ),
+        ("smarthost", {"dane": True, "tls_security_level": "verify"}, {}, "smarthost_dane requires the level dane"),
+        ("smarthost", {}, {}, None),
+        ("smarthost", {"fleet": ["laptop"]}, {}, None),
+        ("smarthost", {"fleet": ["laptop", "l"]}, {}, "smarthost_fleet: l is not a host of the inventory"),
+        (
+            "smarthost",
+            {"hostname": "hub.test"},
+            {"hostvars": SAME},
+            "smarthost_hostname: hub2 has the name hub.test, too",
+        ),
+        ("smarthost", {"hostname": "other.test"}, {"hostvars": SAME}, None),
+        ("smarthost", {}, {"inventory_hostname": "10.89.0.12"}, "Set smarthost_hostname"),
+        ("smarthost", {}, {"inventory_hostname": "fd00::1"}, "Set smarthost_hostname"),
+        ("smarthost", {}, {"inventory_hostname": "Höst"}, "Höst is not a valid host name. Set smarthost_hostname"),
+        ("smarthost", {"hostname": "x.test"}, {"inventory_hostname": "10.89.0.12"}, None),
+        ("roadwarrior", {}, {"inventory_hostname": "Lap_Töp"}, "Set roadwarrior_certificates"),
+        ("roadwarrior", {"certificates": []}, {"inventory_hostname": "Lap_Töp"}, None),
+        ("roadwarrior", {"sasl_user": "joe"}, {}, "roadwarrior_sasl_user requires roadwarrior_sasl_password"),
+        ("roadwarrior", {"sasl_password": "x"}, {}, "roadwarrior_sasl_password requires roadwarrior_sasl_user"),
+        ("roadwarrior", {"sasl_user": "joe", "sasl_password": "x"}, {}, None),
+        ("roadwarrior", {"smarthost": "hub.test"}, {}, None),
+        ("roadwarrior", {"smarthost": "hub.test"}, {"hostvars": SAME}, "hub and hub2 have the name hub.test"),
+        ("roadwarrior", {"smarthost": "hub2"}, {"hostvars": SAME}, "hub and hub2 have the name hub2"),
+        ("letsencrypt", {}, {}, None),
+        ("letsencrypt", {"certificates": [{"name": "a", "challenge": "webroot", "webroot": "/srv"}]}, {}, None),
+        (
+            "letsencrypt",
+            {"certificates": [{"name": "a", "challenge": "webroot"}]},
+            {},
+            "a: challenge is webroot, but webroot",
+        ),
+    ],
+)
+def test_preconditions(role, values, variables, words):
+    faults = _role_faults.role_faults(role, values, {**HOSTS, **variables})
+    assert len(faults) == (0 if words is None else 1), faults
+    assert all(words in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("owners", "values", "check_mode", "refused"),
+    [
+        ({}, {}, True, False),
+        ({"/etc/postfix": "smarthost"}, {}, True, True),
+        ({"/etc/postfix": "smarthost"}, {}, False, False),
+        ({"/etc/postfix": "mta_relay"}, {}, True, False),
+        ({"/etc/postfix-out": "smarthost"}, {}, True, False),
+        ({"/etc/postfix": "smarthost"}, {"take_over": True}, True, False),
+    ],
+)
+def test_a_second_role_in_check_mode(owners, values, check_mode, refused):
+    """The record on the host does not exist yet."""
+    variables = {"__mailops_postfix_owners": owners, "ansible_check_mode": check_mode}
+    faults = _role_faults.role_faults("mta_relay", values, variables)
+    assert bool(faults) is refused
+    assert all("the role smarthost has been applied" in fault and "prefix smarthost_" in fault for fault in faults)
+
+
+def parameters_of(role):
+    """The parameters of main.cf that the variables of a role name."""
+    text = (ROLES / role / "vars/main.yml").read_text(encoding="utf-8")
+    known = yaml.safe_load((ROLES / role / "vars/main.yml").read_text(encoding="utf-8"))
+    names = set(known.get(f"__{role}_fixed", {}))
+    names |= set(re.findall(r"'((?:smtpd?|relay|my|transport|dnssec)_?[a-z_]+)':", text))
+    return names | set(re.findall(r"^  parameter: ([a-z_]+)$", text, re.M))
+
+
+BASELINE = {"smtpd_tls_mandatory_protocols", "smtp_tls_mandatory_protocols", "smtp_tls_loglevel", "smtpd_tls_loglevel"}
+KEPT = {
+    "smtp_tls_security_level": "each role sets it",
+    "smtp_tls_policy_maps": "a policy is never withdrawn",
+    "myhostname": "the name of the host stays",
+    "myorigin": "the name of the host stays",
+    "smtpd_tls_wrappermode": "an option of services",
+    "dnssec_probe": "only what verifies DANE uses it",
+}
+
+
+@pytest.mark.parametrize("role", _owners.ROLES)
+def test_what_a_role_derives_is_withdrawn(role):
+    found = parameters_of(role)
+    assert len(found) > 4
+    for other in _owners.ROLES:
+        if other != role:
+            withdrawn = set(_owners.former_owners(other)[role]["parameters"])
+            assert found - withdrawn - BASELINE - set(KEPT) - parameters_of(other) == set()
