@@ -141,7 +141,7 @@ def _key_that_is_no_text(entries: Any) -> str:
 def _question(arguments: Mapping[str, Any], interpreter: str) -> str:
     """The command that prints what Postfix says about types of tables, and then :func:`table_facts.table_facts` as JSON."""
     asked = {"path": arguments["path"], "suffixes": sorted(set(lookup_table.COMPILED.values()))}
-    asked.update(fields=stamp.FIELDS, stamps=stamp.PATH)
+    asked.update(fields=stamp.FIELDS, stamps=stamp.state_file())
     asked.update((name, str(arguments[name])) for name in ("owner", "group") if arguments.get(name) is not None)
     directory = arguments.get("config_directory")
     return "; ".join(

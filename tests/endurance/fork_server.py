@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any, Callable, Mapping, NoReturn
 
 from ansible.module_utils import basic
-from ansible_collections.mailops.postfix.plugins.module_utils._host import stamp
+from ansible_collections.mailops.postfix.plugins.module_utils._host import state
 
 MODULES = "ansible_collections.mailops.postfix.plugins.modules"
 
@@ -85,7 +85,7 @@ def main() -> None:
     """Answer requests until the end of the input."""
     importlib.import_module(f"{MODULES}.configuration")
     # It is at a fixed path; the tests have one of their own.
-    stamp.PATH = os.path.join(os.environ["TMPDIR"], "tables.json")
+    state.ROOT = os.path.join(os.environ["TMPDIR"], "state")
     for line in sys.stdin:
         request = json.loads(line)
         print(finished(request["wait"]) if "wait" in request else start(request), flush=True)

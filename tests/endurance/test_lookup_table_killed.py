@@ -26,10 +26,10 @@ APPLY = """
 import sys
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import apply
-from ansible_collections.mailops.postfix.plugins.module_utils._host import stamp
+from ansible_collections.mailops.postfix.plugins.module_utils._host import state
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 directory, source, map_type = sys.argv[1:]
-stamp.PATH = f"{directory}.state/tables.json"
+state.ROOT = f"{directory}.state"
 options = lookup_table.TableOptions(path="t", type=map_type, src=source, remote_src=True)
 done = apply(lambda i: lookup_table.lookup_table(i, options).plan, lambda: Instance(directory))
 print(done.changed)

@@ -16,8 +16,7 @@ import os
 from functools import lru_cache
 from typing import Dict, Iterable
 
-PATH = "/var/lib/mailops-postfix/tables.json"
-"""The state file."""
+from . import state
 
 FIELDS = ("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_mode", "st_uid", "st_gid")
 """What a stamp has of the status of a file."""
@@ -29,13 +28,19 @@ Stamps = Dict[str, Statuses]
 """The files of stamps by name."""
 
 
+def state_file() -> str:
+    """The file that has the stamps of all tables."""
+    return f"{state.ROOT}/tables.json"
+
+
 def stamps() -> Stamps:
     """All stamps; empty if there are none, or if they can't be read."""
     try:
-        found = os.stat(PATH)
+        path = state_file()
+        found = os.stat(path)
     except OSError:
         return {}
-    return _read(PATH, found.st_ino, found.st_size, found.st_mtime_ns)
+    return _read(path, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @lru_cache(maxsize=1)  # a plan asks for each of its tables

@@ -33,7 +33,7 @@ def table_facts(
     :param directory: the configuration directory.
     :param suffixes: those of compiled files.
     :param fields: the fields of a status (:data:`stamp.FIELDS`).
-    :param stamps: the file that has the stamps (:data:`stamp.PATH`).
+    :param stamps: the file that has the stamps (:func:`stamp.state_file`).
     """
     path = os.path.join(directory, path)
     there = os.path.exists(path)

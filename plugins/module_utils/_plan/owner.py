@@ -14,33 +14,15 @@ import json
 from typing import Any, Callable, Mapping
 
 from .._errors import DeclarationError, HostError
+from .._host import state
 from .._host.instance import Instance
 from . import master_cf
 from .plan import Change, Plan, root_owned
 
-STATE = "/var/lib/mailops-postfix"
-"""The state directory of the collection, with a directory for each instance. Only root can read it."""
-
-_SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_."
-
-
-def escaped(path: str) -> str:
-    """A path as ``systemd-escape --path`` writes it."""
-    parts = [part for part in path.split("/") if part]
-    if not parts:
-        return "-"
-    text = "-".join(
-        "".join(
-            chr(byte) if chr(byte) in _SAFE else f"\\x{byte:02x}" for byte in part.encode("utf-8", "surrogateescape")
-        )
-        for part in parts
-    )
-    return f"\\x2e{text[1:]}" if text.startswith(".") else text
-
 
 def declared_path(config_directory: str) -> str:
     """The file that names the owner of an instance."""
-    return f"{STATE}/{escaped(config_directory)}/declared.json"
+    return f"{state.directory(config_directory)}/declared.json"
 
 
 def with_owner(build: Callable[[Instance, Mapping[str, Any]], Plan]) -> Callable[[Instance, Mapping[str, Any]], Plan]:

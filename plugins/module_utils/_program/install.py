@@ -22,13 +22,14 @@ import zipfile
 from typing import Any, Callable, Mapping, Optional
 
 from .._errors import DeclarationError, ProgramNotSent
+from .._host import state
 from .._host.instance import Instance
 from .._plan.plan import Change, Plan, Renewal, RenewalKind, root_owned
 from .._transaction.journal import FORMAT
 from .._x509 import acme_layout
 from . import renewals, timer
 
-PROGRAM = "/var/lib/mailops-postfix/program"
+PROGRAM = f"{state.ROOT}/program"
 """The program; only root can read it."""
 
 WRAPPER = "/usr/local/sbin/mailops-postfix"

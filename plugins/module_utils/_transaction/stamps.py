@@ -38,7 +38,7 @@ def record(plan: Plan, begun: float) -> None:
                 new[name] = files
     if new != old:
         with suppress(OSError):
-            _write(stamp.PATH, {name: files for name, files in new.items() if all(map(os.path.exists, files))})
+            _write(stamp.state_file(), {name: files for name, files in new.items() if all(map(os.path.exists, files))})
 
 
 def _write(path: str, stamps: stamp.Stamps) -> None:

@@ -9,7 +9,7 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message, stamp
+from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message, state
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, install, renewals, timer
 
@@ -51,10 +51,10 @@ def no_hooks(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def stamp_directory(tmp_path_factory, monkeypatch):
-    """The directory of the state file, which is at a fixed path; each test has one of its own."""
+def state_directory(tmp_path_factory, monkeypatch):
+    """The state directory, which is at a fixed path; each test has one of its own."""
     path = tmp_path_factory.mktemp("state") / "mailops-postfix"
-    monkeypatch.setattr(stamp, "PATH", str(path / "tables.json"))
+    monkeypatch.setattr(state, "ROOT", str(path))
     return path
 
 

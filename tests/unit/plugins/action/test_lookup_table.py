@@ -208,8 +208,8 @@ def in_place(path, text):
         (lambda path: path.with_name(".transaction").mkdir(), {}),
         (lambda path: path.with_name("main.cf").write_text("default_database_type = btree\n"), {}),
         (lambda path: path.with_name("main.cf").write_text("smtputf8_enable = no\n"), {}),
-        (lambda path: os.unlink(stamp.PATH), {}),
-        (lambda path: Path(stamp.PATH).write_text("{"), {}),
+        (lambda path: os.unlink(stamp.state_file()), {}),
+        (lambda path: Path(stamp.state_file()).write_text("{"), {}),
     ],
 )
 def test_whatever_else_the_host_says_the_module_decides(run, table, damage, changes):

@@ -34,7 +34,7 @@ def paths(directory):
 
 
 def record(directory, name="hash:t"):
-    path = Path(stamp.PATH)
+    path = Path(stamp.state_file())
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({name: stamp.statuses(paths(directory))}))
 
@@ -90,12 +90,12 @@ def test_whatever_happens_to_a_file_the_stamp_does_not_hold(directory, name, dam
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b'{"hash:t": null}', b'{"hash:t": {"t": 1}}'])
 def test_a_record_that_can_not_be_read(directory, content):
-    Path(stamp.PATH).write_bytes(content)
+    Path(stamp.state_file()).write_bytes(content)
     assert not holds(directory)
     record(directory)
     assert holds(directory)
 
 
 def test_no_record(directory):
-    Path(stamp.PATH).unlink()
+    Path(stamp.state_file()).unlink()
     assert not holds(directory) and stamp.stamps() == {}

@@ -351,38 +351,38 @@ def test_whatever_is_put_right_in_one_file_both_have_a_stamp_again(directory, ma
         assert has_stamp(table)
 
 
-def restored_from_a_backup(table, _stamp_directory):
+def restored_from_a_backup(table, _state_directory):
     for path in table.directory.path.iterdir():
         shutil.copy2(path, f"{path}.saved")
         os.rename(f"{path}.saved", path)
 
 
-def with_other_times(table, _stamp_directory):
+def with_other_times(table, _state_directory):
     for path in table.directory.path.iterdir():
         os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
-def without_a_record(_table, stamp_directory):
-    shutil.rmtree(stamp_directory)
+def without_a_record(_table, state_directory):
+    shutil.rmtree(state_directory)
 
 
-def with_a_broken_record(_table, stamp_directory):
-    path = stamp_directory / "tables.json"
+def with_a_broken_record(_table, state_directory):
+    path = state_directory / "tables.json"
     path.write_text(path.read_text()[:-5])
 
 
-def with_a_record_of_another_kind(_table, stamp_directory):
-    (stamp_directory / "tables.json").write_text("[1]")
+def with_a_record_of_another_kind(_table, state_directory):
+    (state_directory / "tables.json").write_text("[1]")
 
 
 @pytest.mark.parametrize(
     "event",
     [restored_from_a_backup, with_other_times, without_a_record, with_a_broken_record, with_a_record_of_another_kind],
 )
-def test_without_a_stamp_a_table_is_compared_once(table, stamp_directory, event):
+def test_without_a_stamp_a_table_is_compared_once(table, state_directory, event):
     """Nothing is rebuilt, and the next run reads nothing."""
     table.install(FIRST)
-    event(table, stamp_directory)
+    event(table, state_directory)
     before = {path: path.read_bytes() for path in table.directory.path.iterdir()}
     assert not has_stamp(table)
     again = {"src": "source", "remote_src": True, "type": table.map_type}

@@ -29,11 +29,11 @@ def record(plan, begun=None):
     stamps.record(plan, time.time() if begun is None else begun)
 
 
-def test_recorded_for_root_alone(tmp_path, stamp_directory):
+def test_recorded_for_root_alone(tmp_path, state_directory):
     plan = table(tmp_path)
     record(plan)
     assert stamp.holds("hash:t", [change.path for change in plan.changes])
-    path = stamp_directory / "tables.json"
+    path = state_directory / "tables.json"
     assert [oct(entry.stat().st_mode & 0o777) for entry in (path, path.parent)] == ["0o600", "0o700"]
     assert [entry.name for entry in path.parent.iterdir()] == ["tables.json"]
 
@@ -41,9 +41,9 @@ def test_recorded_for_root_alone(tmp_path, stamp_directory):
 def test_recorded_once(tmp_path):
     plan = table(tmp_path)
     record(plan)
-    before = os.stat(stamp.PATH).st_ino
+    before = os.stat(stamp.state_file()).st_ino
     record(plan)
-    assert os.stat(stamp.PATH).st_ino == before
+    assert os.stat(stamp.state_file()).st_ino == before
 
 
 def test_others_stay_while_their_files_do(tmp_path):
@@ -79,12 +79,12 @@ def test_what_was_just_installed_is_not_what_has_changed_since(tmp_path):
         [Change("/etc/passwd", None, b"x", stamp="hash:t")],
     ],
 )
-def test_nothing_to_record(changes, stamp_directory):
+def test_nothing_to_record(changes, state_directory):
     record(Plan(changes))
-    assert not stamp_directory.exists()
+    assert not state_directory.exists()
 
 
-def test_a_directory_that_can_not_be_written(tmp_path, stamp_directory):
-    stamp_directory.write_bytes(b"")
+def test_a_directory_that_can_not_be_written(tmp_path, state_directory):
+    state_directory.write_bytes(b"")
     record(table(tmp_path))
     assert stamp.stamps() == {}
