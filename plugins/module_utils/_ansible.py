@@ -22,8 +22,8 @@ from ._formats import file_modes
 from ._host.instance import Instance
 from ._host.runner import is_installed
 from ._plan.plan import Plan
-from ._transaction import lock
-from ._transaction.apply import Outcome, apply
+from ._transaction import lock, store
+from ._transaction.apply import Confirmation, OpenTransaction, Outcome, apply
 
 COMMON_OPTIONS: Mapping[str, Any] = {
     "config_directory": {"type": "path"},
@@ -31,6 +31,10 @@ COMMON_OPTIONS: Mapping[str, Any] = {
     "lock_timeout": {"type": "int", "default": lock.LOCK_TIMEOUT},
 }
 """The options that all modules have, so that each can be set in ``module_defaults`` of the action group."""
+
+CONTROLLER: Mapping[str, Any] = {"_controller": {"type": "dict"}}
+"""The hidden option of modules that open transactions, in which the action plugin says who opens it: ``host``, ``user``, ``process``. With
+``asks``, the module asks the plugin about open transactions of others; ``asked`` and ``ended`` are the answers."""
 
 
 def run(
@@ -50,7 +54,7 @@ def run(
     """
     module = _Module({**argument_spec, **COMMON_OPTIONS, **(hidden or {})}, supports_check_mode=True, **arguments)
     options = dict(module.params)
-    confirms_later = "confirm_within" in argument_spec
+    has_transactions = "confirm_within" in argument_spec
     if options.get("confirm_within", 0) < 0:
         module.fail_json(
             msg=f"confirm_within: {options['confirm_within']} is not a valid number of seconds. Set it to 0 or more"
@@ -65,9 +69,12 @@ def run(
             lambda: Instance(options["config_directory"]),
             check_mode=module.check_mode,
             backup=options["backup"],
-            provisional=options.get("confirm_within", 0) > 0,
+            confirmation=_confirmation(options),
             lock_timeout=options["lock_timeout"],
         )
+    except OpenTransaction as question:
+        # The action plugin looks whether that process of its controller still exists, and calls the module again.
+        module.exit_json(changed=False, _opener=question.transaction.opener.process, _open=question.transaction.id)
     except ProgramNotSent as error:
         if options.get("_program") is None:
             module.fail_json(msg=str(error))
@@ -78,17 +85,44 @@ def run(
     for warning in outcome.plan.warnings:
         module.warn(warning)
     result = dict(outcome.plan.result, requires=outcome.requires)
-    if confirms_later:
+    if has_transactions:
         result.update(_open_transaction(outcome))
     if outcome.backup_files:
         result["backup_files"] = outcome.backup_files
     module.exit_json(changed=outcome.changed, diff=outcome.diff, **result)
 
 
+def _confirmation(options: Mapping[str, Any]) -> Confirmation:
+    """How the changes of a run are confirmed, from the options of its module."""
+    controller = options.get("_controller") or {}
+    opener = store.this_host()
+    if controller:
+        opener = store.Opener(controller["host"], controller["user"], controller.get("process") or {})
+
+    def undoes(other: store.Transaction) -> bool:
+        if options.get("pending") == "undo" or other.id == controller.get("ended"):
+            return True
+        if controller.get("asks") and other.opener.process and other.id not in controller.get("asked", []):
+            raise OpenTransaction(other)
+        return False
+
+    return Confirmation(
+        options.get("confirm_within") or 0,
+        options.get("transaction"),
+        undoes,
+        opener=opener,
+        ignores_others="entries" in options,
+    )
+
+
 def _open_transaction(outcome: Outcome | None = None) -> dict[str, Any]:
-    """The results about the transaction that is to be confirmed. Transactions have no deadline yet."""
+    """The results about the transaction that is to be confirmed."""
+    transaction = None if outcome is None else outcome.transaction
     return {
-        "transaction": {"id": None if outcome is None else outcome.transaction, "deadline": None},
+        "transaction": {
+            "id": None if transaction is None else transaction.id,
+            "deadline": None if transaction is None else transaction.deadline,
+        },
         "verify": "none" if outcome is None else outcome.verify,
     }
 

@@ -143,7 +143,7 @@ from ..module_utils._program import install
 
 def main():
     _ansible.run(
-        build=install.with_renewals(ca_bundle_standalone.ca_bundle),
+        build=install.with_program(ca_bundle_standalone.ca_bundle),
         hidden=install.OPTION,
         **ca_bundle.CaBundleOptions.specification(),
     )

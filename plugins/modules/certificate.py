@@ -408,7 +408,7 @@ from ..module_utils._program import install
 
 def main():
     _ansible.run(
-        build=install.with_renewals(certificate_standalone.certificate),
+        build=install.with_program(certificate_standalone.certificate),
         hidden=install.OPTION,
         **certificate_options.CertificateOptions.specification(),
     )

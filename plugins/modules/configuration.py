@@ -113,12 +113,26 @@ options:
   confirm_within:
     description:
       - V(0) confirms what is installed at once.
-      - Above V(0), the previous files are kept and the transaction stays open, until M(mailops.postfix.verify) has confirmed or undone the
-        change. A change of an earlier run that has not been verified counts as a change of this run, with what the running Postfix needs for
-        it in RV(requires).
-      - The number of seconds has no effect yet. Nothing undoes the change by itself; only M(mailops.postfix.verify) does.
+      - Above V(0), the module opens a transaction, unless it changes nothing. If M(mailops.postfix.verify) does not confirm it within so many
+        seconds, the host undoes it by itself, without Ansible. A suspended or restarted host does so as soon as it runs again, with systemd
+        before Postfix starts. The time does not depend on the clock of the host.
+      - An undo takes back what the transaction has set, by parameter, service and option, and key of a table. What others have changed since
+        stays.
     type: int
     default: 0
+  transaction:
+    description:
+      - The open transaction that the changes join, as RV(transaction) of an earlier call returns it. The deadline stays that of the first call.
+    type: str
+  pending:
+    description:
+      - What to do if a transaction of another run is open. V(wait) waits for its end, and fails after O(lock_timeout) with its owner and its
+        deadline. V(undo) undoes it first.
+      - A transaction that an earlier process of ansible-playbook on this controller has left, because it was interrupted, is undone in any case.
+        This can't be decided if the controller is a container, as in an execution environment.
+    type: str
+    choices: [wait, undo]
+    default: wait
   owner:
     description:
       - The role that owns the instance, a name such as V(smarthost). It is stored in
@@ -223,15 +237,15 @@ requires:
   sample: reload
 transaction:
   description:
-    - The newest open transaction, which M(mailops.postfix.verify) has to confirm or undo. Its C(id) is V(null) if no transaction is open, with
-      O(confirm_within=0), and in check mode. Its C(deadline) is always V(null), because transactions have no deadline yet.
+    - The transaction that M(mailops.postfix.verify) has to confirm, with its deadline in UTC. Both are V(null) if this run has opened and joined
+      none, because it changes nothing, or with O(confirm_within=0), and in check mode.
   type: dict
   returned: success
-  sample: {id: 5f0c21ab, deadline: null}
+  sample: {id: 5f0c21abd1e2f304, deadline: "2026-11-23T12:10:00Z"}
 verify:
   description:
-    - What M(mailops.postfix.verify) has to verify. V(none) if no transaction is open, V(changed) after a change of this run, V(all) if this run
-      has changed nothing and an earlier run has left an unverified change.
+    - What M(mailops.postfix.verify) has to verify. V(changed) if this run has changed something that must be confirmed. V(all) if it has changed
+      nothing, and main.cf or master.cf are not as they were confirmed last, since others have changed them. V(none) otherwise.
   type: str
   returned: success
   sample: changed
@@ -250,8 +264,8 @@ from ..module_utils._program import install
 
 def main():
     _ansible.run(
-        build=install.with_renewals(owner.with_owner(configuration.configuration)),
-        hidden=install.OPTION,
+        build=install.with_program(owner.with_owner(configuration.configuration)),
+        hidden={**install.OPTION, **_ansible.CONTROLLER},
         **configuration.CONFIGURATION,
     )
 

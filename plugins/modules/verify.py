@@ -23,8 +23,8 @@ description:
     relayhost. The probe (C(sendmail -bv)) has no content, and Postfix discards its report.
   - Checks the services outside Postfix that smtp(8) relies on, such as the resolver for DANE and services of TLS policies
     (O(dependencies)).
-  - If something is wrong, undoes what M(mailops.postfix.configuration) has installed with
-    O(mailops.postfix.configuration#module:confirm_within), activates the previous configuration, and fails with what it has found.
+  - If something is wrong, undoes O(transaction), activates the previous configuration, and fails with what it has found. What single modules
+    have changed belongs to no transaction, and stays.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance.read_only
@@ -43,10 +43,10 @@ attributes:
 options:
   transaction:
     description:
-      - The open transaction that RV(mailops.postfix.configuration#module:transaction) returns. If another process has confirmed or undone it in
-        the meantime, the module fails, because the running configuration is not the one that the caller installed.
-      - Without it, the module verifies the current configuration.
-      - Other open transactions of the instance are confirmed or undone together with this one.
+      - The open transaction that RV(mailops.postfix.configuration#module:transaction) returns, and the only one that is confirmed or undone. If
+        it is no longer open, the module fails and says what became of it, for example that the host has undone it at its deadline.
+      - The verification ends at the latest O(mailops.postfix.configuration#module:confirm_within) after it began.
+      - Without it, the module verifies the current configuration, and undoes nothing.
     type: str
   state:
     description:

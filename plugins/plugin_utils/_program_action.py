@@ -43,14 +43,19 @@ class ProgramAction(ActionBase):
         return result
 
     def _call(self, program: dict[str, str], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        """Run the module with the hidden option; returns its result without that option."""
-        arguments = {**self._task.args, "_program": program}
+        """Run the module with the option for the program; returns its result."""
+        return self._answer({"_program": program}, task_vars)
+
+    def _answer(self, hidden: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Run the module with hidden options; returns its result without them."""
+        arguments = {**self._task.args, **hidden}
         answer: dict[str, Any] = self._execute_module(
             module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val
         )
         reported_arguments = answer.get("invocation", {}).get("module_args")
         if isinstance(reported_arguments, dict):
-            reported_arguments.pop("_program", None)
+            for name in hidden:
+                reported_arguments.pop(name, None)
         return answer
 
     def _send(self, content: bytes) -> str:

@@ -24,6 +24,12 @@ def role_faults(role: str, values: Mapping[str, Any], variables: Mapping[str, An
     :param variables: all variables of the host, with ``groups`` and ``hostvars``.
     """
     faults = list(_CHECKS[role](values, variables)) if role in _CHECKS else []
+    if "confirm_within" in values and int(values["confirm_within"] or 0) < 1:
+        faults.append(
+            f"{role}_confirm_within: {values['confirm_within']} is not valid for a role, which verifies what it changes. Set it to the "
+            "seconds that this may take, for example 600. To apply without probing, set "
+            f"{role}_verify to {{listeners: ignore, next_hops: ignore}}"
+        )
     # In a run without check mode the record on the host decides.
     if role in _owners.ROLES and variables.get("ansible_check_mode"):
         owner = (variables.get("__mailops_postfix_owners") or {}).get(instance_of(variables))

@@ -22,6 +22,7 @@ from typing import Any, Callable, Mapping, NoReturn
 
 from ansible.module_utils import basic
 from ansible_collections.mailops.postfix.plugins.module_utils._host import state
+from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deadline, install, timer
 
 MODULES = "ansible_collections.mailops.postfix.plugins.modules"
 
@@ -57,6 +58,8 @@ def run(request: Mapping[str, Any]) -> NoReturn:
             os.setgroups([])
             os.setgid(request["user"])
             os.setuid(request["user"])
+        if request["options"].get("confirm_within"):
+            request["options"]["_program"] = {"checksum": install.checksum(archive.program()), "path": sent()}
         basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": request["options"]}).encode()
         basic._ANSIBLE_PROFILE = "legacy"
         importlib.import_module(f"{MODULES}.{request['module']}").main()
@@ -81,11 +84,27 @@ def slower(function: Callable[..., Any], pace: float) -> Callable[..., Any]:
     return call if pace else function
 
 
+def use_own_paths(root: str) -> None:
+    """What is at fixed paths on a host is at paths of the tests, and nothing goes on in the background."""
+    state.ROOT = os.path.join(root, "state")
+    install.PROGRAM = os.path.join(state.ROOT, "program")
+    install.WRAPPER = os.path.join(root, "sbin/mailops-postfix")
+    timer.SYSTEMD_RUNS = timer.HOURLY = os.path.join(root, "nowhere")
+    timer.CRONTABS = ()
+    deadline.watch_commands = lambda command: []
+    with open(sent(), "wb") as file:
+        file.write(archive.program())
+
+
+def sent() -> str:
+    """The program as the action plugin sends it."""
+    return os.path.join(os.environ["TMPDIR"], "sent")
+
+
 def main() -> None:
     """Answer requests until the end of the input."""
     importlib.import_module(f"{MODULES}.configuration")
-    # It is at a fixed path; the tests have one of their own.
-    state.ROOT = os.path.join(os.environ["TMPDIR"], "state")
+    use_own_paths(os.environ["TMPDIR"])
     for line in sys.stdin:
         request = json.loads(line)
         print(finished(request["wait"]) if "wait" in request else start(request), flush=True)

@@ -58,12 +58,11 @@ IMPURE_IMPORTS = {
 MAY_RUN_PROGRAMS = {"_host.runner"}
 MAY_CONNECT = {"_smtp.connection", "_host.dns"}
 # A plan may contain a function that creates a file with a program, at the temporary path that it is given.
-MAY_CHANGE_FILES = {TRANSACTION, PLAN}
+# _host.postmap is what such functions call for a table.
+MAY_CHANGE_FILES = {TRANSACTION, PLAN, "_host.postmap"}
 
 # Public names that several files define, with the reason why they mean one thing.
 SHARED_NAMES = {
-    "confirm": "of _transaction: the journal's part, and the same under the lock",
-    "undo": "of _transaction: the journal's part, and the same under the lock",
     "main": "of _program: the command line, and that of the verb deploy",
 }
 
@@ -220,7 +219,7 @@ def layering_faults(module: str, source: str) -> list[str]:
             faults.append("hides an import behind TYPE_CHECKING")
     if module not in MAY_RUN_PROGRAMS and RUNS_PROGRAMS.search(source):
         faults.append(f"runs programs: only {', '.join(MAY_RUN_PROGRAMS)} may")
-    if package not in MAY_CHANGE_FILES and CHANGES_FILES.search(source):
+    if not {package, module} & MAY_CHANGE_FILES and CHANGES_FILES.search(source):
         faults.append(f"changes files: only {', '.join(sorted(MAY_CHANGE_FILES))} may")
     if module not in MAY_CONNECT and CONNECTS.search(source):
         faults.append(f"opens connections: only {', '.join(sorted(MAY_CONNECT))} may")

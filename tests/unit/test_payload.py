@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULE_UTILS = "ansible_collections/mailops/postfix/plugins/module_utils/"
 
-KIB = {"certificate": 300, "ca_bundle": 300, "configuration": 580, "main_cf": 400, "lookup_table": 300, "verify": 400}
+KIB = {"certificate": 300, "ca_bundle": 300, "configuration": 600, "main_cf": 400, "lookup_table": 300, "verify": 440}
 """The most that the sources in module_utils may have together, in KiB, for each module."""
 
 # In a process of its own, since Ansible's plugin loader changes how Python imports.
@@ -72,4 +72,4 @@ def test_size(module):
 def test_the_program_does_not_travel(module):
     """It is sent as one file, and only to a host that has another one."""
     program = {name for name in payloads()[module] if name.startswith("_program/")}
-    assert program == {f"_program/{name}.py" for name in ("install", "renewals", "timer")}
+    assert program == {f"_program/{name}.py" for name in ("deadline", "install", "renewals", "timer")}

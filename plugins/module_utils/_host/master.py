@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import time
 from functools import cached_property
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
@@ -99,6 +100,17 @@ class Master:
             if not missing or time.monotonic() >= end:
                 return sorted(missing)
             time.sleep(PAUSE)
+
+    def stopped_on_purpose(self) -> bool:
+        """Whether systemd says that Postfix has ended without a failure; False where systemd does not manage it."""
+        if not self._has_unit():
+            return False
+        names = ["postfix.service", "postfix@-.service"]
+        shown = self.instance.run(
+            "systemctl", "show", "--property=Result,ActiveState,ExecMainStatus", *names, check=False
+        )
+        text = to_text(shown.stdout)
+        return "ActiveState=failed" not in text and not re.search(r"^Result=(?!success$)", text, re.MULTILINE)
 
     def _new(self) -> Dict[ProcessIdentity, str]:
         """The new, working processes of woken services, with their programs."""

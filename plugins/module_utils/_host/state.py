@@ -9,8 +9,13 @@ Only root can read it. It has the program, the stamps of tables, and one directo
 
 from __future__ import annotations
 
+import time
+
 ROOT = "/var/lib/mailops-postfix"
 """The state directory."""
+
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+"""The file with the identity of this boot of the host."""
 
 _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_."
 
@@ -32,3 +37,17 @@ def escaped(path: str) -> str:
         for part in parts
     )
     return f"\\x2e{text[1:]}" if text.startswith(".") else text
+
+
+def boot() -> str:
+    """The identity of this boot of the host; empty if the system has none."""
+    try:
+        with open(BOOT_ID, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def boot_time() -> float:
+    """Seconds since the host was started, those in which it was suspended included. No change of its clock affects them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -10,6 +10,7 @@ all else together.
 
 from __future__ import annotations
 
+import glob
 import grp
 import hashlib
 import json
@@ -45,7 +46,7 @@ def table_facts(
         "stamps": _stamps(path, stamps),
         "owner": _number(owner, lambda name: pwd.getpwnam(name).pw_uid),
         "group": _number(group, lambda name: grp.getgrnam(name).gr_gid),
-        "under_way": any(name.startswith((".transaction", ".unverified-")) for name in os.listdir(directory)),
+        "under_way": ".transaction" in os.listdir(directory) or _has_transactions(os.path.dirname(stamps)),
     }
 
 
@@ -68,6 +69,11 @@ def _stamps(path: str, stamps: str) -> Dict[str, Any]:
         return {}
     with open(stamps, encoding="utf-8") as file:
         return {name: files for name, files in json.load(file).items() if path in files}
+
+
+def _has_transactions(state: str) -> bool:
+    """Whether a transaction is open, which may have changed the table."""
+    return bool(glob.glob(os.path.join(glob.escape(state), "*", "transactions", "*")))
 
 
 def _number(name: Optional[str], find: Callable[[str], int]) -> Optional[int]:

@@ -49,6 +49,8 @@ class ConfigurationOptions(Options):
     checks: Mapping[str, str] = option("dict", default={})
     migrate: bool = option("bool", default=False)
     confirm_within: int = option("int", default=0)
+    transaction: str | None = option()
+    pending: str = option(choices=["wait", "undo"], default="wait")
     if_missing: str = option(choices=["fail", "report"], default="fail")
     owner: str | None = option()
     take_over: bool = option("bool", default=False)

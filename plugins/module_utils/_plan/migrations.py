@@ -16,12 +16,13 @@ from typing import AbstractSet, Any, Iterator, Mapping, Sequence
 
 from .._formats import lookup_table, macros, main_cf, master_cf
 from .._formats.master_cf_spec import ServiceSpec, service_spec
+from .._host import postmap
 from .._host.instance import Instance
 from .._model import migrations
 from .._model import parameters as parameters_model
 from . import lookup_table as lookup_table_plan
 from .plan import Change, Plan
-from .table_file import Table, compile_text
+from .table_file import Table
 from .table_references import choose_type, lost_types
 
 _ALIASES = ("alias_maps", "alias_database")
@@ -151,7 +152,7 @@ def _aliases(instance: Instance, path: str, new: str) -> Plan:
     there = os.path.exists(target)
 
     def make(temporary: str) -> None:
-        compile_text(Table(instance, path, new), instance.read(path) or b"", temporary, ("postalias",))
+        postmap.compile_text(instance, f"{new}:{path}", instance.read(path) or b"", temporary, ("postalias",))
 
     stale = "" if there and os.stat(target).st_mtime >= os.stat(path).st_mtime else "missing"
     return Plan([Change(target, make, b"" if there else None, stale, secret=True)])

@@ -75,6 +75,8 @@ class Change:
     """The least modification time of the new file: for a compiled table, that of its text."""
     stamp: str = ""
     """The name of the stamp (:mod:`_host.stamp`) that is recorded for all files of this name: they agree, as they are now or installed."""
+    stays: bool = False
+    """Whether the file stays when the transaction is undone, because an undo needs it. Such files are installed before all others."""
     directory_mode: int = 0o755
     """The mode of directories that the transaction creates for the file."""
 
@@ -121,6 +123,8 @@ class Plan:
     requires: str = "none"
     """What the running Postfix needs if the plan changes anything: none, reload or restart."""
     warnings: list[str] = field(default_factory=list)
+    beforehand: list[tuple[str, ...]] = field(default_factory=list)
+    """Commands to run when the files that stay are installed, before the other files. A failure is a warning."""
     afterwards: list[tuple[str, ...]] = field(default_factory=list)
     """Commands to run after the installation. A failure is a warning, since the files are already in place."""
     renewals: list[Renewal] = field(default_factory=list)

@@ -16,14 +16,14 @@ from .._errors import DeclarationError
 from .._formats import lookup_table, lookup_table_edit
 from .._formats.lines import to_bytes, to_text
 from .._formats.main_cf import words
-from .._host import openssl
+from .._host import openssl, postmap
 from .._host.instance import Instance
 from .._x509 import certificate, pem
 from .._x509.pem import PemError
 from .chain_file import Deployment
 from .lookup_table import PlannedTable
 from .plan import Change, Plan, root_owned
-from .table_file import Table, compile_text
+from .table_file import Table
 from .table_references import choose_type
 
 _HEADER = b"# Server names and the files that are served for them. Compile it with postmap -F, at each renewal too.\n"
@@ -50,7 +50,7 @@ def sni_table(instance: Instance, path: str, entries: Sequence[Deployment]) -> P
         # For the path of a chain file the temporary path of the new version.
         staged = {old: new for entry in entries for old, new in entry.staged.items()}
         lines = [f"{name} {', '.join(staged.get(file, file) for file in files)}\n" for name, files in final.items()]
-        compile_text(table, to_bytes("".join(lines)), temporary, ("postmap", "-F"))
+        postmap.compile_text(table.instance, table.map, to_bytes("".join(lines)), temporary, ("postmap", "-F"))
 
     changes = [
         Change(path, after, before, attributes=root_owned(0o644)),

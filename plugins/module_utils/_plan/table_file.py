@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import tempfile
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping
 
 from .._errors import GrammarError, HostError
 from .._formats import compiled_table, file_modes, lookup_table, macros
 from .._formats.lines import to_text
-from .._host import stamp
+from .._host import postmap, stamp
 from .._host.instance import Instance
 from .plan import Attributes, Change
 
@@ -99,7 +98,7 @@ def compiled_file(table: Table, text: Text) -> Change:
     secret = table.secret  # before the transaction changes the mode of the text
 
     def build(temporary: str) -> None:
-        compile_text(table, text.after or b"", temporary, secret=secret)
+        postmap.compile_text(table.instance, table.map, text.after or b"", temporary, secret=secret)
 
     return Change(
         table.compiled_path,
@@ -160,7 +159,7 @@ def _compiled_again(table: Table, text: bytes) -> bytes:
     """The compiled file of a text; for cdb, equal texts give equal files."""
     with tempfile.TemporaryDirectory(prefix="postfix-table-") as directory:
         compiled = os.path.join(directory, "compiled")
-        compile_text(table, text, compiled, secret=True)
+        postmap.compile_text(table.instance, table.map, text, compiled, secret=True)
         return table.instance.read(compiled) or b""
 
 
@@ -169,39 +168,6 @@ def _held(table: Table) -> dict[bytes, bytes] | None:
     instance = table.instance
     listed = instance.run("postmap", "-c", instance.config_directory, "-s", table.map, check=False)
     return compiled_table.listed_contents(listed.stdout, table.utf8) if listed.returncode == 0 else None
-
-
-def compile_text(
-    table: Table, text: bytes, temporary: str, command: Sequence[str] = ("postmap",), secret: bool = False
-) -> None:
-    """Compile a text in a directory of its own beside the target, and put the result at the temporary path.
-
-    :param command: the program, with options. Warnings of postalias(1) are accepted.
-    :raises HostError: if it fails, or warns about a line.
-    """
-    instance, (program, *options) = table.instance, command
-    # Its name begins like that of the temporary file, so that it is found if this process is killed.
-    directory = f"{temporary}.{program}"
-    os.mkdir(directory, 0o700)
-    try:
-        source = os.path.join(directory, os.path.basename(table.path))
-        with open(source, "wb") as file:
-            file.write(text)
-        os.chmod(source, 0o600)
-        done = instance.run(program, "-c", instance.config_directory, *options, f"{table.type}:{source}", check=False)
-        complaints = _complaints(done.stderr, source) if program == "postmap" else []
-        if done.returncode != 0 or complaints:
-            cause = (
-                "; ".join(complaints)
-                or to_text(done.stderr).strip().replace("\n", " / ")
-                or f"{program} ended with status {done.returncode}"
-            )
-            if secret and complaints:
-                cause = "postmap warns about a line; what it says is not shown, since the table is secret"
-            raise HostError("compiling", table.map, cause.replace(source, table.path), "Nothing has been changed")
-        os.rename(source + lookup_table.COMPILED[table.type], temporary)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def let_postfix_read(table: Table, text: bytes, origin: str) -> None:
@@ -215,7 +181,7 @@ def let_postfix_read(table: Table, text: bytes, origin: str) -> None:
         stdin=text,
         check=False,
     )
-    complaints = _complaints(done.stderr, "/dev/stdin")
+    complaints = postmap.complaints(done.stderr, "/dev/stdin")
     if complaints:
         found = re.search(r", line (\d+)", complaints[0])
         number = int(found.group(1)) if found else 0
@@ -227,9 +193,3 @@ def let_postfix_read(table: Table, text: bytes, origin: str) -> None:
             "Postfix warns about this line" if table.secret else f"Postfix warns: {cause}",
             f"Correct or remove the rule {to_text(rule)}" if rule and not table.secret else "Correct or remove it",
         )
-
-
-def _complaints(stderr: bytes, about: str) -> list[str]:
-    """The warnings that concern the table, not main.cf."""
-    lines = to_text(stderr).split("\n")
-    return [re.sub(r"^\S+: (warning|error|fatal): ", "", line) for line in lines if about in line]

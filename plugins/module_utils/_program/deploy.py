@@ -11,11 +11,9 @@ the reason.
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import sys
-import time
 from contextlib import suppress
 from typing import Callable, Iterable, Mapping, Optional, Sequence, Set
 
@@ -23,22 +21,24 @@ from .._checks import values
 from .._errors import HostError, PostfixError
 from .._host import master
 from .._host.instance import Instance
-from .._host.runner import run_program
 from .._model.configuration import configuration_of
 from .._plan import ca_bundle_standalone, certificate_standalone
 from .._plan.plan import Plan, RenewalKind
 from .._smtp import probe
-from .._transaction import apply, journal
+from .._transaction import apply, lock, store
+from .._transaction import undo as take_back
+from .._transaction.apply import Confirmation
+from .._transaction.store import Transaction
 from .._verify import verify
-from . import install, renewals, specifications
+from . import deadline, host_log, install, renewals, specifications, undo
 from .ports import PORT_SECONDS, PortFault, Probe, port_faults, serves_another_certificate
 from .specifications import RenewalSpec
 
-TAG = "mailops-postfix"
-"""The tag of log lines."""
+_CONFIRM_WITHIN = 300
+"""Seconds within which a renewed certificate must be in service. If this process is killed, the host restores the previous one then."""
 
-_ANSIBLE_RUN_SECONDS = 1800.0
-"""Seconds that a run of Ansible may take to verify its change."""
+WAIT_SECONDS = lock.LOCK_TIMEOUT
+"""Seconds to wait for the end of another transaction of the instance."""
 
 _RETRY = f"The timer tries again within the hour. To try at once: {install.command()} deploy --due"
 
@@ -71,6 +71,8 @@ def main(
     if arguments[:1] in (["-h"], ["--help"]):
         sys.stdout.write(f"{USAGE}\n")
         return 0
+    if not is_hook_operation(arguments[0] if arguments else ""):
+        undo.main(["--expired"])
     if arguments == ["--ca-bundles"]:
         return _each(RenewalKind.CA_BUNDLE, lambda _spec: True, renew_bundle)
     if arguments == ["--due"]:
@@ -131,31 +133,19 @@ def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Ca
                 result = do(spec)
                 if result:
                     sys.stdout.write(f"{title}: {result}\n")
-                    _log(config_directory, "info", f"{title}: {result}")
+                    host_log.log(config_directory, "info", f"{title}: {result}")
         except Exception as error:  # the other certificates must be deployed whatever the error is
             status = 1
             cause = str(error) if isinstance(error, PostfixError) else f"{type(error).__name__}: {error}"
             message = " ".join(f"{title}: {cause}".split())
-            sys.stderr.write(f"{TAG}: {message}\n")
-            _log(config_directory, "error", message)
+            sys.stderr.write(f"{host_log.TAG}: {message}\n")
+            host_log.log(config_directory, "error", message)
     return status
 
 
 def _is_left_alone(spec: RenewalSpec) -> bool:
-    """Whether no run of Ansible is about to verify a change of this instance. After a time limit, a run counts as killed."""
-    pattern = os.path.join(glob.escape(spec.config_directory), f"{journal.UNVERIFIED}*")
-    return all(time.time() - os.lstat(path).st_mtime > _ANSIBLE_RUN_SECONDS for path in glob.glob(pattern))
-
-
-def _log(config_directory: str, level: str, message: str) -> None:
-    """Write a message to the mail log with postlog(1), or, if that fails, with logger(1)."""
-    commands = [["logger", "-t", TAG, "-p", f"mail.{'err' if level == 'error' else level}", "--", message]]
-    if config_directory:
-        commands.insert(0, ["postlog", "-c", config_directory, "-t", TAG, "-p", level, message])
-    for command in commands:
-        with suppress(PostfixError):
-            if run_program(command).returncode == 0:
-                return
+    """Whether no other transaction of this instance is open. The next call of the timer finds what is due then."""
+    return not store.open_transactions(spec.config_directory)
 
 
 # Certificates
@@ -171,11 +161,6 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
     planned = certificate_standalone.renewed(instance, spec.options)
     facts = planned.facts
     validity = f"serial {facts['serial']}, valid until {facts['not_after']}"
-    unfinished = _is_unfinished(spec, planned.plan)
-    if unfinished and not serves_another_certificate(probe_port, spec):
-        # The certificate is in service. If its transaction stayed open, the next failure would undo it too, and restore an old certificate.
-        apply.confirm(spec.config_directory)
-        unfinished = False
     if (
         planned.chain_file is not None
         and not planned.plan.changes_something()
@@ -187,40 +172,36 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
     before, _served = port_faults(instance, probe_port, spec, 0)
     if not any(not fault.about_certificate for fault in before):
         _must_stay_sound(spec, instance)
-    earlier = journal.unverified(spec.config_directory)
     outcome = apply.apply(
-        lambda instance: certificate_standalone.renewed(instance, spec.options).plan,
+        lambda instance: _with_deadline(certificate_standalone.renewed(instance, spec.options).plan),
         spec.instance,
-        provisional=True,
+        confirmation=Confirmation(
+            _CONFIRM_WITHIN, undo=undo.by_this_program, opener=store.this_host("the renewal of " + spec.name)
+        ),
+        lock_timeout=WAIT_SECONDS,
     )
     try:
-        _bring_into_service(spec, probe_port, before)
+        _bring_into_service(spec, probe_port, before, outcome.transaction)
     except BaseException as error:
-        _go_back(spec, error, unfinished or len(journal.unverified(spec.config_directory)) > len(earlier))
+        _go_back(spec, error, outcome.transaction)
         raise
-    if unfinished or not earlier:
-        apply.confirm(spec.config_directory)
+    if outcome.transaction is not None:
+        apply.confirm(outcome.transaction)
     for warning in outcome.plan.warnings:
-        _log(spec.config_directory, "warn", f"{spec.name}: {warning}")
+        host_log.log(spec.config_directory, "warn", f"{spec.name}: {warning}")
     return f"in service: {validity}"
 
 
 def deploy_due(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
     """Deploy a certificate if Postfix does not use it yet; returns a report, empty if Postfix uses it."""
     planned = certificate_standalone.renewed(spec.instance(), spec.options)
-    due = (
-        planned.plan.changes_something()
-        or serves_another_certificate(probe_port, spec)
-        or _is_unfinished(spec, planned.plan)
-    )
+    due = planned.plan.changes_something() or serves_another_certificate(probe_port, spec)
     return deploy(spec, probe_port) if due else ""
 
 
-def _is_unfinished(spec: RenewalSpec, plan: Plan) -> bool:
-    """Whether a killed call has left files of this certificate installed and unverified, and Postfix runs and can be probed."""
-    targets = journal.unverified_targets(spec.config_directory)
-    own = {os.path.realpath(change.path) for change in plan.changes}
-    return bool(targets) and targets <= own and _is_left_alone(spec) and spec.instance().running()
+def _with_deadline(plan: Plan) -> Plan:
+    plan.beforehand += deadline.start_commands(install.command())
+    return plan
 
 
 def _must_run(spec: RenewalSpec, instance: Instance) -> None:
@@ -258,8 +239,13 @@ def _must_stay_sound(spec: RenewalSpec, instance: Instance) -> None:
             )
 
 
-def _bring_into_service(spec: RenewalSpec, probe_port: Probe, before: Set[PortFault]) -> None:
+def _bring_into_service(
+    spec: RenewalSpec, probe_port: Probe, before: Set[PortFault], transaction: Optional[Transaction]
+) -> None:
     instance = spec.instance()
+    if transaction is not None:
+        transaction.activated = True
+        store.save(transaction, store.RECORD)
     process = master.Master(instance)
     process.bring_up("reload")
     if not process.survives(verify.FIRST_LOOK_SECONDS):
@@ -272,19 +258,21 @@ def _bring_into_service(spec: RenewalSpec, probe_port: Probe, before: Set[PortFa
         raise HostError("probing", "the ports", "none of the ports that must serve the certificate could be probed")
 
 
-def _go_back(spec: RenewalSpec, error: BaseException, installed: bool) -> None:
-    """Restore the previous files and reload Postfix; add the result to the error's remedy."""
+def _go_back(spec: RenewalSpec, error: BaseException, transaction: Optional[Transaction]) -> None:
+    """Undo the transaction and reload Postfix; add the result to the error's remedy."""
     remedy = "Postfix uses the files of the ACME client, and the previous ones no longer exist. Set chain_file, so that they are kept"
-    if installed:
-        # This also undoes the change of an earlier run that is still unverified.
-        _restored, left = apply.undo(spec.config_directory)
-        remedy = (
-            f"Another program has changed {', '.join(left)}" if left else "The previous certificate is in service again"
-        )
-        try:
+    if transaction is not None:
+        undone = take_back.with_locks(transaction, lambda current: take_back.undo(current, spec.instance))
+        remedy = "The previous certificate is in service again"
+        if undone is not None and undone.problems:
+            remedy = (
+                f"The previous files have been restored, but Postfix does not use them: {'; '.join(undone.problems)}"
+            )
+        elif undone is not None and undone.kept:
+            remedy = undone.report()[2:]
+    else:
+        with suppress(PostfixError):
             master.Master(spec.instance()).bring_up("reload")
-        except PostfixError as again:
-            remedy = f"The previous files have been restored, but Postfix does not use them: {again}"
     if isinstance(error, PostfixError):
         error.remedy = f"{error.remedy}. {remedy}" if error.remedy else remedy
 

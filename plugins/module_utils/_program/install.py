@@ -27,7 +27,7 @@ from .._host.instance import Instance
 from .._plan.plan import Change, Plan, Renewal, RenewalKind, root_owned
 from .._transaction.journal import FORMAT
 from .._x509 import acme_layout
-from . import renewals, timer
+from . import deadline, renewals, timer
 
 PROGRAM = f"{state.ROOT}/program"
 """The program; only root can read it."""
@@ -57,14 +57,18 @@ _USUAL_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 _WRITTEN = "# Written by Ansible (mailops.postfix)."
 
 
-def with_renewals(
+def with_program(
     build: Callable[[Instance, Mapping[str, Any]], Plan],
 ) -> Callable[[Instance, Mapping[str, Any]], Plan]:
-    """A function that makes the plan of the given one, and adds the files that its renewals need on this host."""
+    """A function that makes the plan of the given one, and adds the files that its renewals, and its deadline, need on this host."""
 
     def complete(instance: Instance, options: Mapping[str, Any]) -> Plan:
         plan = build(instance, options)
-        add_renewals(instance, plan, options.get("_program"))
+        sent = options.get("_program")
+        add_renewals(instance, plan, sent)
+        if options.get("confirm_within") and plan.changes_something():
+            _add_program(instance, plan, sent)
+            deadline.add_deadline(instance, plan, command())
         return plan
 
     return complete
@@ -84,7 +88,7 @@ def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any
             plan.changes += renewals.forgotten(instance, renewal)
     if not wanted:
         return
-    program, warnings = _program_changes(instance, sent)
+    _add_program(instance, plan, sent)
     hourly = timer.timer(instance, f"{command()} deploy --due")
     changes = [*hourly.changes]
     for renewal in wanted:
@@ -95,11 +99,8 @@ def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any
             "declaration": renewals.spec_path(instance, renewal),
             "timer": hourly.path,
         }
-    # The program comes first, so that hooks find it even if the transaction is interrupted.
-    plan.changes[:0] = program
     plan.changes += {change.path: change for change in changes}.values()
     plan.afterwards += hourly.afterwards
-    plan.warnings += warnings
     if hourly.path is None:
         plan.warnings.append(
             f"this host has neither systemd nor cron. Configure its scheduler to run '{command()} deploy --due' each hour"
@@ -156,7 +157,7 @@ def _scripts(instance: Instance, renewal: Renewal) -> list[Change]:
 
 def _script(instance: Instance, path: str, line: str, comment: str = f"{_WRITTEN}\n") -> Change:
     text = f"#!/bin/sh\n{comment}{line}\n".encode()
-    return Change(path, text, instance.read(path), attributes=root_owned(0o755))
+    return Change(path, text, instance.read(path), attributes=root_owned(0o755), stays=path == WRAPPER)
 
 
 # The program
@@ -171,6 +172,15 @@ def interpreter() -> str:
     """The path of the Python that runs this; if possible one that stays the same when the system is upgraded."""
     own = os.path.realpath(sys.executable)
     return next((path for path in _USUAL_PYTHONS if os.path.realpath(path) == own), sys.executable)
+
+
+def _add_program(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any]]) -> None:
+    """Add the program to a plan that does not have it yet. It comes first, so that hooks find it even if the transaction is interrupted."""
+    if any(change.path == PROGRAM for change in plan.changes):
+        return
+    changes, warnings = _program_changes(instance, sent)
+    plan.changes[:0] = changes
+    plan.warnings += warnings
 
 
 def _program_changes(instance: Instance, sent: Optional[Mapping[str, Any]]) -> tuple[list[Change], list[str]]:
@@ -207,7 +217,7 @@ def _program_file(before: Optional[bytes], sent: Mapping[str, Any]) -> Change:
     stale = "missing"
     if before is not None:
         stale = "" if checksum(before) == sent["checksum"] else "other code"
-    return Change(PROGRAM, copy, stale=stale, attributes=root_owned(0o600), directory_mode=0o700)
+    return Change(PROGRAM, copy, stale=stale, attributes=root_owned(0o600), stays=True, directory_mode=0o700)
 
 
 def _not_sent() -> ProgramNotSent:

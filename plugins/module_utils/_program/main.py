@@ -10,17 +10,19 @@ import os
 import sys
 from typing import Sequence
 
-from . import deploy
+from . import deploy, undo
 
 NAME = "mailops-postfix"
 
 USAGE = f"""\
 usage: {NAME} deploy ...      deploy renewed certificates and CAs to Postfix; see {NAME} deploy --help
        {NAME} OPERATION ...   the same, called as the hook of dehydrated
+       {NAME} pending         show the changes that have not been confirmed, as JSON
+       {NAME} undo [ID]       undo such a change; see {NAME} undo --help
 
 Exit status: 0 success, or nothing to do; 1 failure; 2 wrong arguments."""
 
-_VERBS = {"deploy": deploy.main}
+_VERBS = {"deploy": deploy.main, "pending": undo.pending, "undo": undo.main}
 
 
 def main(arguments: Sequence[str]) -> int:

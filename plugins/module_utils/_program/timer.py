@@ -70,20 +70,21 @@ def timer(instance: Instance, command: str) -> Timer:
             path: _TIMER,
             os.path.join(UNITS, "timers.target.d", f"{UNIT}.conf"): _WANTED,
         }
-        changes = [_change(instance, name, text, 0o644) for name, text in texts.items()]
+        changes = [written(instance, name, text, 0o644) for name, text in texts.items()]
         due = any(change.rewrites for change in changes)
         commands = (("systemctl", "daemon-reload"), ("systemctl", "restart", f"{UNIT}.timer"))
         return Timer(path, changes, commands if due else ())
     if os.path.isdir(HOURLY):
         path = os.path.join(HOURLY, UNIT)
-        return Timer(path, [_change(instance, path, f"exec {command}\n", 0o755, "#!/bin/sh\n")])
+        return Timer(path, [written(instance, path, f"exec {command}\n", 0o755, "#!/bin/sh\n")])
     for directory in filter(os.path.isdir, CRONTABS):
         path = os.path.join(directory, UNIT)
         # The program logs its errors to the mail log; without the redirection cron would mail them to root as well.
-        return Timer(path, [_change(instance, path, f"17 * * * * root {command} > /dev/null 2>&1\n", 0o644)])
+        return Timer(path, [written(instance, path, f"17 * * * * root {command} > /dev/null 2>&1\n", 0o644)])
     return Timer(None)
 
 
-def _change(instance: Instance, path: str, text: str, mode: int, first: str = "") -> Change:
+def written(instance: Instance, path: str, text: str, mode: int, first: str = "", stays: bool = False) -> Change:
+    """The change that writes a file that says where it comes from."""
     after = (first + _WRITTEN + text).encode()
-    return Change(path, after, instance.read(path), attributes=root_owned(mode))
+    return Change(path, after, instance.read(path), attributes=root_owned(mode), stays=stays)

@@ -2,41 +2,63 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The transaction: stage, install by rename, undo on failure. Private to mailops.postfix.
+"""The transaction: make a plan under the lock, install it, and open a transaction if it must be confirmed. Private to mailops.postfix.
 
-Only this file and :mod:`journal` write to the host. A plan is made under Postfix's own lock (:mod:`lock`), so that no file that it has read
-changes before it is installed. If another process has the lock, the plan is made without it; if that plan changes something, apply() waits
-for the lock and makes the plan again. All new files are written next to their targets. When all are complete, they are renamed into place,
-in the order of the plan. The old files are kept until then (:mod:`journal`), so that the next run can restore them after a kill.
+A plan is made under Postfix's own lock (:mod:`lock`), so that no file that it has read changes before it is installed. If another process
+has the lock, the plan is made without it; if that plan changes something, apply() waits for the lock and makes the plan again. While another
+transaction of the instance is open, apply() waits for its end, since an undo would take what is planned now for granted.
 In check mode the same plan is made, without a lock, and not installed.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import re
-import shutil
-import stat
+import sys
 import time
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Callable
+from typing import Any, Callable, Optional, Sequence
 
 from .._errors import DeclarationError, HostError
 from .._formats.lines import to_text
+from .._host import state
 from .._host.instance import Instance
-from .._plan.plan import Change, Plan, attribute_changes, group_id, strongest, user_id
-from . import journal as journal_transaction
-from . import lock, stamps
+from .._host.runner import run_program
+from .._plan.plan import Change, Plan, attribute_changes, strongest
+from . import confirmed, journal, lock, stamps, store
+from .install import install
 
 LARGE = 100_000
 """Bytes above which a diff shows only the size and checksum of a content."""
 
-SETTLED_SECONDS = 3
-"""Seconds that the modification time is set back. Postfix waits until a file has not changed for two seconds before it reads it."""
+_PAUSE = 0.2
+"""Seconds between two looks at an open transaction of others."""
+
+
+class OpenTransaction(Exception):
+    """Raised by :attr:`Confirmation.undoes` to end the run before it changes anything, and ask the controller about a transaction."""
+
+    def __init__(self, transaction: store.Transaction) -> None:
+        super().__init__(transaction.id)
+        self.transaction = transaction
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """How the changes of a run are confirmed, and what it does about an open transaction of others."""
+
+    seconds: int = 0
+    """Within so many seconds they must be confirmed; 0: they are confirmed when they are installed."""
+    join: Optional[str] = None
+    """The identifier of an open transaction to which they belong."""
+    undoes: Callable[[store.Transaction], bool] = lambda _transaction: False
+    """Whether to undo an open transaction of others first, instead of waiting for its end."""
+    undo: Callable[[store.Transaction], str] = lambda transaction: by_program(transaction)
+    """Undoes a transaction, without a lock; returns what to report, as the beginning of a sentence."""
+    opener: store.Opener = field(default_factory=store.this_host)
+    ignores_others: bool = False
+    """Whether an open transaction that has changed none of the planned files matters."""
 
 
 @dataclass
@@ -49,17 +71,11 @@ class Outcome:
     backup_files: list[str]
     requires: str = "none"
     """What the running Postfix needs now."""
-    transaction: str | None = None
-    """The identifier of the newest installation that has to be confirmed; None if there is none, and in check mode."""
-    installed: bool = False
-    """Whether this run has installed something."""
-
-    @property
-    def verify(self) -> str:
-        """What has to be verified: ``none``, the ``changed`` files of this run, or ``all``, if only an earlier run left an open transaction."""
-        if self.transaction is None:
-            return "none"
-        return "changed" if self.installed else "all"
+    transaction: store.Transaction | None = None
+    """The open transaction that has the changes of this run; None if there is none, and in check mode."""
+    verify: str = "none"
+    """What has to be verified: ``none``, what this run has ``changed``, or ``all``, if nothing had to be changed and the files are not those
+    that were confirmed last."""
 
 
 def apply(
@@ -67,7 +83,7 @@ def apply(
     read_instance: Callable[[], Instance],
     check_mode: bool = False,
     backup: bool = False,
-    provisional: bool = False,
+    confirmation: Confirmation = Confirmation(),
     lock_timeout: float = lock.LOCK_TIMEOUT,
 ) -> Outcome:
     """Make a plan and install it.
@@ -76,57 +92,152 @@ def apply(
     :param read_instance: gives the instance as it is now.
     :param check_mode: make the plan, but do not install it.
     :param backup: keep the old content of changed files next to them.
-    :param provisional: keep the old files until the installation is confirmed or undone. An installation of an earlier run that has not
-        been confirmed counts as a change, since the running Postfix may not use it yet.
-    :param lock_timeout: seconds to wait for another writer.
-    :raises HostError: if a file can't be written, or a newer version of this collection has been interrupted; nothing is changed then.
+    :param confirmation: how the changes are confirmed.
+    :param lock_timeout: seconds to wait for another writer, and for the end of another open transaction.
+    :raises HostError: if a file can't be written, another transaction stays open, or a newer version of this collection has been
+        interrupted; nothing is changed then.
     """
     instance = read_instance()  # reads each file when it is first used
-    directory = instance.config_directory
-    main_cf = instance.path("main.cf")
+    run = _Run(build, backup, confirmation)
     if check_mode:
-        return _planned(build, instance, provisional)
+        return _planned(build, instance)
+    end = time.monotonic() + lock_timeout
+    main_cf = instance.path("main.cf")
+    run.undo_what_must_go(instance.config_directory)
     with lock.held_if_free(main_cf) as free:
-        if free:
-            return _apply_locked(build, instance, backup, provisional)
+        if free and not run.is_blocked(instance):
+            return run.locked(instance)
     # A directory of an installation may be that of the process that has the lock, or of a killed one. Only with the lock it is the latter.
-    if not journal_transaction.interrupted(directory):
-        outcome = _planned(build, instance, provisional)
+    if not free and not journal.interrupted(instance.config_directory) and not run.others(instance.config_directory):
+        outcome = _planned(build, instance)
         if not outcome.plan.changes_something():
-            return _with_transaction(outcome, directory, provisional)
-    with lock.held(main_cf, lock_timeout) as waited:
-        outcome = _apply_locked(build, read_instance(), backup, provisional)
+            return run.unchanged(outcome, instance)
+    while True:
+        with lock.held(main_cf, max(0.0, end - time.monotonic())) as waited:
+            instance = read_instance()
+            if not run.is_blocked(instance):
+                outcome = run.locked(instance)
+                break
+        if time.monotonic() >= end:
+            raise run.refusal()
+        time.sleep(_PAUSE)
+        run.undo_what_must_go(instance.config_directory)
     outcome.plan.warnings += [f"{waited} that was editing {main_cf}"] if waited else []
     return outcome
 
 
-def _planned(build: Callable[[Instance], Plan], instance: Instance, provisional: bool) -> Outcome:
+class _Run:
+    """One call of :func:`apply`."""
+
+    def __init__(
+        self,
+        build: Callable[[Instance], Plan],
+        backup: bool,
+        confirmation: Confirmation,
+    ) -> None:
+        self.build = build
+        self.backup = backup
+        self.confirmation = confirmation
+        self.blocking: list[store.Transaction] = []
+        self.warnings: list[str] = []
+
+    def others(self, directory: str) -> list[store.Transaction]:
+        """The open transactions that are not the one that this run joins."""
+        return [found for found in store.open_transactions(directory) if found.id != self.confirmation.join]
+
+    def undo_what_must_go(self, directory: str) -> None:
+        """Undo the open transactions of others whose deadline has passed, or that :attr:`Confirmation.undoes`, newest first."""
+        for other in reversed(self.others(directory)):
+            if (other.expired or self.confirmation.undoes(other)) and not store.is_held(other):
+                self.warnings.append(f"undone first: {self.confirmation.undo(other)}")
+
+    def is_blocked(self, instance: Instance) -> bool:
+        """Whether an open transaction of others is in the way. Needs the lock."""
+        directory = instance.config_directory
+        if store.settle(directory):
+            self.warnings.append(f"restored the files in {directory} that an interrupted run had begun to change")
+        self._must_be_open(directory)
+        self.blocking = self.others(directory)
+        return bool(self.blocking) and not (self.confirmation.ignores_others and self._is_apart(instance))
+
+    def _must_be_open(self, directory: str) -> None:
+        join = self.confirmation.join
+        if join is not None and store.find(directory, join) is None:
+            how = store.ending(directory, join)
+            raise HostError(
+                "joining",
+                f"the transaction {join}",
+                f"it is no longer open: {how}" if how else "it is not open",
+                "Run the playbook again",
+            )
+
+    def _is_apart(self, instance: Instance) -> bool:
+        """Whether no open transaction has changed a file of the plan."""
+        try:
+            paths = {os.path.realpath(change.path) for change in self.build(instance).changes}
+        finally:
+            instance.end()
+        return not any(file.target in paths for other in self.blocking for file in other.files)
+
+    def refusal(self) -> HostError:
+        """The error of a run that has waited in vain."""
+        other = self.blocking[-1]
+        return HostError(
+            "changing",
+            f"the Postfix instance in {other.instance}",
+            f"{other.described()} is neither confirmed nor undone",
+            f"Wait for its end, or undo it: with pending: undo, or with 'mailops-postfix undo {other.id}' on the host",
+        )
+
+    def locked(self, instance: Instance) -> Outcome:
+        """Make the plan and install it. Needs the lock, which no other transaction blocks."""
+        directory = instance.config_directory
+        begun = time.time()
+        outcome = _planned(self.build, instance)
+        plan = outcome.plan
+        plan.warnings[:0] = self.warnings
+        if plan.changes_something():
+            # What an undo needs is there before the first file that may have to be undone, and stays.
+            install([change for change in plan.changes if change.stays], directory)
+            plan.warnings += _run(plan.beforehand, instance)
+            rest = [change for change in plan.changes if not change.stays]
+            outcome.transaction = self._opened(instance, plan)
+            outcome.backup_files = install(rest, directory, self.backup, outcome.transaction)
+            if outcome.transaction is None and not self.blocking:
+                confirmed.remember(directory)
+            plan.warnings += _run(plan.afterwards, instance)
+        stamps.record(plan, begun)
+        return self.unchanged(outcome, instance)
+
+    def unchanged(self, outcome: Outcome, instance: Instance) -> Outcome:
+        """The outcome with what has to be verified."""
+        if outcome.transaction is not None:
+            outcome.verify = "changed"
+        elif self.confirmation.seconds and not outcome.changed and not confirmed.is_current(instance.config_directory):
+            outcome.verify = "all"
+        return outcome
+
+    def _opened(self, instance: Instance, plan: Plan) -> store.Transaction | None:
+        """The transaction that records what is installed; None if it is confirmed at once."""
+        wish = self.confirmation
+        if wish.join is not None:
+            transaction = store.find(instance.config_directory, wish.join)
+        elif wish.seconds:
+            transaction = store.create(instance.config_directory, os.urandom(8).hex(), wish.seconds, wish.opener)
+            transaction.ran = instance.running()
+        else:
+            return None
+        if transaction is not None:
+            transaction.requires = strongest(transaction.requires, plan.requires)
+        return transaction
+
+
+def _planned(build: Callable[[Instance], Plan], instance: Instance) -> Outcome:
     try:
         plan = _without_conflicts(build(instance))
     finally:
         instance.end()
-    return _outcome(plan, instance.config_directory if provisional else None)
-
-
-def _apply_locked(build: Callable[[Instance], Plan], instance: Instance, backup: bool, provisional: bool) -> Outcome:
-    directory = instance.config_directory
-    recovered = journal_transaction.recover(directory)
-    begun = time.time()
-    outcome = _planned(build, instance, provisional)
-    if outcome.plan.changes_something():
-        outcome.backup_files = _install(outcome.plan, directory, backup, provisional)
-        outcome.installed = True
-        outcome.plan.warnings += _run(outcome.plan.afterwards, instance)
-    stamps.record(outcome.plan, begun)
-    if recovered:
-        outcome.plan.warnings.append(f"restored the files in {directory} that an interrupted run had begun to change")
-    return _with_transaction(outcome, directory, provisional)
-
-
-def _with_transaction(outcome: Outcome, directory: str, provisional: bool) -> Outcome:
-    if provisional:
-        outcome.transaction = next(reversed(journal_transaction.open_transactions(directory)), None)
-    return outcome
+    return _outcome(plan)
 
 
 def _without_conflicts(plan: Plan) -> Plan:
@@ -148,29 +259,29 @@ def _without_conflicts(plan: Plan) -> Plan:
     return plan
 
 
-def undo(directory: str, lock_timeout: float = lock.LOCK_TIMEOUT) -> tuple[list[str], list[str]]:
-    """Restore the files from before all installations that have not been confirmed.
+def by_program(transaction: store.Transaction) -> str:
+    """Let the program on the host undo a transaction. It is there, since it is installed before a transaction is opened.
 
-    :param directory: the configuration directory.
-    :returns: the files that were restored, and those that were not because they have been changed since.
-    :raises HostError: if a newer version of this collection wrote one of the journals; nothing is changed then.
+    :raises HostError: if it fails.
     """
-    with lock.held(os.path.join(directory, "main.cf"), lock_timeout):
-        return journal_transaction.undo(directory)
+    done = run_program((sys.executable, f"{state.ROOT}/program", "undo", transaction.id))
+    if done.returncode != 0:
+        raise HostError("undoing", transaction.described(), done.complaint)
+    return to_text(done.stdout).strip().replace("undone: ", "", 1) or transaction.described()
 
 
-def confirm(directory: str, lock_timeout: float = lock.LOCK_TIMEOUT) -> None:
-    """Confirm all installations: they can't be undone any more.
+def confirm(transaction: store.Transaction, lock_timeout: float = lock.LOCK_TIMEOUT) -> None:
+    """Confirm a transaction: it can't be undone any more.
 
-    :param directory: the configuration directory.
-    :raises HostError: if a newer version of this collection wrote one of the journals; nothing is changed then.
+    :raises HostError: if the lock of the instance can't be acquired.
     """
-    if journal_transaction.unverified(directory):
-        with lock.held(os.path.join(directory, "main.cf"), lock_timeout):
-            journal_transaction.confirm(directory)
+    with lock.held(os.path.join(transaction.instance, "main.cf"), lock_timeout):
+        store.settle(transaction.instance)
+        store.close(transaction, "confirmed")
+        confirmed.remember(transaction.instance)
 
 
-def _run(commands: list[tuple[str, ...]], instance: Instance) -> list[str]:
+def _run(commands: Sequence[tuple[str, ...]], instance: Instance) -> list[str]:
     failures = []
     for command in commands:
         try:
@@ -183,7 +294,7 @@ def _run(commands: list[tuple[str, ...]], instance: Instance) -> list[str]:
 # What would change
 
 
-def _outcome(plan: Plan, unverified_in: str | None) -> Outcome:
+def _outcome(plan: Plan) -> Outcome:
     diff = []
     for change in plan.changes:
         if change.rewrites:
@@ -198,20 +309,7 @@ def _outcome(plan: Plan, unverified_in: str | None) -> Outcome:
                     "after": {name: new for name, (_old, new) in wanted.items()},
                 }
             )
-    requires = plan.requires if diff else "none"
-    if unverified_in is not None:
-        earlier = journal_transaction.unverified(unverified_in)
-        requires = strongest(requires, *earlier)
-        if earlier and not diff:
-            diff.append(
-                {
-                    "before_header": "the running Postfix",
-                    "after_header": "the running Postfix",
-                    "before": "(a change of an earlier run is not verified)\n",
-                    "after": f"({'the change is verified' if requires == 'none' else f'{requires}, and the change is verified'})\n",
-                }
-            )
-    return Outcome(bool(diff), diff, plan, [], requires)
+    return Outcome(bool(diff), diff, plan, [], plan.requires if diff else "none")
 
 
 def _content_diff(change: Change) -> dict[str, Any]:
@@ -245,123 +343,3 @@ def _measured(content: bytes | None) -> str:
     return (
         f"({len(content)} bytes, {lines} lines, SHA-256 {hashlib.sha256(content).hexdigest()}; too large to be shown)\n"
     )
-
-
-# Installing
-
-
-def _install(plan: Plan, directory: str, backup: bool, provisional: bool) -> list[str]:
-    changes = [(change, os.path.realpath(change.path)) for change in plan.changes if _installs(change)]
-    journal = None
-    backups: list[str] = []
-    try:
-        journal = journal_transaction.begin(directory, os.urandom(4).hex(), [target for _change, target in changes])
-        journal.requires = plan.requires
-        settled = time.time() - SETTLED_SECONDS
-        staged = [_stage(change, target, journal, settled) for change, target in changes]
-        for (_change, target), new in zip(changes, staged):
-            kept = journal.keep(target, provisional)
-            journal.files.append(
-                journal_transaction.Installed(
-                    target, kept, None if new is None else journal_transaction.file_identity(new)
-                )
-            )
-        if backup:
-            for change, target in changes:
-                if change.rewrites and os.path.exists(target):
-                    backups.append(_back_up(target))
-        journal.write()
-        for (_change, target), new in zip(changes, staged):
-            if new is not None:
-                os.rename(new, target)
-            else:
-                os.unlink(target)
-        for parent in {os.path.dirname(target) for _change, target in changes}:
-            journal_transaction.sync_directory(parent)
-        journal_transaction.complete(journal, provisional)
-        return backups
-    except BaseException as error:
-        for path in backups:
-            with suppress(OSError):
-                os.unlink(path)
-        journal_transaction.recover(directory)
-        if not isinstance(error, OSError):
-            raise
-        # The user knows the target, not the temporary file.
-        where = re.sub(
-            r"/\.([^/]+)\.[0-9a-f]{8}\.new[^/]*$", r"/\1", str(error.filename2 or error.filename or directory)
-        )
-        raise HostError("writing", where, error.strerror or str(error), "Nothing has been changed") from error
-
-
-def _installs(change: Change) -> bool:
-    return change.rewrites or bool(attribute_changes(change))
-
-
-def _make_directories(path: str, mode: int, journal: journal_transaction.Journal) -> None:
-    if os.path.isdir(path):
-        return
-    _make_directories(os.path.dirname(path), mode, journal)
-    journal.created_directories.append(path)
-    journal.write()
-    os.mkdir(path)
-    os.chmod(path, mode)
-
-
-def _stage(change: Change, target: str, journal: journal_transaction.Journal, settled: float) -> str | None:
-    """Write the new file next to its target, with owner, mode and modification time; returns its path, None for a removal."""
-    if change.rewrites:
-        _make_directories(os.path.dirname(target), change.directory_mode, journal)
-    if change.after is None:
-        return None
-    directory, name = os.path.split(target)
-    path = os.path.join(directory, f".{name}.{journal.key}.new")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if isinstance(change.after, bytes):
-            file.write(change.after)
-        elif not change.rewrites:
-            with open(target, "rb") as source:
-                shutil.copyfileobj(source, file)
-    if callable(change.after) and change.rewrites:
-        change.after(path)
-    _set_attributes(path, target, change)
-    if change.rewrites:
-        moment = max(settled, change.not_before)
-        os.utime(path, (moment, moment))
-    else:
-        old = os.stat(target)
-        os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-    return path
-
-
-def _set_attributes(path: str, target: str, change: Change) -> None:
-    wanted = change.attributes
-    uid, gid, mode = os.geteuid(), os.getegid(), 0o644
-    if os.path.exists(target):
-        now = os.stat(target)
-        uid, gid, mode = now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)
-        for name in os.listxattr(target):  # access control lists and security labels
-            try:
-                os.setxattr(path, name, os.getxattr(target, name))
-            except OSError as error:
-                if error.errno not in (errno.ENOTSUP, errno.EPERM, errno.ENODATA):
-                    raise
-    if wanted.owner is not None:
-        uid = user_id(wanted.owner, change.path)
-    if wanted.group is not None:
-        gid = group_id(wanted.group, change.path)
-    new = os.stat(path)
-    if (new.st_uid, new.st_gid) != (uid, gid):
-        os.chown(path, uid, gid)
-    os.chmod(path, mode if wanted.mode is None else wanted.mode)
-
-
-def _back_up(target: str) -> str:
-    path = f"{target}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S')}~"
-    shutil.copy2(target, path)
-    now = os.stat(target)
-    os.chown(path, now.st_uid, now.st_gid)
-    return path

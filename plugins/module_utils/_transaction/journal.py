@@ -2,12 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The journal of a transaction: the old files, and the way back to them. Private to mailops.postfix.
+"""The journal of an installation: the old files, and the way back to them if it is killed. Private to mailops.postfix.
 
-Only this file and :mod:`apply` write to the host. While files are being installed, ``<config_directory>/.transaction`` (root only) has each
-old file and a journal. It is removed when the installation is complete. If it is found, an installation was killed, and :func:`recover`
-restores the old files. An installation that has yet to be verified renames it to ``.unverified-N``, for :func:`undo` or :func:`confirm`.
-All callers hold the lock of the instance.
+While files are being installed, ``<config_directory>/.transaction`` (root only) has each old file and a journal. It is removed when the
+installation is complete. If it is found, an installation was killed, and :func:`recover` restores the old files. What has yet to be
+verified is another matter, see :mod:`store`. All callers hold the lock of the instance.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from __future__ import annotations
 import glob
 import json
 import os
-import re
 import shutil
 import stat
 from contextlib import suppress
@@ -23,15 +21,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Optional, Sequence, Tuple
 
 from .._errors import HostError
-from .._plan.plan import REQUIRES
 
 FORMAT = 1
 """The format of journals, and of the store of the program on the host. An older program leaves a newer format alone."""
 
 TRANSACTION = ".transaction"
 """The directory of an installation in progress, in the configuration directory."""
-UNVERIFIED = ".unverified-"
-"""The name of the directory of an installation that is complete but not confirmed; a number follows."""
 _JOURNAL = "journal"
 
 FileIdentity = Optional[Tuple[int, ...]]
@@ -64,7 +59,7 @@ class Journal:
     """What an installation is about to do, or has done."""
 
     directory: str
-    """Its directory: ``.transaction`` or ``.unverified-N`` in a configuration directory."""
+    """Its directory, ``.transaction`` in the configuration directory."""
     key: str
     """Part of the names of this installation's temporary files."""
     targets: list[str] = field(default_factory=list)
@@ -73,8 +68,6 @@ class Journal:
     """Outermost first."""
     files: list[Installed] = field(default_factory=list)
     """In the order in which they are installed; empty until all are staged."""
-    requires: str = "none"
-    """What the running Postfix needs to go from old to new, and back."""
 
     def write(self) -> None:
         """Write the journal to disk in one rename."""
@@ -84,7 +77,6 @@ class Journal:
             "targets": self.targets,
             "made": self.created_directories,
             "files": [asdict(item) for item in self.files],
-            "requires": self.requires,
         }
         path = os.path.join(self.directory, _JOURNAL)
         descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -95,25 +87,16 @@ class Journal:
         os.rename(f"{path}.new", path)
         sync_directory(self.directory)
 
-    def keep(self, target: str, as_copy: bool) -> str | None:
-        """Keep an old file; returns its name in the journal's directory, None if there is no old file.
-
-        :param as_copy: keep a copy instead of a second name (hard link). A daemon that has a table open opens the new one only when
-            the old one has no name left (src/util/dict.c), so an old file that stays after the installation must be a copy.
-        """
+    def keep(self, target: str) -> str | None:
+        """Keep an old file; returns its name in the journal's directory, None if there is no old file."""
         if not os.path.lexists(target):
             return None
         name = str(len(self.files))
         path = os.path.join(self.directory, name)
         try:
-            if as_copy:
-                _copy(target, path)
-            else:
-                os.link(target, path)
-        except OSError:
-            if as_copy:
-                raise
-            _copy(target, path)
+            os.link(target, path)
+        except OSError:  # another file system
+            copy_file(target, path)
         return name
 
 
@@ -126,18 +109,9 @@ def begin(config_directory: str, key: str, targets: Sequence[str]) -> Journal:
     return journal
 
 
-def complete(journal: Journal, provisional: bool) -> None:
-    """Complete an installation, with one rename or one unlink.
-
-    :param provisional: whether the old files are kept until :func:`confirm` or :func:`undo`.
-    """
-    parent = os.path.dirname(journal.directory)
-    if provisional:
-        last = max([0, *(number for number, _path in _unverified(parent))])
-        os.rename(journal.directory, os.path.join(parent, f"{UNVERIFIED}{last + 1}"))
-        sync_directory(parent)
-    else:
-        _remove(journal.directory)
+def complete(journal: Journal) -> None:
+    """Complete an installation. The moment is that in which the journal's file goes."""
+    _remove(journal.directory)
 
 
 def recover(config_directory: str) -> bool:
@@ -150,7 +124,7 @@ def recover(config_directory: str) -> bool:
     directory = os.path.join(config_directory, TRANSACTION)
     if not os.path.isdir(directory):
         return False
-    journal = _read(directory, "recovering")
+    journal = _read(directory)
     if journal is not None:
         _restore(journal)
     _remove(directory)
@@ -160,83 +134,6 @@ def recover(config_directory: str) -> bool:
 def interrupted(config_directory: str) -> bool:
     """Whether an installation is in progress, or was killed."""
     return os.path.isdir(os.path.join(config_directory, TRANSACTION))
-
-
-def undo(config_directory: str) -> tuple[list[str], list[str]]:
-    """Restore the files from before all installations that have not been confirmed.
-
-    :returns: the files that were restored, and those that were not because they have been changed since.
-    :raises HostError: if a newer version of this collection wrote one of the journals; nothing is changed then.
-    """
-    journals = [(directory, _read(directory, "undoing")) for _number, directory in _unverified(config_directory)]
-    restored: list[str] = []
-    left: list[str] = []
-    for directory, journal in reversed(journals):
-        if journal is not None:
-            done, changed = _restore(journal)
-            restored += done
-            left += changed
-        _remove(directory)
-    return list(dict.fromkeys(restored)), list(dict.fromkeys(left))
-
-
-def confirm(config_directory: str) -> None:
-    """Confirm all installations: their old files are removed, and they can't be undone any more.
-
-    :raises HostError: if a newer version of this collection wrote one of the journals; nothing is changed then.
-    """
-    require_known_formats(config_directory, "confirming")
-    for _number, directory in _unverified(config_directory):
-        _remove(directory)
-
-
-def require_known_formats(config_directory: str, action: str) -> None:
-    """Refuse to handle unverified installations of a newer version of this collection.
-
-    :param action: what is being done, for the message.
-    :raises HostError: if a newer version of this collection wrote one of the journals.
-    """
-    for _number, directory in _unverified(config_directory):
-        content = _content(directory)
-        if content is not None:
-            _require_known_format(content, directory, action)
-
-
-def unverified(config_directory: str) -> list[str]:
-    """What the running Postfix needs to use each installation that has not been confirmed; empty if there is none.
-
-    Installations of a newer version of this collection count, too: ``restart`` if their journal does not have a value that this
-    version knows.
-    """
-    contents = [_content(directory) for _number, directory in _unverified(config_directory)]
-    needs = [content.get("requires") for content in contents if content is not None]
-    return [requires if requires in REQUIRES else "restart" for requires in needs]
-
-
-def open_transactions(config_directory: str) -> list[str]:
-    """The identifiers of all installations that have not been confirmed, oldest first."""
-    contents = [_content(directory) for _number, directory in _unverified(config_directory)]
-    return [str(content["key"]) for content in contents if content is not None and content.get("key")]
-
-
-def unverified_targets(config_directory: str) -> set[str]:
-    """The files, with symbolic links resolved, of all installations that have not been confirmed.
-
-    :raises HostError: if a newer version of this collection wrote one of the journals.
-    """
-    journals = [_read(directory, "reading") for _number, directory in _unverified(config_directory)]
-    return {item.target for journal in journals if journal is not None for item in journal.files}
-
-
-def _unverified(config_directory: str) -> list[tuple[int, str]]:
-    """Numbers and directories of the installations that have not been confirmed, oldest first."""
-    found = []
-    with suppress(FileNotFoundError):
-        for name in os.listdir(config_directory):
-            number = re.match(re.escape(UNVERIFIED) + r"(\d+)$", name)
-            if number:
-                found.append((int(number.group(1)), os.path.join(config_directory, name)))
-    return sorted(found)
 
 
 def _content(directory: str) -> dict[str, Any] | None:
@@ -249,56 +146,42 @@ def _content(directory: str) -> dict[str, Any] | None:
     return content
 
 
-def _require_known_format(content: dict[str, Any], directory: str, action: str) -> None:
-    number = content.get("format", 1)
-    if not isinstance(number, int) or number > FORMAT:
-        raise HostError(
-            action,
-            os.path.join(directory, _JOURNAL),
-            f"a newer version of mailops.postfix wrote it (format {number}; this version reads up to {FORMAT})",
-            "Upgrade the collection mailops.postfix on the controller to that version and run the playbook again",
-        )
-
-
-def _read(directory: str, action: str) -> Journal | None:
+def _read(directory: str) -> Journal | None:
     """A journal; None if the installation was killed before it wrote one.
 
-    :param action: what is being done, for the message.
     :raises HostError: if a newer version of this collection wrote it.
     """
     content = _content(directory)
     if content is None:
         return None
-    _require_known_format(content, directory, action)
+    number = content.get("format", 1)
+    if not isinstance(number, int) or number > FORMAT:
+        raise HostError(
+            "recovering",
+            os.path.join(directory, _JOURNAL),
+            f"a newer version of mailops.postfix wrote it (format {number}; this version reads up to {FORMAT})",
+            "Upgrade the collection mailops.postfix on the controller to that version and run the playbook again",
+        )
     files = [
         Installed(item["target"], item["kept"], tuple(item["new"]) if item["new"] else None)
         for item in content["files"]
     ]
-    return Journal(directory, content["key"], content["targets"], content["made"], files, content["requires"])
+    return Journal(directory, content["key"], content["targets"], content["made"], files)
 
 
-def _restore(journal: Journal) -> tuple[list[str], list[str]]:
-    """Restore the old files, last installed first. If this is killed, the next call does the rest.
-
-    :returns: the files that were restored, and those that were not because they have been changed since.
-    """
-    restored = []
-    left = []
+def _restore(journal: Journal) -> None:
+    """Restore the old files, last installed first. If this is killed, the next call does the rest."""
     for item in reversed(journal.files):
         kept = None if item.kept is None else os.path.join(journal.directory, item.kept)
         if kept is not None and not os.path.lexists(kept):
             continue  # restored by a call that was killed
         now = file_identity(item.target)
-        if kept is not None and now == file_identity(kept):
-            continue  # never installed
-        if now != item.new:
-            left.append(item.target)
-        elif kept is not None:
+        if now != item.new or (kept is not None and now == file_identity(kept)):
+            continue  # changed by others since, or never installed
+        if kept is not None:
             _move_back(kept, item.target, journal.key)
-            restored.append(item.target)
         elif now is not None:
             os.unlink(item.target)
-            restored.append(item.target)
     for target in journal.targets:
         remove_temporary(target, journal.key)
     for directory in {os.path.dirname(item.target) for item in journal.files}:
@@ -307,7 +190,6 @@ def _restore(journal: Journal) -> tuple[list[str], list[str]]:
     for directory in reversed(journal.created_directories):
         with suppress(OSError):
             os.rmdir(directory)
-    return restored, left
 
 
 def _move_back(kept: str, target: str, key: str) -> None:
@@ -315,7 +197,7 @@ def _move_back(kept: str, target: str, key: str) -> None:
         os.rename(kept, target)
     except OSError:  # another file system
         temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{key}.new")
-        _copy(kept, temporary)
+        copy_file(kept, temporary)
         os.rename(temporary, target)
 
 
@@ -330,15 +212,23 @@ def remove_temporary(target: str, key: str) -> None:
                 os.unlink(path)
 
 
-def _copy(source: str, target: str) -> None:
-    """Copy a file with owner, mode, times and extended attributes."""
-    shutil.copy2(source, target, follow_symlinks=False)
+def copy_file(source: str, target: str) -> None:
+    """Copy a file with owner, mode, times and extended attributes. The copy is at no time more readable than the original."""
     status = os.lstat(source)
-    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
-    if not stat.S_ISLNK(status.st_mode):
-        os.chmod(target, stat.S_IMODE(status.st_mode))
-        with open(target, "rb") as file:
-            os.fsync(file.fileno())
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(source), target)
+        os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+        return
+    with (
+        open(source, "rb") as old,
+        os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new,
+    ):
+        os.fchown(new.fileno(), status.st_uid, status.st_gid)
+        os.fchmod(new.fileno(), stat.S_IMODE(status.st_mode))
+        shutil.copyfileobj(old, new, 1 << 20)
+        new.flush()
+        shutil.copystat(source, target)
+        os.fsync(new.fileno())
 
 
 def _remove(directory: str) -> None:

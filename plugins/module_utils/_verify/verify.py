@@ -10,15 +10,19 @@ status is not relied on: the process is watched, each port is probed, and the re
 
 from __future__ import annotations
 
+import os
+import signal
 import time
-from typing import Any, Callable, Mapping
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Mapping
 
 from .._errors import HostError, PostfixError
 from .._host.instance import Instance
 from .._host.master import Master
-from .._plan.plan import REQUIRES, strongest
+from .._plan.plan import REQUIRES
 from .._smtp import probe as probe_smtp
-from .._transaction import apply, journal, lock
+from .._transaction import apply, confirmed, lock, store, undo
+from .._transaction.store import Transaction
 from . import listeners, maillog, next_hops
 from .listeners import Probe
 from .report import VerificationReport
@@ -75,21 +79,49 @@ def verify(
         nothing is done then.
     """
     instance = read_instance()
+    key = options.get("transaction")
     if options.get("state") == "undone":
-        return undo_transaction(read_instance, options, check_mode, probe)
+        return _undo_only(read_instance, key, options, check_mode, probe)
+    if check_mode:
+        report = VerificationReport()
+        if options["requires"] == "none":
+            _probe_all(Master(instance), dict(options, next_hops="ignore"), probe, None, report)
+        return _result(options, report)
+    if key is None:
+        result = _verified(read_instance, options, probe, None)
+        if not store.open_transactions(instance.config_directory):
+            confirmed.remember(instance.config_directory)
+        return result
+    transaction = _open_transaction(instance.config_directory, key)
+    # An undo waits for this lock, so it does not begin while the verification runs.
+    with store.locked(transaction, _lock_timeout(options)):
+        transaction = _open_transaction(instance.config_directory, key)
+        if transaction.expired:
+            remedy, _restored = _undo(read_instance, transaction, probe, _lock_timeout(options))
+            raise HostError("verifying", transaction.described(), "its deadline has passed", remedy)
+        transaction.activated = transaction.activated or options["requires"] != "none"
+        store.save(transaction, store.RECORD)
+        result = _verified(read_instance, options, probe, transaction)
+        apply.confirm(transaction, _lock_timeout(options))
+    return {**result, "confirmed": True}
+
+
+def _verified(
+    read_instance: Callable[[], Instance], options: Mapping[str, Any], probe: Probe, transaction: Transaction | None
+) -> dict[str, Any]:
+    """Bring the configuration into service and verify it.
+
+    :raises VerificationFailed: if something is wrong, after the transaction has been undone where ``on_failure`` is ``undo``.
+    """
+    instance = read_instance()
     master = Master(instance)
     report = VerificationReport()
-    if check_mode:
-        if options["requires"] == "none":
-            _probe_all(master, dict(options, next_hops="ignore"), probe, None, report)
-        return _result(options, report)
-    journal.require_known_formats(instance.config_directory, "verifying")
-    _must_be_open(instance.config_directory, options.get("transaction"))
     log = maillog.Log(instance)
     start = time.monotonic()
     try:
-        master.bring_up(options["requires"])
-        _probe_all(master, options, probe, log, report)
+        with _limited(transaction.seconds if transaction else 0, instance.config_directory):
+            master.bring_up(options["requires"])
+            _probe_all(master, options, probe, log, report)
     except PostfixError as error:
         report.problems.append(str(error))
     else:
@@ -103,54 +135,86 @@ def verify(
         # master(8) starts a daemon that terminates again and again, which no port shows.
         report.problems += maillog.daemon_failures(report.log)
     if report.problems:
-        raise _failure(read_instance, options, probe, report)
-    apply.confirm(instance.config_directory, options.get("lock_timeout", lock.LOCK_TIMEOUT))
-    return {**_result(options, report), "confirmed": True}
+        raise _failure(read_instance, options, probe, report, transaction)
+    return _result(options, report)
 
 
-def undo_transaction(
-    read_instance: Callable[[], Instance], options: Mapping[str, Any], check_mode: bool, probe: Probe
-) -> dict[str, Any]:
-    """Undo a transaction without verifying it. Other open transactions of the instance are undone with it.
+@contextmanager
+def _limited(seconds: int, directory: str) -> Iterator[None]:
+    """Interrupt what takes longer than so many seconds; 0 for no limit."""
 
-    :returns: the result of the module verify; unchanged without a transaction, or if it is no longer open.
-    :raises HostError: if the files can't be restored, or the running Postfix can't use them.
-    """
-    instance = read_instance()
-    directory = instance.config_directory
-    result = _result({"requires": "none"}, VerificationReport())
-    if options.get("transaction") not in journal.open_transactions(directory):
-        return result
-    if check_mode:
-        return {**result, "changed": True}
-    was_running = instance.running()
-    needs = strongest(*journal.unverified(directory))
-    restored, left = apply.undo(directory, options.get("lock_timeout", lock.LOCK_TIMEOUT))
-    if left:
-        result["warnings"].append(f"not restored, because they have been changed since: {', '.join(left)}")
-    result.update(changed=bool(restored), undone=True, restored=restored)
-    if was_running and restored and needs != "none":
-        problems = _activate_restored(read_instance(), needs, probe)
-        if problems:
-            raise VerificationFailed(
-                "undoing",
-                f"the change in {directory}",
-                "; ".join(problems),
-                "The previous configuration has been restored, but its verification fails",
-                result,
-            )
-    return result
-
-
-def _must_be_open(directory: str, transaction: str | None) -> None:
-    """Refuse to verify a transaction that another process has confirmed or undone, since what is there is not what the caller installed."""
-    if transaction is not None and transaction not in journal.open_transactions(directory):
+    def interrupt(_number: int, _frame: Any) -> None:
         raise HostError(
             "verifying",
             f"the Postfix instance in {directory}",
-            f"the transaction {transaction} is no longer open: another process has confirmed or undone it",
+            f"it has not ended within {seconds} seconds (confirm_within)",
+            "Raise confirm_within",
+        )
+
+    if not seconds:
+        yield
+        return
+    former = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)
+
+
+def _undo_only(
+    read_instance: Callable[[], Instance],
+    key: str | None,
+    options: Mapping[str, Any],
+    check_mode: bool,
+    probe: Probe,
+) -> dict[str, Any]:
+    """Undo a transaction without verifying it.
+
+    :returns: the result of the module verify; unchanged without a transaction, or if it is no longer open.
+    :raises HostError: if the files can't be restored.
+    :raises VerificationFailed: if the running Postfix can't use them.
+    """
+    directory = read_instance().config_directory
+    result = _result({"requires": "none"}, VerificationReport())
+    transaction = None if key is None else store.find(directory, key)
+    if transaction is None:
+        return result
+    if check_mode:
+        return {**result, "changed": True}
+    timeout = _lock_timeout(options)
+    with store.locked(transaction, timeout):
+        if store.find(directory, transaction.id) is None:
+            return result  # undone by another process meanwhile
+        undone = _undone(read_instance, transaction, timeout)
+        problems = _activated(read_instance, transaction, undone, probe)
+    result.update(changed=bool(undone.restored), undone=True, restored=undone.restored)
+    if undone.kept:
+        result["warnings"].append(undone.report()[2:])
+    if problems:
+        raise VerificationFailed(
+            "undoing",
+            f"the change in {directory}",
+            "; ".join(problems),
+            "The previous configuration has been restored, but its verification fails",
+            result,
+        )
+    return result
+
+
+def _open_transaction(directory: str, key: str) -> Transaction:
+    """Refuse a transaction that has ended: what is there is not what the caller has installed."""
+    transaction = store.find(directory, key)
+    if transaction is None:
+        how = store.ending(directory, key)
+        raise HostError(
+            "verifying",
+            f"the Postfix instance in {directory}",
+            f"the transaction {key} is no longer open: " + (f"it was {how}" if how else "nothing is known of it"),
             "Run the playbook again",
         )
+    return transaction
 
 
 def _result(options: Mapping[str, Any], report: VerificationReport) -> dict[str, Any]:
@@ -197,17 +261,25 @@ def _check_dependencies(instance: Instance, options: Mapping[str, Any], report: 
 
 
 def _failure(
-    read_instance: Callable[[], Instance], options: Mapping[str, Any], probe: Probe, report: VerificationReport
+    read_instance: Callable[[], Instance],
+    options: Mapping[str, Any],
+    probe: Probe,
+    report: VerificationReport,
+    transaction: Transaction | None,
 ) -> VerificationFailed:
-    """Undo the change where ``on_failure`` is ``undo``; returns the error that reports it."""
+    """Undo the transaction where ``on_failure`` is ``undo``; returns the error that reports it."""
     directory = read_instance().config_directory
     result = _result(options, report)
-    if options["on_failure"] == "fail":
+    if transaction is None:
+        remedy = "Nothing has been undone: what this verifies does not belong to an open transaction, and stays"
+    elif options["on_failure"] == "fail":
+        # Otherwise its deadline would undo it.
+        apply.confirm(transaction, _lock_timeout(options))
+        result["confirmed"] = True
         remedy = "The change has not been undone (on_failure: fail)"
     else:
-        remedy, restored = _undo(read_instance, directory, probe, _lock_timeout(options))
-        if restored:
-            result.update(changed=True, undone=True, restored=restored)
+        remedy, restored = _undo(read_instance, transaction, probe, _lock_timeout(options))
+        result.update(changed=True, undone=True, restored=restored)
     cause = "; ".join(report.problems)
     log = [line for line in report.log if line not in report.problems]
     if log:
@@ -221,30 +293,48 @@ def _lock_timeout(options: Mapping[str, Any]) -> float:
 
 
 def _undo(
-    read_instance: Callable[[], Instance], directory: str, probe: Probe, lock_timeout: float
+    read_instance: Callable[[], Instance], transaction: Transaction, probe: Probe, lock_timeout: float
 ) -> tuple[str, list[str]]:
-    """Undo all unverified changes; returns a sentence that reports it, and the restored files."""
-    requires = strongest(*journal.unverified(directory))
-    restored, left = apply.undo(directory, lock_timeout)
-    if not restored:
-        return "There is no unverified change to undo", []
-    remedy = "The previous configuration has been restored and is active"
-    if requires == "none":
-        requires = "reload"
+    """Undo a transaction; returns a sentence that reports it, and the restored files."""
+    undone = _undone(read_instance, transaction, lock_timeout)
     try:
-        problems = _activate_restored(read_instance(), requires, probe)
-        if problems and requires != "restart":
-            # A reload does not start a service that master(8) throttles; master(8) retries only after a minute.
-            problems = _activate_restored(read_instance(), "restart", probe)
+        problems = _activated(read_instance, transaction, undone, probe)
+        remedy = "The previous configuration has been restored and is active"
         if problems:
             remedy = (
                 f"The previous configuration has been restored, but its verification fails, too: {'; '.join(problems)}"
             )
+        elif not read_instance().running():
+            remedy = "The previous configuration has been restored. Postfix does not run, as before the change"
     except PostfixError as error:
         remedy = f"The previous configuration has been restored, but is not active: {error}"
-    if left:
-        remedy += f". Not restored, because they have been changed since: {', '.join(left)}"
-    return remedy, restored
+    return remedy + undone.report(), undone.restored
+
+
+def _undone(read_instance: Callable[[], Instance], transaction: Transaction, lock_timeout: float) -> undo.Undone:
+    """Restore the files. The transaction stays open until Postfix uses them, so that the host tries again if this process ends."""
+    with lock.held(os.path.join(transaction.instance, "main.cf"), lock_timeout):
+        return undo.undo(transaction, read_instance, closes=False)
+
+
+def _activated(
+    read_instance: Callable[[], Instance], transaction: Transaction, undone: undo.Undone, probe: Probe
+) -> list[str]:
+    """Make Postfix use the restored files, and end the transaction; returns what is wrong with its ports and with the programs that
+    master(8) wakes.
+
+    :raises PostfixError: if Postfix can't be reloaded or started; the transaction stays open then.
+    """
+    instance = read_instance()
+    problems: list[str] = []
+    if undone.restored and (instance.running() or undo.must_run(transaction, instance)):
+        requires = "reload" if transaction.requires == "none" else transaction.requires
+        problems = _activate_restored(instance, requires, probe)
+        if problems and requires != "restart":
+            # A reload does not start a service that master(8) throttles; master(8) retries only after a minute.
+            problems = _activate_restored(read_instance(), "restart", probe)
+    store.close(transaction, "undone")
+    return problems
 
 
 def _activate_restored(instance: Instance, requires: str, probe: Probe) -> list[str]:

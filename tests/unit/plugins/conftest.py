@@ -11,7 +11,13 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message, state
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
-from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, install, renewals, timer
+from ansible_collections.mailops.postfix.plugins.module_utils._program import (
+    archive,
+    deadline,
+    install,
+    renewals,
+    timer,
+)
 
 MAIN_CF = """\
 # As a distribution ships it.
@@ -47,6 +53,8 @@ def no_hooks(tmp_path_factory, monkeypatch):
         monkeypatch.setattr(timer, name, str(root / name.lower()))
     monkeypatch.setattr(timer, "CRONTABS", (str(root / "cron.d"),))
     (root / "cron.d").mkdir()
+    # No process of a test goes on in the background.
+    monkeypatch.setattr(deadline, "watch_commands", lambda command: [])
     return root
 
 

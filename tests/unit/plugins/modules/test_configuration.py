@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import datetime
+
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import store
 from ansible_collections.mailops.postfix.plugins.modules import configuration
 
 
@@ -46,19 +49,23 @@ def test_an_empty_declaration_changes_nothing(run_module):
     assert (result["changed"], result["requires"]) == (False, "none")
 
 
-def test_the_transaction_stays_open(run_module, directory):
+def test_the_transaction_stays_open(run_module, directory, sent):
     declared = {"main_cf": {"smtpd_tls_loglevel": 1}}
-    predicted = run_module(configuration, confirm_within=600, _ansible_check_mode=True, **declared)
+    predicted = run_module(configuration, confirm_within=600, _program=sent, _ansible_check_mode=True, **declared)
     assert (predicted["transaction"], predicted["verify"]) == ({"id": None, "deadline": None}, "none")
-    result = run_module(configuration, confirm_within=600, **declared)
-    assert result["transaction"]["id"] and result["transaction"]["deadline"] is None
-    assert (result["verify"], (directory / ".unverified-1").is_dir()) == ("changed", True)
+    result = run_module(configuration, confirm_within=600, _program=sent, **declared)
+    [transaction] = store.open_transactions(str(directory))
+    assert result["transaction"] == {"id": transaction.id, "deadline": transaction.deadline}
+    assert result["verify"] == "changed"
+    deadline = datetime.datetime.strptime(transaction.deadline, "%Y-%m-%dT%H:%M:%S%z")
+    left = deadline - datetime.datetime.now(datetime.timezone.utc)
+    assert 590 < left.total_seconds() <= 600
 
 
 def test_a_change_that_is_confirmed_at_once(run_module, directory):
     result = run_module(configuration, main_cf={"smtpd_tls_loglevel": 1})
     assert (result["transaction"], result["verify"]) == ({"id": None, "deadline": None}, "none")
-    assert result["changed"] and not (directory / ".unverified-1").exists()
+    assert result["changed"] and store.open_transactions(str(directory)) == []
 
 
 def test_a_negative_number_of_seconds(run_module):

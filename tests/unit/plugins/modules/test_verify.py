@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import yaml
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
+from ansible_collections.mailops.postfix.plugins.modules import configuration
 from ansible_collections.mailops.postfix.plugins.modules import verify as verify_module
 
 
@@ -17,7 +20,8 @@ def test_an_instance_that_does_not_run(run_module, directory):
     result = run_module(verify_module)
     assert result["failed"] and not result["changed"]
     assert result["msg"] == (
-        f"verifying the Postfix instance in {directory}: Postfix is not running. There is no unverified change to undo"
+        f"verifying the Postfix instance in {directory}: Postfix is not running. Nothing has been undone: "
+        "what this verifies does not belong to an open transaction, and stays"
     )
     assert result["problems"] == ["Postfix is not running"]
 
@@ -38,10 +42,15 @@ def test_its_options_are_documented():
     }
 
 
-def test_the_undo_waits_for_another_writer(run_module, directory, monkeypatch):
-    with open(directory / "main.cf", "a", encoding="utf-8") as file:
-        file.write(f"queue_directory = {directory}/queue\n")
+def test_the_undo_waits_for_another_writer(run_module, directory, sent, monkeypatch):
+    result = run_module(configuration, main_cf={"smtpd_tls_loglevel": 1}, confirm_within=600, _program=sent)
     seen = []
-    monkeypatch.setattr(verify.apply, "undo", lambda _directory, lock_timeout: (seen.append(lock_timeout), ([], []))[1])
-    run_module(verify_module, lock_timeout=7)
-    assert seen == [7]
+
+    @contextmanager
+    def held(path, limit):
+        seen.append((path, limit))
+        yield ""
+
+    monkeypatch.setattr(verify.lock, "held", held)
+    run_module(verify_module, lock_timeout=7, transaction=result["transaction"]["id"], state="undone")
+    assert seen == [(f"{directory}/main.cf", 7.0)]

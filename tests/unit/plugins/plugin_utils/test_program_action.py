@@ -54,7 +54,8 @@ def fixture_run(request, monkeypatch):
 def test_only_the_checksum_is_sent_if_the_host_has_the_program(run):
     result, seen = run({"changed": False})
     assert result == {"changed": False}
-    assert seen.calls == [({"name": "mx1", "_program": {"checksum": CHECKSUM}}, 0)]
+    [(arguments, background)] = seen.calls
+    assert (arguments["name"], arguments["_program"], background) == ("mx1", {"checksum": CHECKSUM}, 0)
     assert (seen.sent, seen.removed) == ([], [None])
 
 
@@ -71,7 +72,8 @@ def test_the_program_is_sent_if_the_module_requests_it(run):
 def test_the_program_is_sent_with_a_task_in_the_background(run):
     """The temporary directory stays: the module reads the program later."""
     _result, seen = run({"started": 1}, async_val=60)
-    assert seen.calls == [({"name": "mx1", "_program": {"checksum": CHECKSUM, "path": REMOTE}}, 60)]
+    [(arguments, background)] = seen.calls
+    assert (arguments["_program"], background) == ({"checksum": CHECKSUM, "path": REMOTE}, 60)
     assert seen.sent == [(REMOTE, archive.program())] and seen.removed == []
 
 

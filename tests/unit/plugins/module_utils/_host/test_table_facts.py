@@ -43,9 +43,9 @@ def test_no_stamps(directory):
     assert facts(directory)["stamps"] == {}
 
 
-@pytest.mark.parametrize("name", [".transaction", ".unverified-1"])
+@pytest.mark.parametrize("name", [".transaction", "etc-postfix/transactions/0badc0de"])
 def test_an_installation_that_is_not_complete(directory, name):
-    (directory / name).mkdir()
+    (directory / name).mkdir(parents=True)
     assert facts(directory)["under_way"]
 
 

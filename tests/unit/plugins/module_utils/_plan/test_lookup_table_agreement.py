@@ -18,10 +18,9 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats import (
     lookup_table,
     lookup_table_edit,
 )
-from ansible_collections.mailops.postfix.plugins.module_utils._host import stamp
+from ansible_collections.mailops.postfix.plugins.module_utils._host import postmap, stamp
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table as lookup_table_plan
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import table_file
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 
 # What a table of networks or expressions is asked for, by key.
@@ -152,7 +151,7 @@ READERS = (
     (lookup_table_edit, "table_entries"),
     (lookup_table_edit, "plain_lines"),
     (compiled_table, "listed_contents"),
-    (table_file, "compile_text"),
+    (postmap, "compile_text"),
 )
 
 

@@ -14,11 +14,10 @@ import fcntl
 import json
 import os
 import shutil
-import time
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
-from ansible_collections.mailops.postfix.plugins.module_utils._host import master, openssl
+from ansible_collections.mailops.postfix.plugins.module_utils._host import master, openssl, state
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
@@ -29,8 +28,16 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import CertificateOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
-from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deploy, install, ports, renewals
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
+from ansible_collections.mailops.postfix.plugins.module_utils._program import (
+    archive,
+    deploy,
+    host_log,
+    install,
+    ports,
+    renewals,
+    undo,
+)
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, store
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import listeners, verify
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, ROOT, issue, write
@@ -83,7 +90,7 @@ class Host:
     def declare(self, **given):
         """Run the planner of the module, and install its plan."""
         wanted = self.options(**given)
-        build = install.with_renewals(certificate_standalone.certificate)
+        build = install.with_program(certificate_standalone.certificate)
         apply.apply(lambda instance: build(instance, wanted), self.instance)
         self.reload()
 
@@ -164,7 +171,8 @@ def fixture_host(tmp_path, monkeypatch):
     (found.directory / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\n")
     for name in ("main.cf", "master.cf"):
         os.utime(found.directory / name, (1, 1))
-    monkeypatch.setattr(deploy, "run_program", found.write_log)
+    monkeypatch.setattr(host_log, "run_program", found.write_log)
+    monkeypatch.setattr(undo, "Instance", lambda _directory: found.instance())
     monkeypatch.setattr(deploy.RenewalSpec, "instance", lambda self: found.instance())
     write(tmp_path / "root.pem", ROOT.pem, 0o644)
     found.program.write_bytes(archive.program())
@@ -325,16 +333,39 @@ def test_a_renewal_without_a_chain_file_cannot_be_undone(host, capsys):
     assert "it serves another certificate" in error and "the previous ones no longer exist. Set chain_file" in error
 
 
-def test_an_unverified_change_of_a_play_stays_unverified(host):
-    """The play will confirm or undo it."""
-    apply.apply(
-        lambda instance: Plan([Change(instance.path("x"), b"", None)]),
-        host.instance,
-        provisional=True,
-    )
+def open_in(host):
+    return store.open_transactions(str(host.directory))
+
+
+def change_of_a_play(host, seconds=600):
+    def plan(instance):
+        after = instance.main_cf + b"message_size_limit = 20000000\n"
+        return Plan([Change(instance.path("main.cf"), after, instance.main_cf)], requires="reload")
+
+    return apply.apply(plan, host.instance, confirmation=apply.Confirmation(seconds)).transaction
+
+
+def test_a_renewal_waits_for_the_transaction_of_a_play(host, monkeypatch, capsys):
+    """What it has written may be undone, and its ports may fail because of it."""
+    monkeypatch.setattr(deploy, "WAIT_SECONDS", 0.5)
+    transaction = change_of_a_play(host)
     host.renew(SECOND)
+    assert host.certbot() == 1
+    assert f"the transaction {transaction.id} of" in capsys.readouterr().err
+    assert [found.id for found in open_in(host)] == [transaction.id] and host.commands == []
+    apply.confirm(transaction)
     assert host.certbot() == 0
-    assert host.left_over() == [".unverified-1", ".unverified-2", "x"]
+    assert host.served[None] == leaf_of(SECOND) and open_in(host) == []
+
+
+def test_a_renewal_undoes_only_itself(host):
+    """After a change of a play that was confirmed."""
+    apply.confirm(change_of_a_play(host))
+    host.renew(SECOND)
+    stale(host)
+    assert host.certbot() == 1
+    assert "message_size_limit = 20000000" in (host.directory / "main.cf").read_text()
+    assert host.leaf(host.chain_file) == leaf_of(FIRST) and open_in(host) == []
 
 
 def test_a_second_certificate_is_probed(host, capsys):
@@ -379,34 +410,32 @@ def kill(host, monkeypatch, where):
         host.renew(SECOND)
         with pytest.raises(Killed):
             host.certbot()
-    long_ago = time.time() - 3600
-    os.utime(host.directory / ".unverified-1", (long_ago, long_ago))
+    pass_time(monkeypatch, 3600)
+
+
+def pass_time(monkeypatch, seconds):
+    later = state.boot_time() + seconds
+    monkeypatch.setattr(state, "boot_time", lambda: later)
 
 
 @pytest.mark.parametrize("then", [["--due"], ["--name", NAME]])
 @pytest.mark.parametrize("where", ["before the reload", "after the reload"])
-def test_the_next_call_completes_a_killed_one(host, monkeypatch, where, then):
+def test_the_next_call_after_a_killed_one(host, monkeypatch, where, then):
+    """Its deadline has passed: it is undone, and the certificate is deployed again."""
     kill(host, monkeypatch, where)
-    assert host.left_over() == [".unverified-1"]
+    assert len(open_in(host)) == 1
     assert host.call(*then) == 0
-    assert host.served[None] == leaf_of(SECOND) and host.left_over() == []
-    assert host.commands == ["reload"]
+    assert host.served[None] == leaf_of(SECOND) and open_in(host) == [] and host.left_over() == []
 
 
-def test_a_failure_does_not_undo_a_killed_call_after_its_reload(host, monkeypatch):
-    kill(host, monkeypatch, "after the reload")
-    host.renew(THIRD)
-    no_reload(host)
-    assert host.certbot() == 1
-    assert host.served[None] == leaf_of(SECOND) == host.leaf(host.chain_file) and host.left_over() == []
-
-
-def test_a_failure_undoes_a_killed_call_before_its_reload(host, monkeypatch):
-    kill(host, monkeypatch, "before the reload")
+@pytest.mark.parametrize("where", ["before the reload", "after the reload"])
+def test_a_failure_after_a_killed_call(host, monkeypatch, where):
+    """The certificate that was confirmed last is in service."""
+    kill(host, monkeypatch, where)
     host.renew(THIRD)
     stale(host)
     assert host.certbot() == 1
-    assert host.served[None] == leaf_of(FIRST) == host.leaf(host.chain_file) and host.left_over() == []
+    assert host.leaf(host.chain_file) == leaf_of(FIRST) and open_in(host) == []
 
 
 @pytest.mark.parametrize(
@@ -514,7 +543,7 @@ def test_logger_is_used_if_postlog_fails(host, monkeypatch):
             raise PostfixError("running", "postlog", "broken")
         return Completed(tuple(argv), 0, b"", b"")
 
-    monkeypatch.setattr(deploy, "run_program", write_log)
+    monkeypatch.setattr(host_log, "run_program", write_log)
     host.renew(chain=b"")
     assert host.certbot() == 1
     assert [argv[0] for argv in commands] == ["postlog", "logger"] and "mail.err" in commands[1]
@@ -532,7 +561,7 @@ def test_ca_bundles_are_rebuilt(host, monkeypatch, capsys):
         "update_hook": True,
         "_program": host.options()["_program"],
     }
-    apply.apply(lambda instance: install.with_renewals(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
+    apply.apply(lambda instance: install.with_program(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
     assert host.call("--ca-bundles") == 0 and host.commands == []
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     assert host.call("--ca-bundles") == 0
@@ -560,7 +589,7 @@ def test_a_ca_bundle_does_not_reload_a_broken_configuration(host, monkeypatch, c
         "update_hook": True,
         "_program": host.options()["_program"],
     }
-    apply.apply(lambda instance: install.with_renewals(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
+    apply.apply(lambda instance: install.with_program(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     before = (host.directory / name).read_text()
     appended(name, text)(host, None)
@@ -600,14 +629,11 @@ def test_due_reloads_for_an_unused_file(host):
     assert host.call("--due") == 0 and host.commands == ["reload"]
 
 
-def test_due_does_not_interfere_with_a_run_of_ansible(host):
+def test_due_does_not_interfere_with_a_run_of_ansible(host, monkeypatch):
     host.renew(SECOND)
-    apply.apply(
-        lambda instance: Plan([Change(instance.path("x"), b"", None)]),
-        host.instance,
-        provisional=True,
-    )
+    change_of_a_play(host)
     assert host.call("--due") == 0 and host.commands == []
-    long_ago = time.time() - 3600
-    os.utime(host.directory / ".unverified-1", (long_ago, long_ago))
-    assert host.call("--due") == 0 and host.commands == ["reload"]
+    pass_time(monkeypatch, 3600)
+    assert host.call("--due") == 0 and "reload" in host.commands
+    assert "message_size_limit" not in (host.directory / "main.cf").read_text(), "its deadline has passed"
+    assert host.served[None] == leaf_of(SECOND)

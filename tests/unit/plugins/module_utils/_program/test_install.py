@@ -241,7 +241,7 @@ def test_a_configuration_has_one_program(host, no_hooks, sent, monkeypatch):
         "checks": {"missing_file": "error"},
         "_program": sent,
     }
-    build = install.with_renewals(configuration.configuration)
+    build = install.with_program(configuration.configuration)
     outcome = apply_transaction.apply(lambda instance: build(instance, declared), lambda: Instance(str(host)))
     assert len([entry for entry in outcome.diff if entry["after_header"] == install.PROGRAM]) == 1
     assert len(declarations()) == 2 and (no_hooks / "update.d/mailops-postfix").exists()
@@ -264,7 +264,7 @@ def fixture_bundle(host, sent, monkeypatch):
 
     def bundle(**given):
         declared = {"extra": [], "system": True, "path": None, "update_hook": None, "_program": sent, **given}
-        build = install.with_renewals(ca_bundle_standalone.ca_bundle)
+        build = install.with_program(ca_bundle_standalone.ca_bundle)
         return apply_transaction.apply(lambda instance: build(instance, declared), lambda: Instance(str(host)))
 
     return bundle

@@ -17,7 +17,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Attributes, Change, Plan, strongest
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import lock
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import install, lock
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_a_file_is_private_until_it_has_its_owner_and_mode(directory, monkeypatc
     def generate(path):
         modes.append(stat.S_IMODE(os.stat(path).st_mode))
 
-    monkeypatch.setattr(apply_transaction, "_set_attributes", set_attributes)
+    monkeypatch.setattr(install, "_set_attributes", set_attributes)
     previous = os.umask(0)
     try:
         apply(

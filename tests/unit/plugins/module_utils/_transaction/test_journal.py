@@ -7,14 +7,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Attributes, Change, Plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import journal as journal_transaction
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Confirmation
 
 OLD = {
     "main.cf": b"a = 1\n",
@@ -196,102 +196,6 @@ def test_an_edit_after_the_kill_is_not_lost(directory):
     assert present == {**OLD, "main.cf": b"corrected = yes\n"}
 
 
-def test_undo(directory):
-    before = {name: os.stat(directory / name) for name in OLD}
-    assert apply(directory, provisional=True).requires == "reload"
-    assert {name: text for name, text in contents(directory).items() if ".unverified" not in name} == NEW
-    restored, left = apply_transaction.undo(str(directory))
-    assert (sorted(os.path.basename(path) for path in restored), left) == (
-        ["gone", "key.pem", "main.cf", "master.cf", "table", "table.db"],
-        [],
-    )
-    assert contents(directory) == OLD and not (directory / "tls").exists()
-    for name, status in before.items():
-        now = os.stat(directory / name)
-        assert (now.st_mtime_ns, now.st_mode) == (status.st_mtime_ns, status.st_mode)
-
-
-def test_undo_undoes_all_unverified_changes(directory):
-    apply(directory, provisional=True)
-    apply(
-        directory,
-        lambda instance: Plan([Change(instance.path("main.cf"), b"a = 3\n", instance.main_cf)]),
-        provisional=True,
-    )
-    assert contents(directory)["main.cf"] == b"a = 3\n"
-    apply_transaction.undo(str(directory))
-    assert contents(directory) == OLD
-
-
-def test_undo_does_not_restore_files_that_have_been_changed_since(directory):
-    apply(directory, provisional=True)
-    (directory / "main.cf").write_bytes(b"a = 4\n")
-    _restored, left = apply_transaction.undo(str(directory))
-    assert left == [str(directory / "main.cf")]
-    assert contents(directory) == {**OLD, "main.cf": b"a = 4\n"}
-
-
-def test_undo_keeps_later_changes_that_are_not_provisional(directory):
-    apply(directory, provisional=True)
-    apply(directory, lambda instance: Plan([Change(instance.path("main.cf"), b"a = 5\n", instance.main_cf)]))
-    _restored, left = apply_transaction.undo(str(directory))
-    assert left == [str(directory / "main.cf")]
-
-
-def test_attributes_are_undone(directory):
-    def private(instance):
-        return Plan([Change(instance.path("table"), b"x 1\n", b"x 1\n", attributes=Attributes(mode=0o600))])
-
-    apply(directory, private, provisional=True)
-    assert os.stat(directory / "table").st_mode & 0o777 == 0o600
-    apply_transaction.undo(str(directory))
-    assert os.stat(directory / "table").st_mode & 0o777 == 0o644
-
-
-def test_confirm(directory):
-    apply(directory, provisional=True)
-    apply_transaction.confirm(str(directory))
-    assert contents(directory) == NEW
-    assert apply_transaction.undo(str(directory)) == ([], [])
-    assert contents(directory) == NEW
-
-
-def test_an_unverified_change_counts_as_a_change(directory):
-    """The play was stopped between the change and its handler."""
-    apply(directory, provisional=True)
-    for check_mode in (True, False):
-        again = apply(directory, provisional=True, check_mode=check_mode)
-        assert (again.changed, again.requires) == (True, "reload")
-        assert again.diff[0]["before_header"] == "the running Postfix"
-    assert not apply(directory).changed, "only with provisional"
-    apply_transaction.confirm(str(directory))
-    assert not apply(directory, provisional=True).changed
-
-
-def test_the_transaction_of_a_run(directory):
-    predicted = apply(directory, provisional=True, check_mode=True)
-    assert (predicted.transaction, predicted.verify) == (None, "none")
-    first = apply(directory, provisional=True)
-    assert journal_transaction.open_transactions(str(directory)) == [first.transaction]
-    assert first.verify == "changed"
-    again = apply(directory, provisional=True)
-    assert (again.transaction, again.verify) == (first.transaction, "all")
-
-    def build(instance):
-        return Plan([Change(instance.path("main.cf"), b"a = 3\n", instance.main_cf)])
-
-    second = apply(directory, build, provisional=True)
-    assert journal_transaction.open_transactions(str(directory)) == [first.transaction, second.transaction]
-    apply_transaction.confirm(str(directory))
-    done = apply(directory, build, provisional=True)
-    assert (done.transaction, done.verify) == (None, "none")
-
-
-def test_a_run_that_is_confirmed_at_once_has_no_transaction(directory):
-    outcome = apply(directory)
-    assert (outcome.transaction, outcome.verify) == (None, "none")
-
-
 def test_on_another_file_system(directory, monkeypatch):
     """An old file that can't have a second name is copied, and renamed within its own directory when it is restored."""
     rename = os.rename
@@ -302,6 +206,8 @@ def test_on_another_file_system(directory, monkeypatch):
     def within(source, target):
         if os.path.dirname(source) != os.path.dirname(target):
             raise OSError(18, "Invalid cross-device link", source, None, target)
+        if os.path.basename(target) == "main.cf" and b"a = 2" in open(source, "rb").read():  # noqa: SIM115
+            raise OSError(28, "No space left on device", source, None, target)
         rename(source, target)
 
     monkeypatch.setattr(os, "link", no_link)
@@ -312,81 +218,54 @@ def test_on_another_file_system(directory, monkeypatch):
         plan.changes = [change for change in plan.changes if not callable(change.after)]
         return plan
 
-    apply(directory, build, provisional=True)
-    apply(
-        directory,
-        lambda instance: Plan([Change(instance.path("main.cf"), b"a = 3\n", instance.main_cf)]),
-        provisional=True,
-    )
-    apply_transaction.undo(str(directory))
+    with pytest.raises(HostError, match="No space left on device. Nothing has been changed"):
+        apply(directory, build)
     assert contents(directory) == OLD
-    assert (os.stat(directory / "gone").st_mode & 0o777, os.stat(directory / "gone").st_mtime) == (0o640, 1)
+    assert (os.stat(directory / "table").st_mode & 0o777, os.stat(directory / "table").st_mtime) == (0o644, 1)
 
 
-@pytest.mark.parametrize("provisional", [True, False])
-def test_the_old_file_has_no_name(directory, provisional):
+@pytest.mark.parametrize("seconds", [600, 0])
+def test_the_old_file_has_no_name(directory, seconds):
     """A daemon that has a table open opens the new one only then."""
     with open(directory / "table.db", "rb") as file:
-        apply(directory, provisional=provisional)
+        apply(directory, confirmation=Confirmation(seconds))
         assert os.fstat(file.fileno()).st_nlink == 0
 
 
-def test_only_root_can_read_a_journal(directory):
-    apply(directory, provisional=True)
-    (journal,) = directory.glob(".unverified-*")
-    assert journal.stat().st_mode & 0o777 == 0o700
-    assert (journal / "journal").stat().st_mode & 0o777 == 0o600
-    assert time.time() - journal.stat().st_mtime < 60
+def test_a_copy_is_never_more_readable_than_the_original(directory, monkeypatch):
+    """What an unprivileged user could open at any moment of the copy, as a watcher of the directory would."""
+    (directory / "table").chmod(0o600)
+    (directory / "gone").chmod(0o640)
+    seen = []
+    for name in ("open", "fchown", "fchmod", "chmod", "fsync"):
+        monkeypatch.setattr(os, name, _watched(getattr(os, name), directory / "copy", seen))
+    for name in ("table", "gone"):
+        journal_transaction.copy_file(str(directory / name), str(directory / "copy"))
+        assert seen and not any(mode & ~os.stat(directory / name).st_mode & 0o777 for mode in seen), seen
+        assert os.stat(directory / "copy").st_mode == os.stat(directory / name).st_mode
+        (directory / "copy").unlink()
+
+
+def _watched(function, path, seen):
+    def call(*arguments, **options):
+        result = function(*arguments, **options)
+        if path.exists():
+            seen.append(path.stat().st_mode & 0o777)
+        return result
+
+    return call
 
 
 # The format of journals
 
 
-def journal_of(directory, name):
-    return json.loads((directory / name / "journal").read_text())
-
-
 def rewrite_journal(config_directory, name, **changes):
-    """Change keys of a journal; None removes a key."""
-    content = {**journal_of(config_directory, name), **changes}
-    kept = {key: value for key, value in content.items() if value is not None}
-    (config_directory / name / "journal").write_text(json.dumps(kept))
-
-
-def test_a_journal_has_a_format_number(directory):
-    apply(directory, provisional=True)
-    assert journal_of(directory, ".unverified-1")["format"] == journal_transaction.FORMAT == 1
-
-
-def test_a_journal_without_a_format_number_has_format_1(directory):
-    apply(directory, provisional=True)
-    rewrite_journal(directory, ".unverified-1", format=None, directory="as the first version wrote it")
-    apply_transaction.undo(str(directory))
-    assert contents(directory) == OLD
+    """Change keys of a journal."""
+    path = config_directory / name / "journal"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 NEWER = r"a newer version of mailops\.postfix wrote it \(format {}; this version reads up to 1\)\. Upgrade"
-
-
-@pytest.mark.parametrize("number", [2, "2024-01"])
-@pytest.mark.parametrize("action", ["undo", "confirm"])
-def test_a_newer_format_is_left_alone(directory, action, number):
-    """The oldest of three transactions has a format that this version does not know. Nothing of the others is undone or confirmed either."""
-    for content in (b"a = 2\n", b"a = 3\n", b"a = 4\n"):
-        apply(
-            directory,
-            lambda instance, content=content: Plan([Change(instance.path("main.cf"), content, instance.main_cf)]),
-            provisional=True,
-        )
-    rewrite_journal(directory, ".unverified-1", format=number, files={"another": "layout"}, requires=["reload"])
-    before = contents(directory)
-    with pytest.raises(HostError, match=NEWER.format(number)) as caught:
-        getattr(apply_transaction, action)(str(directory))
-    assert caught.value.subject == str(directory / ".unverified-1/journal")
-    assert contents(directory) == before
-    assert len(journal_transaction.unverified(str(directory))) == 3, "it still is reported as present"
-    with pytest.raises(HostError, match=NEWER.format(number)):
-        journal_transaction.unverified_targets(str(directory))
 
 
 def test_an_interrupted_installation_of_a_newer_version_is_left_alone(directory):
@@ -398,10 +277,3 @@ def test_an_interrupted_installation_of_a_newer_version_is_left_alone(directory)
     with pytest.raises(HostError, match=NEWER.format(2)):
         apply(directory)
     assert contents(directory) == {name: text for name, text in before.items() if name != "main.cf.tmp"}
-
-
-def test_check_mode_reports_an_unverified_change_of_a_newer_version(directory):
-    apply(directory, provisional=True)
-    rewrite_journal(directory, ".unverified-1", format=2, files=None)
-    outcome = apply(directory, provisional=True, check_mode=True)
-    assert (outcome.changed, outcome.requires) == (True, "reload")

@@ -34,7 +34,7 @@ def host(tmp_path, monkeypatch):
             [Change(instance.path("main.cf"), (old + "# new\n").encode(), instance.main_cf)], requires="reload"
         ),
         found.instance,
-        provisional=True,
+        confirmation=apply.Confirmation(600),
     )
     yield found
     found.die()

@@ -13,6 +13,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host.instance imp
     Instance,
     run_program,
 )
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import store
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
 
 OPTIONS = {
@@ -93,10 +94,12 @@ class Host:
         return result() if callable(result) else result
 
     def verify(self, check_mode=False, **options):
-        return verify.verify(self.instance, {**OPTIONS, **options}, check_mode, self.probe)
+        transaction = next(iter(self.open()), None)
+        return verify.verify(self.instance, {**OPTIONS, "transaction": transaction, **options}, check_mode, self.probe)
 
     def main_cf(self):
         return (self.directory / "main.cf").read_text()
 
-    def unverified(self):
-        return sorted(path.name for path in self.directory.glob(".unverified-*"))
+    def open(self):
+        """The identifiers of the open transactions."""
+        return [found.id for found in store.open_transactions(str(self.directory))]

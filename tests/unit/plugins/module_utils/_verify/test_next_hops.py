@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, store
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import next_hops, verify
 
 
@@ -22,7 +22,7 @@ def hub(host):
         "[hub.example.test]:587 secure\nweak.example.test may\n[weak.example.test] MAY\nelsewhere.test encrypt\n"
     )
     os.utime(host.directory / "main.cf", (1, 1))
-    apply.confirm(str(host.directory))
+    apply.confirm(*store.open_transactions(str(host.directory)))
     return host
 
 

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
-from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message, master
+from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message, master, state
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, journal
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, store
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._verify.host import CORRECT, MISCONFIGURED
 
@@ -22,49 +25,43 @@ def test_a_correct_change_is_confirmed(host):
     assert result["listeners"] == [
         {"service": "127.0.0.1:2525/inet", "host": "127.0.0.1", "port": 2525, "problems": []}
     ]
-    assert host.main_cf() == host.old + "# new\n" and host.unverified() == []
+    assert host.main_cf() == host.old + "# new\n" and host.open() == []
 
 
 def open_transaction(host):
-    [transaction] = journal.open_transactions(str(host.directory))
+    [transaction] = host.open()
     return transaction
 
 
 def test_a_transaction_is_confirmed(host):
     result = host.verify(transaction=open_transaction(host))
     assert (result["confirmed"], result["undone"]) == (True, False)
-    assert host.unverified() == []
+    assert host.open() == []
 
 
 def test_a_transaction_that_is_no_longer_open(host):
     with pytest.raises(HostError, match="the transaction 0badc0de is no longer open"):
         host.verify(transaction="0badc0de")
-    assert (host.commands, host.probed, len(host.unverified())) == ([], [], 1)
+    assert (host.commands, host.probed, len(host.open())) == ([], [], 1)
 
 
 def test_a_transaction_is_undone_without_probing_first(host):
     result = host.verify(transaction=open_transaction(host), state="undone")
     assert (result["changed"], result["undone"], result["confirmed"]) == (True, True, False)
-    assert (host.main_cf(), host.unverified(), host.commands) == (host.old, [], ["reload"])
+    assert (host.main_cf(), host.open(), host.commands) == (host.old, [], ["reload"])
     assert result["restored"] == [str(host.directory / "main.cf")]
 
 
 def test_check_mode_undoes_nothing(host):
     result = host.verify(transaction=open_transaction(host), state="undone", check_mode=True)
-    assert result["changed"] and len(host.unverified()) == 1 and host.commands == []
-
-
-def test_a_stopped_postfix_is_not_started_by_an_undo(host):
-    host.die()
-    host.verify(transaction=open_transaction(host), state="undone")
-    assert (host.main_cf(), host.commands) == (host.old, [])
+    assert result["changed"] and len(host.open()) == 1 and host.commands == []
 
 
 @pytest.mark.parametrize("transaction", [None, "0badc0de"])
 def test_there_is_nothing_to_undo(host, transaction):
     result = host.verify(transaction=transaction, state="undone")
     assert (result["changed"], result["undone"]) == (False, False)
-    assert len(host.unverified()) == 1 and host.commands == []
+    assert len(host.open()) == 1 and host.commands == []
 
 
 @pytest.fixture
@@ -72,7 +69,7 @@ def dane(host):
     """A change that uses DANE."""
 
     def plan(instance):
-        main_cf = host.old + "smtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n"
+        main_cf = host.old + "# new\nsmtp_tls_security_level = dane\nsmtp_dns_support_level = dnssec\n"
         master_cf = instance.master_cf + b"smtp unix - - n - - smtp\n"
         changes = [
             Change(instance.path("main.cf"), main_cf.encode(), instance.main_cf),
@@ -80,7 +77,9 @@ def dane(host):
         ]
         return Plan(changes, requires="reload")
 
-    apply.apply(plan, host.instance, provisional=True)
+    apply.confirm(store.open_transactions(str(host.directory))[0])
+    apply.apply(plan, host.instance, confirmation=apply.Confirmation(600))
+    host.old += "# new\n"
     return host
 
 
@@ -90,7 +89,7 @@ NOT_SIGNED = dns_message.Answer("NOERROR", validated=False, truncated=False)
 def test_a_validating_resolver(dane, nameservers):
     nameservers["broken.test"] = dns_message.Answer("SERVFAIL", validated=False, truncated=False)
     assert dane.verify(dependencies="error", bogus_names=["broken.test"])["problems"] == []
-    assert dane.unverified() == [] and "dane" in dane.main_cf()
+    assert dane.open() == [] and "dane" in dane.main_cf()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_a_wrong_change_is_undone(host):
     )
     assert message.endswith("The previous configuration has been restored and is active")
     assert "long ago" not in message
-    assert host.main_cf() == host.old and host.unverified() == []
+    assert host.main_cf() == host.old and host.open() == []
     assert host.commands == ["reload", "reload"]
     assert caught.value.result["restored"] == [str(host.directory / "main.cf")]
 
@@ -264,27 +263,100 @@ def test_postfix_is_not_started_without_requires(host):
 
 def test_on_failure_fail(host):
     host.results = [MISCONFIGURED]
-    with pytest.raises(verify.VerificationFailed, match=r"The change has not been undone \(on_failure: fail\)"):
+    with pytest.raises(
+        verify.VerificationFailed, match=r"The change has not been undone \(on_failure: fail\)"
+    ) as caught:
         host.verify(on_failure="fail")
-    assert host.main_cf() == host.old + "# new\n" and host.unverified() == [".unverified-1"]
+    assert host.main_cf() == host.old + "# new\n" and host.open() == []
+    assert caught.value.result["confirmed"] and not caught.value.result["undone"]
 
 
-def test_nothing_to_undo(host):
-    apply.confirm(str(host.directory))
+def test_what_belongs_to_no_transaction_stays(host):
+    """Single modules have changed the instance."""
+    apply.confirm(store.open_transactions(str(host.directory))[0])
     host.results = [MISCONFIGURED]
-    with pytest.raises(verify.VerificationFailed, match="There is no unverified change to undo"):
+    with pytest.raises(
+        verify.VerificationFailed,
+        match="Nothing has been undone: what this verifies does not belong to an open transaction, and stays",
+    ) as caught:
         host.verify(requires="none")
-    assert host.commands == []
+    assert host.commands == [] and not caught.value.result["undone"]
+
+
+def test_a_transaction_of_others_is_neither_confirmed_nor_undone(host):
+    [others] = host.open()
+    assert not host.verify(transaction=None)["confirmed"]
+    host.results = [MISCONFIGURED]
+    with pytest.raises(verify.VerificationFailed, match="Nothing has been undone"):
+        host.verify(transaction=None)
+    assert host.open() == [others] and host.main_cf() == host.old + "# new\n"
+
+
+def test_a_verification_after_the_deadline(host, monkeypatch):
+    """The host has not looked yet."""
+    passed = state.boot_time() + 601
+    monkeypatch.setattr(state, "boot_time", lambda: passed)
+    with pytest.raises(HostError, match="its deadline has passed. The previous configuration has been restored"):
+        host.verify()
+    assert (host.main_cf(), host.open()) == (host.old, [])
+
+
+def test_a_verification_after_the_undo_says_what_happened(host):
+    [transaction] = host.open()
+    host.verify(state="undone")
+    with pytest.raises(HostError, match=rf"{transaction} is no longer open: it was undone at 20.*Z\. Run"):
+        host.verify(transaction=transaction)
+    assert host.main_cf() == host.old
+
+
+def test_a_verification_ends_within_confirm_within(host):
+    transaction = store.open_transactions(str(host.directory))[0]
+    transaction.seconds = 1
+    store.save(transaction, store.RECORD)
+
+    def hang():
+        time.sleep(60)
+
+    host.results = [hang, CORRECT]
+    with pytest.raises(
+        verify.VerificationFailed, match=r"within 1 seconds \(confirm_within\).*has been restored and is active"
+    ):
+        host.verify()
+    assert host.open() == []
+
+
+def test_a_postfix_that_was_stopped_since_is_not_started_by_an_undo(host):
+    host.die()
+    host.verify(state="undone")
+    assert (host.main_cf(), host.commands) == (host.old, [])
+
+
+def test_a_postfix_that_the_change_has_terminated_runs_after_the_undo(host):
+    def die():
+        host.die()
+        return CORRECT
+
+    host.results = [die, CORRECT]
+    with pytest.raises(verify.VerificationFailed, match="has been restored and is active"):
+        host.verify()
+    assert host.commands == ["reload", "start"] and host.instance().running()
+
+
+def test_a_foreign_edit_stays(host):
+    (host.directory / "main.cf").write_text(host.main_cf() + "message_size_limit = 20000000\n")
+    host.results = [MISCONFIGURED, CORRECT]
+    with pytest.raises(verify.VerificationFailed, match="has been restored and is active$"):
+        host.verify()
+    assert host.main_cf().endswith("message_size_limit = 20000000\n")
 
 
 def test_a_change_of_a_newer_version(host):
     """It could be neither confirmed nor undone afterwards, so Postfix is not reloaded either."""
-    path = host.directory / ".unverified-1/journal"
+    transaction = store.open_transactions(str(host.directory))[0]
+    path = Path(transaction.copy(store.RECORD))
     path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(
-        HostError, match=r"verifying .*/\.unverified-1/journal: a newer version of mailops\.postfix wrote it"
-    ):
-        host.verify()
+    with pytest.raises(HostError, match=r"reading .*/record: a newer version of mailops\.postfix wrote it"):
+        host.verify(transaction=transaction.id)
     assert (host.commands, host.probed) == ([], [])
 
 
@@ -292,7 +364,7 @@ def test_listeners_as_a_warning(host):
     host.results = [MISCONFIGURED]
     result = host.verify(listeners="warning")
     assert (result["problems"], len(result["warnings"])) == ([], 1)
-    assert host.main_cf() == host.old + "# new\n" and host.unverified() == []
+    assert host.main_cf() == host.old + "# new\n" and host.open() == []
 
 
 def test_listeners_are_ignored(host):
@@ -317,4 +389,4 @@ def test_check_mode_changes_nothing(host):
     assert (host.commands, host.probed) == ([], [])
     assert not host.verify(check_mode=True, requires="none")["changed"]
     assert (host.commands, host.probed) == ([], [("127.0.0.1", 2525)])
-    assert host.unverified() == [".unverified-1"]
+    assert len(host.open()) == 1

@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takes an open transaction back: the files, and the running Postfix. Private to mailops.postfix.
+
+What the transaction has set is taken back in the files as they are now (:mod:`_formats.reversal`), so that edits of others stay. The result is
+a list of changes that is installed as any other. If an undo is killed, the next one finds nothing left to change, and goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Callable, Dict, List, Optional
+
+from .._errors import HostError
+from .._formats import reversal
+from .._host import postmap, state
+from .._host.instance import Instance
+from .._host.master import Master
+from .._plan.plan import Attributes, Change, attribute_changes
+from . import journal, lock, store
+from .install import install
+from .store import ChangedFile, Transaction
+
+_UNITS = "/etc/systemd/system/"
+_IN_BYTES = " in bytes"
+
+
+@dataclass
+class Undone:
+    """What an undo has done."""
+
+    restored: List[str] = field(default_factory=list)
+    """The files that have changed by it."""
+    kept: List[str] = field(default_factory=list)
+    """What stays since others have changed it: files, with the parameter, the service or the key."""
+    saved: List[str] = field(default_factory=list)
+    """Copies of the old content of files that could not be taken back."""
+    problems: List[str] = field(default_factory=list)
+    """Why the running Postfix does not use the restored files."""
+
+    def report(self) -> str:
+        """What others have changed, as the end of a sentence; empty if nothing."""
+        if not self.kept:
+            return ""
+        aside = f". Their old content is in {', '.join(self.saved)}" if self.saved else ""
+        return f". Not taken back, because others have changed it since: {', '.join(self.kept)}{aside}"
+
+
+def undo(
+    transaction: Transaction, read_instance: Callable[[], Instance], boot: bool = False, closes: bool = True
+) -> Undone:
+    """Take a transaction back. The caller holds the lock of the instance and of the transaction.
+
+    :param read_instance: gives the instance as it is now.
+    :param boot: whether the host is starting, so that Postfix does not run yet and no daemon of the host can be asked.
+    :param closes: whether the transaction ends with it; if not, the caller activates the files and closes it.
+    :raises HostError: if a file can't be written; nothing is changed then, and the transaction stays open.
+    """
+    store.settle(transaction.instance)
+    undone = _restore(transaction, read_instance())
+    if not boot and any(path.startswith(_UNITS) for path in undone.restored) and os.path.isdir("/run/systemd/system"):
+        with suppress(HostError):
+            read_instance().run("systemctl", "daemon-reload")
+    if closes:
+        if not boot:
+            undone.problems += activate(transaction, read_instance())
+        if not undone.problems:
+            store.close(transaction, "undone")
+    return undone
+
+
+def with_locks(
+    transaction: Transaction, do: Callable[[Transaction], Undone], limit: float = lock.LOCK_TIMEOUT
+) -> Optional[Undone]:
+    """Call a function with the locks of a transaction and of its instance; None if the transaction has ended meanwhile.
+
+    :param limit: seconds to wait for each lock.
+    """
+    with store.locked(transaction, limit), lock.held(os.path.join(transaction.instance, "main.cf"), limit):
+        store.settle(transaction.instance)
+        current = store.find(transaction.instance, transaction.id)
+        return None if current is None else do(current)
+
+
+def activate(transaction: Transaction, instance: Instance) -> List[str]:
+    """Make the running Postfix use the restored files; returns what went wrong.
+
+    A Postfix that did not run when the transaction was opened is not started, nor is one that was stopped on purpose since.
+    """
+    if transaction.requires == "none" and not transaction.activated:
+        return []
+    requires = transaction.requires if transaction.activated and transaction.requires != "none" else "reload"
+    try:
+        if instance.running() or must_run(transaction, instance):
+            Master(instance).bring_up(requires)
+    except HostError as error:
+        return [str(error)]
+    return []
+
+
+def must_run(transaction: Transaction, instance: Instance) -> bool:
+    """Whether Postfix must run after the undo: it ran when the transaction was opened, and has not been stopped since.
+
+    A Postfix that has not read the new files can only have been stopped on purpose. One that has may have terminated because of them.
+    """
+    return transaction.ran and transaction.activated and not Master(instance).stopped_on_purpose()
+
+
+def _restore(transaction: Transaction, instance: Instance) -> Undone:
+    undone = Undone()
+    texts: Dict[str, Optional[bytes]] = {}
+    changes: List[Change] = []
+    for file in transaction.files:
+        if not file.compiled:
+            change = _taken_back(transaction, file, instance, undone)
+            changes.append(change)
+            texts[file.target] = change.after if isinstance(change.after, bytes) else None
+    own = [os.path.realpath(instance.path(name)) for name in ("main.cf", "master.cf")]
+    _keep_what_is_named(transaction, changes, [text for path in own for text in [texts.get(path)] if text], undone)
+    for file in transaction.files:
+        if file.compiled:
+            changes += _compiled_again(transaction, file, instance, changes)
+    # Nothing may name a file that is not there: what comes back first, what goes last.
+    changes.sort(key=lambda change: 2 if change.after is None else int(change.path in own))
+    undone.restored = [change.path for change in changes if change.rewrites or attribute_changes(change)]
+    install(changes, transaction.instance)
+    for directory in reversed(transaction.created_directories):
+        with suppress(OSError):
+            os.rmdir(directory)
+    return undone
+
+
+def _taken_back(transaction: Transaction, file: ChangedFile, instance: Instance, undone: Undone) -> Change:
+    """The change that takes a file back; one that changes nothing if others have changed all of it."""
+    now = instance.read(file.target)
+    old = None if file.before is None else instance.read(transaction.copy(file.before))
+    attributes = Attributes() if file.before is None else _attributes(transaction.copy(file.before))
+    is_ours = (None if now is None else store.digest(file.target)) == file.digest
+    if is_ours or now == old:
+        return Change(file.target, old, now, attributes=attributes, secret=True)
+    if old is not None and now is not None and file.after is not None:
+        new = instance.read(transaction.copy(file.after)) or b""
+        result = _reverse(transaction, file)(old, new, now)
+        if result.text is not None:
+            undone.kept += [f"{file.target} ({name})" for name in result.kept]
+            return Change(file.target, result.text, now, secret=True)
+    undone.kept.append(file.target)
+    if file.before is not None:
+        undone.saved.append(_saved(transaction, file.target, file.before))
+    return Change(file.target, now, now)
+
+
+def _reverse(transaction: Transaction, file: ChangedFile) -> Callable[[bytes, bytes, bytes], reversal.Reversal]:
+    directory, name = os.path.split(file.target)
+    if directory == os.path.realpath(transaction.instance) and name in ("main.cf", "master.cf"):
+        return reversal.reverse_main_cf if name == "main.cf" else reversal.reverse_master_cf
+    if file.stamp:
+        utf8 = not file.stamp.endswith(_IN_BYTES)
+        return partial(reversal.reverse_table, map_type=file.stamp.partition(":")[0], utf8=utf8)
+    return reversal.reverse_file
+
+
+def _keep_what_is_named(transaction: Transaction, changes: List[Change], texts: List[bytes], undone: Undone) -> None:
+    """Keep files that the transaction has created, and that main.cf or master.cf name, as others have edited them, afterwards."""
+    created = {file.target for file in transaction.files if file.before is None}
+    for index, change in enumerate(changes):
+        if change.after is None and change.path in created and any(os.fsencode(change.path) in text for text in texts):
+            if change.before is not None:
+                undone.kept.append(f"{change.path} (main.cf or master.cf names it)")
+            changes[index] = Change(change.path, change.before, change.before)
+
+
+def _compiled_again(
+    transaction: Transaction, file: ChangedFile, instance: Instance, changes: List[Change]
+) -> List[Change]:
+    """The change of the compiled file of a table whose text is taken back."""
+    name = file.stamp[: -len(_IN_BYTES)] if file.stamp.endswith(_IN_BYTES) else file.stamp
+    path = os.path.realpath(name.partition(":")[2])
+    text = next((change for change in changes if change.path == path), None)
+    if text is None or not text.rewrites:
+        return []
+    if text.after is None:
+        return [Change(file.target, None, instance.read(file.target), secret=True)]
+    content = text.after if isinstance(text.after, bytes) else b""
+
+    def make(temporary: str) -> None:
+        postmap.compile_text(instance, name, content, temporary, secret=True)
+
+    attributes = Attributes() if file.before is None else _attributes(transaction.copy(file.before))
+    return [Change(file.target, make, stale="older than its text", attributes=attributes, secret=True)]
+
+
+def _attributes(path: str) -> Attributes:
+    status = os.lstat(path)
+    return Attributes(str(status.st_uid), str(status.st_gid), stat.S_IMODE(status.st_mode))
+
+
+def _saved(transaction: Transaction, target: str, name: str) -> str:
+    """Keep the old content of a file where the transaction's end does not remove it; returns the path of the copy."""
+    directory = os.path.join(state.directory(transaction.instance), "not-restored", transaction.id)
+    store.private_directory(directory)
+    path = os.path.join(directory, target.strip("/").replace("/", "-"))
+    with suppress(FileExistsError):
+        journal.copy_file(transaction.copy(name), path)
+    return path
