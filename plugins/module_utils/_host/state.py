@@ -40,11 +40,16 @@ def escaped(path: str) -> str:
 
 
 def boot() -> str:
-    """The identity of this boot of the host; empty if the system has none."""
+    """The identity of this boot of the host; empty if the system has none.
+
+    A container has that of its host, so the start time of its first process belongs to it.
+    """
     try:
         with open(BOOT_ID, encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
+            identity = file.read().strip()
+        with open("/proc/1/stat", encoding="utf-8", errors="replace") as file:
+            return f"{identity} {file.read().rpartition(')')[2].split()[19]}"
+    except (OSError, IndexError):
         return ""
 
 

@@ -373,6 +373,11 @@ class Lab:
                 shutil.rmtree(self.directory, ignore_errors=True)
         say(f"lab {self.name}: {len(doomed)} hosts removed ({clock})")
 
+    def restart(self, names: Sequence[str]) -> None:
+        """Restart hosts, as a reboot does, and wait until they are ready."""
+        together(lambda name: podman("restart", "--time=20", self.container(name)), names)
+        together(self.wait, names)
+
     def point(self, names: Sequence[str], other: str) -> None:
         """Point the names of hosts to another host, or each to its own host again ("itself")."""
         targets = {name: name if other == "itself" else other for name in names}
@@ -468,6 +473,8 @@ def command() -> int:
     down = commands.add_parser("down", help="remove hosts (default: all, with network and generated files)")
     down.add_argument("--scenario", help="remove the hosts of a scenario of molecule")
     down.add_argument("names", metavar="NAME", nargs="*")
+    restart = commands.add_parser("restart", help="restart hosts, and wait until they are ready")
+    restart.add_argument("names", metavar="NAME", nargs="+")
     commands.add_parser("status", help="one line per host")
     shell = commands.add_parser("shell", help="a shell on a host, or a command")
     shell.add_argument("name", metavar="NAME")
@@ -482,6 +489,8 @@ def command() -> int:
         lab.up(lab.of_scenarios("", options.scenario) if options.scenario else options.names, options.fresh)
     elif options.command == "down":
         lab.down(lab.of_scenarios(options.scenario) if options.scenario else options.names or None)
+    elif options.command == "restart":
+        lab.restart(options.names)
     elif options.command == "status":
         lab.status()
     elif options.command == "point":
