@@ -43,14 +43,16 @@ def planned_services(instance: Instance, declared: Sequence[ServiceSpec]) -> Ser
         replace(service, options=postfix_cf.parameters_for_version(instance, service.options)) for service in merged
     ]
     after = master_cf_edit.edit_master_cf(before, wanted, instance.path("master.cf"))
-    return Services(after, wanted, _changes(before, after, wanted))
+    return Services(after, wanted, _changes(before, after, wanted, instance.path("master.cf")))
 
 
-def _changes(before: bytes, after: bytes, declarations: Sequence[ServiceSpec]) -> dict[str, dict[str, str | None]]:
+def _changes(
+    before: bytes, after: bytes, declarations: Sequence[ServiceSpec], path: str
+) -> dict[str, dict[str, str | None]]:
     result = {}
     for declaration in declarations:
-        old = master_cf_format.find_entry(before, declaration.name, declaration.type)
-        new = master_cf_format.find_entry(after, declaration.name, declaration.type)
+        old = master_cf_format.find_entry(before, declaration.name, declaration.type, path)
+        new = master_cf_format.find_entry(after, declaration.name, declaration.type, path)
         if (old and str(old)) != (new and str(new)):
             result[declaration.key] = {"before": str(old) if old else None, "after": str(new) if new else None}
     return result

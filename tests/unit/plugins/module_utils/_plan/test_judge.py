@@ -405,7 +405,7 @@ def test_what_postfix_check_was_begun_for_is_not_asked_again(relay, monkeypatch)
 
 
 def test_nothing_is_staged_or_judged_when_nothing_changes(relay, monkeypatch):
-    for name in ("judge_configuration", "refuse_unreadable"):
+    for name in ("judge_values", "judge_postfix_check", "refuse_unreadable"):
         monkeypatch.setattr(judge, name, lambda *_arguments: pytest.fail("judged"))
     monkeypatch.setattr(Instance, "staged", lambda *_arguments: pytest.fail("staged"))
     planned = plan(
