@@ -36,6 +36,7 @@ COMMON_OPTIONS: Mapping[str, Any] = {
 def run(
     argument_spec: dict[str, Any],
     build: Callable[[Instance, Mapping[str, Any]], Plan],
+    complete: Callable[[Instance, Plan, Mapping[str, Any] | None], None] | None = None,
     parts: Mapping[str, Mapping[str, Any]] | None = None,
     hidden: Mapping[str, Any] | None = None,
     **arguments: Any,
@@ -44,6 +45,7 @@ def run(
 
     :param argument_spec: its own options; :data:`COMMON_OPTIONS` are added.
     :param build: makes the plan from an instance and the module's options.
+    :param complete: adds to the plan what its renewals need, with the value of the hidden option ``_program``.
     :param parts: for each option that holds options of another module the specification of that module, for validation.
     :param hidden: options that the action plugin of the module sets, and users do not.
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
@@ -57,11 +59,18 @@ def run(
         )
     if options.get("if_missing") == "report" and not is_installed():
         module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none", **_open_transaction())
+
+    def plan(instance: Instance) -> Plan:
+        result = build(instance, options)
+        if complete is not None:
+            complete(instance, result, options.get("_program"))
+        return result
+
     try:
         for name, specification in (parts or {}).items():
             options[name] = _validated(name, options[name], specification)
         outcome = apply(
-            lambda instance: build(instance, options),
+            plan,
             lambda: Instance(options["config_directory"]),
             check_mode=module.check_mode,
             backup=options["backup"],

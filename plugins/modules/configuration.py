@@ -244,13 +244,14 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import configuration, owner
+from ..module_utils._plan import configuration
 from ..module_utils._program import install
 
 
 def main():
     _ansible.run(
-        build=install.with_renewals(owner.with_owner(configuration.configuration)),
+        build=configuration.configuration,
+        complete=install.add_renewals,
         hidden=install.OPTION,
         **configuration.CONFIGURATION,
     )

@@ -12,8 +12,7 @@ from typing import Any, Mapping, Sequence
 from .._formats import master_cf as master_cf_format
 from .._formats.master_cf_spec import ServiceSpec, merged_specs
 from .._host.instance import Instance
-from . import postfix_cf
-from .proposal import Services
+from .proposal import Services, parameters_for_version
 
 _COLUMN = {"type": "raw", "default": "keep"}
 
@@ -39,9 +38,7 @@ def planned_services(instance: Instance, declared: Sequence[ServiceSpec]) -> Ser
     # Imported here, since most configurations declare none.
     from .._formats import master_cf_edit
 
-    wanted = [
-        replace(service, options=postfix_cf.parameters_for_version(instance, service.options)) for service in merged
-    ]
+    wanted = [replace(service, options=parameters_for_version(instance, service.options)) for service in merged]
     after = master_cf_edit.edit_master_cf(before, wanted, instance.path("master.cf"))
     return Services(after, wanted, _changes(before, after, wanted, instance.path("master.cf")))
 

@@ -14,7 +14,7 @@ import re
 from typing import Any, Mapping
 
 from .._errors import DeclarationError
-from .._formats import macros, tls_protocols
+from .._formats import macros
 from .._formats import main_cf as main_cf_format
 from .._host.instance import Instance
 from .plan import Change, Plan, strongest
@@ -27,21 +27,6 @@ _RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
 
 # Without this in a file there is no policy that mail could bypass.
 _POLICIES = b"tls_policy_maps"
-
-
-def parameters_of(instance: Instance, declared: Mapping[str, Any]) -> dict[str, str | None]:
-    """Parameters as main.cf of this Postfix has them; None removes one."""
-    return parameters_for_version(instance, main_cf_format.declared_parameters(declared))
-
-
-def parameters_for_version(instance: Instance, values: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Values of parameters as this Postfix knows them, which is asked only if one of them depends on it."""
-    return {
-        name: tls_protocols.for_version(value, instance.version)
-        if value and tls_protocols.has_bounds(name, value)
-        else value
-        for name, value in values.items()
-    }
 
 
 def plan(proposal: Proposal) -> Plan:

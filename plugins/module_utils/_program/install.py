@@ -19,7 +19,7 @@ import os
 import shutil
 import sys
 import zipfile
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Mapping, Optional
 
 from .._errors import DeclarationError, ProgramNotSent
 from .._host.instance import Instance
@@ -54,19 +54,6 @@ OPTION: Mapping[str, Any] = {"_program": {"type": "dict"}}
 _SYSTEM = ("/etc/", "/usr/local/etc/")
 _USUAL_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 _WRITTEN = "# Written by Ansible (mailops.postfix)."
-
-
-def with_renewals(
-    build: Callable[[Instance, Mapping[str, Any]], Plan],
-) -> Callable[[Instance, Mapping[str, Any]], Plan]:
-    """A function that makes the plan of the given one, and adds the files that its renewals need on this host."""
-
-    def complete(instance: Instance, options: Mapping[str, Any]) -> Plan:
-        plan = build(instance, options)
-        add_renewals(instance, plan, options.get("_program"))
-        return plan
-
-    return complete
 
 
 def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host.instance imp
 from ansible_collections.mailops.postfix.plugins.module_utils._host.system import Host
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table, tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.policy_keys import Surroundings
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.policy_options import PolicyTableOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.tls_policy_standalone import standalone_tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import fingerprint, to_pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
@@ -27,7 +28,7 @@ def fixture_directory(tables):
 
 
 def planned(instance, staged, *policies, texts=None):
-    options = tls_policy.PolicyTableOptions.from_declaration({"policies": list(policies)})
+    options = PolicyTableOptions.from_declaration({"policies": list(policies)})
     return tls_policy.planned_policies(options, Surroundings(instance, staged, texts or {}))
 
 
