@@ -77,13 +77,13 @@ def planned_policies(options: PolicyTableOptions, surroundings: Surroundings) ->
         return _edit_policies(table, text, wanted, options.exclusive)
 
     planned_table = lookup_table_plan.edited_table(replace(table, attributes=attributes), edit)
-    declared_keys = list(dict.fromkeys(nexthop.lower() for nexthop in wanted))
+    declared_keys = dict.fromkeys(nexthop.lower() for nexthop in wanted)
     policies = _policies(table, planned_table.text or b"")
     others = [policy for policy in policies if policy.nexthop.lower() not in declared_keys]
     return PlannedPolicies(
         planned_table,
         keys.tables(),
-        declared_keys,
+        list(declared_keys),
         policies,
         warnings=[
             *(text for policy in declared for text in tls_policy_spec.policy_warnings(policy)),
