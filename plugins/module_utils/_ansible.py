@@ -36,29 +36,23 @@ COMMON_OPTIONS: Mapping[str, Any] = {
 def run(
     argument_spec: dict[str, Any],
     build: Callable[[Instance, Mapping[str, Any]], Plan],
-    complete: Callable[[Instance, Plan, Mapping[str, Any] | None], None] | None = None,
     parts: Mapping[str, Mapping[str, Any]] | None = None,
     hidden: Mapping[str, Any] | None = None,
+    complete: Callable[[Instance, Plan, Mapping[str, Any] | None], None] | None = None,
     **arguments: Any,
 ) -> None:
     """Run a module that changes files.
 
     :param argument_spec: its own options; :data:`COMMON_OPTIONS` are added.
     :param build: makes the plan from an instance and the module's options.
-    :param complete: adds to the plan what its renewals need, with the value of the hidden option ``_program``.
     :param parts: for each option that holds options of another module the specification of that module, for validation.
     :param hidden: options that the action plugin of the module sets, and users do not.
+    :param complete: adds to the plan what its renewals need, with the value of the hidden option ``_program``.
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
     """
     module = _Module({**argument_spec, **COMMON_OPTIONS, **(hidden or {})}, supports_check_mode=True, **arguments)
     options = dict(module.params)
-    confirms_later = "confirm_within" in argument_spec
-    if options.get("confirm_within", 0) < 0:
-        module.fail_json(
-            msg=f"confirm_within: {options['confirm_within']} is not a valid number of seconds. Set it to 0 or more"
-        )
-    if options.get("if_missing") == "report" and not is_installed():
-        module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none", **_open_transaction())
+    _before(module, options)
 
     def plan(instance: Instance) -> Plan:
         result = build(instance, options)
@@ -87,11 +81,21 @@ def run(
     for warning in outcome.plan.warnings:
         module.warn(warning)
     result = dict(outcome.plan.result, requires=outcome.requires)
-    if confirms_later:
+    if "confirm_within" in options:
         result.update(_open_transaction(outcome))
     if outcome.backup_files:
         result["backup_files"] = outcome.backup_files
     module.exit_json(changed=outcome.changed, diff=outcome.diff, **result)
+
+
+def _before(module: AnsibleModule, options: Mapping[str, Any]) -> None:
+    """Leave the module for options that no plan is made for."""
+    if options.get("confirm_within", 0) < 0:
+        module.fail_json(
+            msg=f"confirm_within: {options['confirm_within']} is not a valid number of seconds. Set it to 0 or more"
+        )
+    if options.get("if_missing") == "report" and not is_installed():
+        module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none", **_open_transaction())
 
 
 def _open_transaction(outcome: Outcome | None = None) -> dict[str, Any]:
