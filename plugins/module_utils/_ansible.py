@@ -42,6 +42,7 @@ def run(
     build: Callable[[Instance, Mapping[str, Any]], Plan],
     parts: Mapping[str, Mapping[str, Any]] | None = None,
     hidden: Mapping[str, Any] | None = None,
+    complete: Callable[[Instance, Plan, Mapping[str, Any]], None] | None = None,
     **arguments: Any,
 ) -> None:
     """Run a module that changes files.
@@ -50,22 +51,24 @@ def run(
     :param build: makes the plan from an instance and the module's options.
     :param parts: for each option that holds options of another module the specification of that module, for validation.
     :param hidden: options that the action plugin of the module sets, and users do not.
+    :param complete: adds to the plan what its renewals and its deadline need, from the options.
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
     """
     module = _Module({**argument_spec, **COMMON_OPTIONS, **(hidden or {})}, supports_check_mode=True, **arguments)
     options = dict(module.params)
-    has_transactions = "confirm_within" in argument_spec
-    if options.get("confirm_within", 0) < 0:
-        module.fail_json(
-            msg=f"confirm_within: {options['confirm_within']} is not a valid number of seconds. Set it to 0 or more"
-        )
-    if options.get("if_missing") == "report" and not is_installed():
-        module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none", **_open_transaction())
+    _before(module, options)
+
+    def plan(instance: Instance) -> Plan:
+        result = build(instance, options)
+        if complete is not None:
+            complete(instance, result, options)
+        return result
+
     try:
         for name, specification in (parts or {}).items():
             options[name] = _validated(name, options[name], specification)
         outcome = apply(
-            lambda instance: build(instance, options),
+            plan,
             lambda: Instance(options["config_directory"]),
             check_mode=module.check_mode,
             backup=options["backup"],
@@ -85,7 +88,7 @@ def run(
     for warning in outcome.plan.warnings:
         module.warn(warning)
     result = dict(outcome.plan.result, requires=outcome.requires)
-    if has_transactions:
+    if "confirm_within" in options:
         result.update(_open_transaction(outcome))
     if outcome.backup_files:
         result["backup_files"] = outcome.backup_files
@@ -113,6 +116,16 @@ def _confirmation(options: Mapping[str, Any]) -> Confirmation:
         opener=opener,
         ignores_others="entries" in options,
     )
+
+
+def _before(module: AnsibleModule, options: Mapping[str, Any]) -> None:
+    """Leave the module for options that no plan is made for."""
+    if options.get("confirm_within", 0) < 0:
+        module.fail_json(
+            msg=f"confirm_within: {options['confirm_within']} is not a valid number of seconds. Set it to 0 or more"
+        )
+    if options.get("if_missing") == "report" and not is_installed():
+        module.exit_json(changed=False, diff=[], installed=False, running=False, requires="none", **_open_transaction())
 
 
 def _open_transaction(outcome: Outcome | None = None) -> dict[str, Any]:

@@ -137,15 +137,16 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import ca_bundle, ca_bundle_standalone
+from ..module_utils._plan import ca_bundle_options, ca_bundle_standalone
 from ..module_utils._program import install
 
 
 def main():
     _ansible.run(
-        build=install.with_program(ca_bundle_standalone.ca_bundle),
+        build=ca_bundle_standalone.ca_bundle,
+        complete=install.add_program,
         hidden=install.OPTION,
-        **ca_bundle.CaBundleOptions.specification(),
+        **ca_bundle_options.CaBundleOptions.specification(),
     )
 
 

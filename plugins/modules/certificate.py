@@ -408,7 +408,8 @@ from ..module_utils._program import install
 
 def main():
     _ansible.run(
-        build=install.with_program(certificate_standalone.certificate),
+        build=certificate_standalone.certificate,
+        complete=install.add_program,
         hidden=install.OPTION,
         **certificate_options.CertificateOptions.specification(),
     )

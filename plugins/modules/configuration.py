@@ -258,13 +258,14 @@ backup_files:
 """
 
 from ..module_utils import _ansible
-from ..module_utils._plan import configuration, owner
+from ..module_utils._plan import configuration
 from ..module_utils._program import install
 
 
 def main():
     _ansible.run(
-        build=install.with_program(owner.with_owner(configuration.configuration)),
+        build=configuration.configuration,
+        complete=install.add_program,
         hidden={**install.OPTION, **_ansible.CONTROLLER},
         **configuration.CONFIGURATION,
     )

@@ -29,9 +29,10 @@ from typing import Any, Sequence
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests/lab"))
-os.environ.setdefault("LAB_PREFIX", "bench")
+# Its own hosts and network, whatever the other hosts of this machine are, so that all of them can be removed at the end.
+os.environ["LAB_PREFIX"] = f"{os.environ.get('LAB_PREFIX', 'mailops')}-benchmark"
 
-from lab.common import CACHE, LabError, main, podman, say  # noqa: E402
+from lab.common import LabError, main, podman, say  # noqa: E402
 from lab.hosts import Lab  # noqa: E402
 
 HOST = "relay-trixie"
@@ -347,11 +348,10 @@ def command() -> int:
     cases = [case for case in CASES if case.name in wanted and (peer or case.play != "peer")]
     rounds = int(os.environ.get("ROUNDS") or 7)
     lab = Lab("molecule")
-    lab.directory = CACHE / "benchmark"  # separate from the files of the scenarios' hosts
     if peer:  # its package task requires python3-apt from Debian
         lab.hosts[HOST] = dataclasses.replace(lab.hosts[HOST], egress=True)
-    lab.up([HOST], fresh=True)
     try:
+        lab.up([HOST], fresh=True)
         with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
             bench = Bench(lab, Path(scratch), peer)
             say(
@@ -362,7 +362,7 @@ def command() -> int:
             selected = [case for case in cases if case.name in ("ping", "table-same", "table-change")]
             memory = {case.name: bench.memory_of_module(case) for case in selected}
     finally:
-        lab.down([])
+        lab.down()
     say(
         f"load of this machine: {' '.join(f'{load:.1f}' for load in os.getloadavg())}; the benchmark itself causes about 1"
     )

@@ -491,7 +491,7 @@ def test_role_problems(specs, defaults, problem):
         ("_transaction.apply", "from .._plan.plan import Plan\nimport os\nos.rename('x', 'y')", 0),
         ("_transaction.apply", "from .._plan import plan", 0),
         ("_transaction.apply", "from .._plan import judge", 1),
-        ("_transaction.apply", "from .._plan.judge import judge_configuration", 1),
+        ("_transaction.apply", "from .._plan.judge import judge_values", 1),
         ("_smtp.probe", "from .._host.runner import Runner", 0),
         ("_smtp.probe", "from .._host import instance", 1),
         ("_smtp.connection", "import socket\nsocket.create_connection(('localhost', 25))", 0),

@@ -17,7 +17,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULE_UTILS = "ansible_collections/mailops/postfix/plugins/module_utils/"
 
-KIB = {"certificate": 300, "ca_bundle": 300, "configuration": 600, "main_cf": 400, "lookup_table": 300, "verify": 440}
+KIB = {
+    "certificate": 280,
+    "ca_bundle": 220,
+    "configuration": 610,
+    "main_cf": 420,
+    "lookup_table": 300,
+    "tls_policy": 400,
+    "verify": 430,
+}
 """The most that the sources in module_utils may have together, in KiB, for each module."""
 
 # In a process of its own, since Ansible's plugin loader changes how Python imports.

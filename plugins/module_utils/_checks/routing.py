@@ -8,10 +8,11 @@ Private to mailops.postfix. Pure; a Router has the tables.
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Sequence, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._errors import GrammarError
 from .._formats import tls_levels, tls_policy
+from .._formats.main_cf import words
 from .._model import effective_policy, routing
 from .._model.configuration import MAIN
 from .._model.effective_policy import EffectivePolicy
@@ -39,17 +40,17 @@ def routing_findings(router: Router) -> Iterator[Finding]:
     declared = _declared(router)
     if not declared:
         return
-    paths = list(_paths(router, [key for key in declared if _is_domain(key)]))
-    told: Set[str] = set()
     same_host = routing.by_host(declared)
+    domains = [key for key in declared if _is_domain(key)]
+    paths = list(_paths(router, domains, _concerned(router, declared, same_host)))
+    told: Set[str] = set()
     for path in paths:
         for problem in [*_other_names(router, path, declared, same_host), *_weaker_links(router, path)]:
             told.add(problem.subject)
             yield problem
     used = {hop.nexthop.lower() for path in paths for hop, _counts in path}
-    for key, level in declared.items():
-        if _is_domain(key):
-            yield from _passed_by(router, key, level, told, used)
+    for key in domains:
+        yield from _passed_by(router, key, declared[key], told, used)
 
 
 def tables(router: Router) -> FrozenSet[str]:
@@ -73,21 +74,55 @@ def _listed(router: Router, parameters: Iterable[str]) -> FrozenSet[str]:
 def _declared(router: Router) -> Dict[str, str]:
     """The policies that demand TLS in the tables' texts: key to level."""
     result: Dict[str, str] = {}
-    for name in sorted(_listed(router, ("smtp_tls_policy_maps", "lmtp_tls_policy_maps"))):
+    levels: Dict[str, str] = {}  # in a large table, many entries share a value
+    for name in _policy_tables(router):
         for key, value in (router.tables.entries(name) or {}).items():
-            try:
-                level = tls_policy.parse(key, value, version=router.configuration.version).level
-            except GrammarError:
-                continue
-            if _strength(level) >= tls_levels.MANDATORY:
-                result.setdefault(key.lower(), level)
+            if value not in levels:
+                levels[value] = _level(value, router.configuration.version)
+            if _strength(levels[value]) >= tls_levels.MANDATORY:
+                result.setdefault(key.lower(), levels[value])
     return result
 
 
-def _paths(router: Router, domains: List[str]) -> Iterator[_Path]:
-    """All routes of the configuration as their next hops, with the effective policy of each."""
+def _policy_tables(router: Router) -> List[str]:
+    return sorted(_listed(router, ("smtp_tls_policy_maps", "lmtp_tls_policy_maps")))
+
+
+def _level(policy: str, version: Tuple[int, ...]) -> str:
+    """The level of a policy; empty if Postfix treats it as invalid."""
+    try:
+        return tls_policy.parse("", policy, version=version).level
+    except GrammarError:
+        return ""
+
+
+def _concerned(
+    router: Router, declared: Mapping[str, str], same_host: Mapping[str, Sequence[str]]
+) -> Optional[Callable[[str], bool]]:
+    """Tells whether one of these policies may be about a next hop; None if each next hop must be looked at."""
+    if any(router.tables.entries(name) is None for name in _policy_tables(router)):
+        return None
+    for_subdomains = any(key.startswith(".") for key in declared)
+
+    def concerns(nexthop: str) -> bool:
+        return routing.host(nexthop) in same_host or (
+            for_subdomains and any(key in declared for key in effective_policy.keys(nexthop.lower()))
+        )
+
+    configuration = router.configuration
+    fallback_relays = [
+        nexthop
+        for service in (None, *configuration.services)
+        for side in ("smtp", "lmtp")
+        for nexthop in words(configuration.value(f"{side}_fallback_relay", service) or "")
+    ]
+    return None if any(map(concerns, fallback_relays)) else concerns
+
+
+def _paths(router: Router, domains: List[str], concerns: Optional[Callable[[str], bool]]) -> Iterator[_Path]:
+    """The routes of the configuration that policies may be about, as their next hops, with the effective policy of each."""
     seen = set()
-    for recipient in router.representatives(domains):
+    for recipient in router.representatives(domains, concerns):
         try:
             for route in router.routes(recipient):
                 if route not in seen:

@@ -44,10 +44,10 @@ def value_findings(
         value = configuration.expanded(written, service)
         if parameter is None or value is None or ("$" in written and not value):
             continue  # undefined_names() reports it
-        digest = configuration.value(name.replace("_cert_match", "_digest"), service) or ""
         if parameter.kind == "groups":
             found = _groups_problem(parameter, value, configuration.version, host)
         else:
+            digest = configuration.value(name.replace("_cert_match", "_digest"), service) or ""
             found = value_finding(parameter, value, digest, configuration.version)
         if found:
             check, cause, remedy = found

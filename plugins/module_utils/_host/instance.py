@@ -123,9 +123,14 @@ class Instance:
         return self.read("master.cf") or b""
 
     @cached_property
+    def main_entries(self) -> Mapping[str, main_cf_format.MainEntry]:
+        """The settings of main.cf by name; of duplicates the last."""
+        return {entry.name: entry for entry in main_cf_format.main_entries(self.main_cf, self.path("main.cf"))}
+
+    @cached_property
     def explicit(self) -> Dict[str, str]:
         """The settings of main.cf, unexpanded."""
-        return {entry.name: entry.value for entry in main_cf_format.main_entries(self.main_cf, self.path("main.cf"))}
+        return {name: entry.value for name, entry in self.main_entries.items()}
 
     @cached_property
     def _postconf(self) -> Completed:
@@ -274,7 +279,8 @@ class Instance:
             "maillog_file": paths["log"],
             "maillog_file_prefixes": directory,
         }
-        if not any(service.column("command") == "postlogd" for service in master_cf_format.master_entries(master_cf)):
+        services = master_cf_format.master_entries(master_cf, self.path("master.cf"))
+        if not any(service.column("command") == "postlogd" for service in services):
             master_cf = master_cf.rstrip(b"\n") + b"\npostlog unix-dgram n - n - 1 postlogd\n"
         self._stage(paths["etc"], main_cf_format.edit_main_cf(main_cf, scratch), master_cf)
         # postfix(1) reports what every program checks at its start to syslog only; postmap(1) prints it.

@@ -33,10 +33,14 @@ class Configuration:
     map_types: FrozenSet[str]
     created_files: FrozenSet[str] = field(default=frozenset())
     """Files that the same transaction creates."""
+    main_entries: Optional[Mapping[str, main_cf_format.MainEntry]] = None
+    """The settings of main.cf, if its text has been parsed before."""
 
     @cached_property
     def entries(self) -> Mapping[str, main_cf_format.MainEntry]:
         """The settings of main.cf; of duplicates the last."""
+        if self.main_entries is not None:
+            return self.main_entries
         return {entry.name: entry for entry in main_cf_format.main_entries(self.main_cf, self.main_path)}
 
     @cached_property
@@ -135,6 +139,10 @@ class InstanceFacts(Protocol):
         """The bytes of main.cf."""
 
     @property
+    def main_entries(self) -> Mapping[str, main_cf_format.MainEntry]:
+        """The settings of main.cf by name."""
+
+    @property
     def master_cf(self) -> bytes:
         """The bytes of master.cf."""
 
@@ -166,6 +174,7 @@ def configuration_of(
         instance.version,
         map_types,
         created_files,
+        of.main_entries,
     )
 
 

@@ -326,7 +326,9 @@ def find_parameter(name: str) -> Parameter | None:
 
 def by_default(name: str, default: str) -> Parameter | None:
     """A parameter that the catalogue does not list, of the kind that its default tells; None if it does not tell."""
-    if name.endswith(("_directory", "_feedback", "_port", "_protocol", "_file")) or name in _MORE_THAN_THEIR_DEFAULT:
+    if not default or name in _MORE_THAN_THEIR_DEFAULT:
+        return None
+    if name.endswith(("_directory", "_feedback", "_port", "_protocol", "_file")):
         return None
     for kind, pattern in (("boolean", "yes|no"), ("integer", r"\d+"), ("time", r"\d+[smhdw]")):
         if re.fullmatch(pattern, default):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._formats.lookup_table import KEYED
 from .._formats.main_cf import braced_words, words
@@ -173,19 +173,45 @@ class Router:
                 return value, name
         return None
 
-    def representatives(self, domains: Sequence[str] = ()) -> List[str]:
+    def representatives(
+        self, domains: Sequence[str] = (), concerns: Optional[Callable[[str], bool]] = None
+    ) -> List[str]:
         """Recipients that together take every route of the configuration, as far as the tables' texts name them.
 
         :param domains: domains that are to be among them.
+        :param concerns: whether a next hop is of interest; None for all. Without a fallback relay of interest, no route of interest is
+            left out.
         """
         result = [*domains, UNKNOWN_DOMAIN, *self._words_of("relay_domains")]
-        for name in self._names_or_none("transport_maps"):
+        names = self._names_or_none("transport_maps")
+        tables = [self.tables.entries(name) for name in names]
+        for index, entries in enumerate(tables):
             first: Dict[str, str] = {}
-            for key, value in (self.tables.entries(name) or {}).items():
+            for key, value in (entries or {}).items():
                 if key != "*":
-                    first.setdefault(value, f"any{key}" if key.startswith(".") else key)
-            result += first.values()
+                    first.setdefault(value, key)
+            if concerns is not None and None not in tables:
+                before = [table for table in tables[:index] if table]
+                first = {
+                    value: key
+                    for value, key in first.items()
+                    if not self._decides(names, before, key) or _leads_to(value, concerns)
+                }
+            result += [f"any{key}" if key.startswith(".") else key for key in first.values()]
         return [recipient for recipient in dict.fromkeys(result) if re.fullmatch(r"(\S+@)?[^\s@/:!]+", recipient)]
+
+    def _decides(self, names: Sequence[str], before: Sequence[Mapping[str, str]], key: str) -> bool:
+        """Whether all mail for a key of a transport table takes its entry.
+
+        :param names: all transport tables.
+        :param before: the entries of those that Postfix reads before this one.
+        """
+        return not (
+            key.startswith(".")
+            or key.endswith(".")
+            or any(key in table for table in before)
+            or any(self.tables.addresses(name, key) for name in names)
+        )
 
     @cached_property
     def nexthops(self) -> Mapping[str, Sequence[str]]:
@@ -447,6 +473,15 @@ def _patterns(elements: Sequence[str]) -> Iterator[_Patterns]:
         joined = _Patterns()
         yield _Patterns(table=bare(pattern), found=found) if is_table else _Patterns(file=pattern)
     yield joined
+
+
+def _leads_to(value: str, concerns: Callable[[str], bool]) -> bool:
+    """Whether an entry of a transport table may lead to a next hop of interest. One without a next hop may lead anywhere."""
+    nexthops = words(value.partition(":")[2])
+    # For lmtp(8), inet: is not part of the next hop.
+    return not nexthops or any(
+        concerns(nexthop[5:] if nexthop.startswith("inet:") else nexthop) for nexthop in nexthops
+    )
 
 
 def by_host(nexthops: Iterable[str]) -> Dict[str, List[str]]:

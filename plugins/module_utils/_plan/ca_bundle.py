@@ -21,20 +21,8 @@ from .._formats import master_cf
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import certificate, pem
-from .options import Options, option
+from .ca_bundle_options import CaBundleOptions
 from .plan import Change, Plan, Renewal, RenewalKind, root_owned
-
-
-@dataclass(frozen=True)
-class CaBundleOptions(Options):
-    """The options of the module ca_bundle."""
-
-    extra: Sequence[str] = option("list", elements="path", default=[])
-    system: bool = option("bool", default=True)
-    form: str = option(choices=["file", "directory"], default="file")
-    path: str | None = option("path")
-    update_hook: bool | None = option("bool")
-
 
 _DEFAULT_PATH = {"file": "tls/ca-certificates.pem", "directory": "tls/ca-certificates"}
 _HEADER = "Written by Ansible (mailops.postfix.ca_bundle); changes made here are lost."

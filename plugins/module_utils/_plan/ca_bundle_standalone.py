@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from .._host.instance import Instance
-from .ca_bundle import CaBundleOptions, planned_bundle
+from .ca_bundle import planned_bundle
+from .ca_bundle_options import CaBundleOptions
 from .plan import Plan
 
 

@@ -12,23 +12,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Protocol, Sequence
 
 from .._formats.master_cf_spec import ServiceSpec, service_spec
 from .._host.instance import Instance
 from .._model import migrations
-from . import ca_bundle, certificate, file, lookup_table, master_cf, postfix_cf, tls_policy
-from .ca_bundle import CaBundleOptions, PlannedBundle
+from . import file, lookup_table, master_cf, owner, postfix_cf, tls_policy
+from .ca_bundle_options import CaBundleOptions
 from .certificate_options import CertificateOptions
-from .chain_file import Deployment
 from .file import FileOptions
 from .lookup_table import ParameterTableOptions, PlannedTable
 from .options import Options, option
 from .plan import Plan, strongest
 from .policy_keys import Surroundings
+from .policy_options import PolicyTableOptions
 from .proposal import PlannedTables, Proposal, Services
 from .table_references import lost_types
-from .tls_policy import PlannedPolicies, PolicyTableOptions
+from .tls_policy import PlannedPolicies
 
 _POLICY_MAPS = "smtp_tls_policy_maps"
 
@@ -71,6 +71,21 @@ CONFIGURATION: Mapping[str, Any] = {
 """The options of the module configuration, and the specifications of those that hold options of other modules."""
 
 
+class Part(Protocol):
+    """A part of a configuration that is planned by the planner of its own module."""
+
+    @property
+    def plan(self) -> Plan:
+        """The changes of its files."""
+
+    @property
+    def parameters(self) -> Mapping[str, str | None]:
+        """The parameters of main.cf that make Postfix use it; None removes one."""
+
+    def reported(self, instance: Instance) -> Plan:
+        """The plan with the result of that module."""
+
+
 @dataclass
 class Draft:
     """What the steps have planned so far."""
@@ -83,8 +98,8 @@ class Draft:
     """The parameters of main.cf to set; None removes one."""
     service_specs: Sequence[ServiceSpec] = ()
     services: Services = Services(b"")
-    certificates: Sequence[Deployment] = ()
-    ca_bundle: PlannedBundle | None = None
+    certificates: Sequence[Part] = ()
+    ca_bundle: Part | None = None
     files: Sequence[Plan] = ()
     tables: list[PlannedTable] = field(default_factory=list)
     retyped: Plan = field(default_factory=Plan)
@@ -108,6 +123,7 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
 
     :raises PostfixError: if a part is wrong; see the planner of that part.
     """
+    options, record = owner.owned(instance, options)
     draft = Draft(instance, ConfigurationOptions.from_declaration(options), options.get("withdrawn") or ())
     _read_ahead(draft)
     _add_certificates(draft)
@@ -115,12 +131,14 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     _add_ca_bundle(draft)
     _add_files(draft)
     _add_tables(draft)
-    _add_parameters(draft)
+    draft.parameters = {**dict.fromkeys(draft.withdrawn), **draft.parameters, **draft.options.main_cf}
     if draft.options.migrate:
         _add_migrations(draft)
     _add_policies(draft)
     _add_mta_sts(draft)
-    return _reported(draft, postfix_cf.plan(_proposal(draft)))
+    plan = _reported(draft, postfix_cf.plan(_proposal(draft)))
+    plan.changes += record
+    return plan
 
 
 def _read_ahead(draft: Draft) -> None:
@@ -134,6 +152,11 @@ def _read_ahead(draft: Draft) -> None:
 
 def _add_certificates(draft: Draft) -> None:
     """Several certificates, such as RSA and ECDSA, share one list of chain files."""
+    if not draft.options.certificates:
+        return
+    # Here and below, imported where they are used: they need all that reads certificates.
+    from . import certificate
+
     draft.certificates = certificate.deployments(draft.instance, draft.options.certificates)
     for deployment in draft.certificates:
         for name, value in deployment.parameters.items():
@@ -150,9 +173,12 @@ def _add_services(draft: Draft) -> None:
 def _add_ca_bundle(draft: Draft) -> None:
     if draft.options.ca_bundle is None:
         return
+    from . import ca_bundle
+
     with Proposal(draft.instance, {}, draft.services).staged() as staged:
-        draft.ca_bundle = ca_bundle.planned_bundle(draft.instance, draft.options.ca_bundle, staged)
-    draft.parameters.update(draft.ca_bundle.parameters)
+        planned = ca_bundle.planned_bundle(draft.instance, draft.options.ca_bundle, staged)
+    draft.ca_bundle = planned
+    draft.parameters.update(planned.parameters)
 
 
 def _add_files(draft: Draft) -> None:
@@ -173,10 +199,6 @@ def _add_tables(draft: Draft) -> None:
             maps[options.parameter].append(table.map)
         draft.tables.append(table)
     draft.parameters.update((name, ", ".join(names)) for name, names in maps.items())
-
-
-def _add_parameters(draft: Draft) -> None:
-    draft.parameters = {**dict.fromkeys(draft.withdrawn), **draft.parameters, **draft.options.main_cf}
 
 
 def _add_migrations(draft: Draft) -> None:
@@ -228,7 +250,7 @@ def _proposal(draft: Draft) -> Proposal:
     tables = [table.plan for table in draft.tables] + ([] if policies is None else [policies.plan])
     return Proposal(
         draft.instance,
-        postfix_cf.parameters_of(draft.instance, draft.parameters),
+        draft.parameters,
         draft.services,
         options.checks,
         options.validate,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from typing import Iterable, Iterator, Mapping
+from typing import Callable, Iterable, Iterator, Mapping
 
 from .._checks import access, tls
 from .._checks import files as files_checks
@@ -25,7 +25,6 @@ from .._host.system import Host
 from .._model import finding
 from .._model.configuration import Configuration, configuration_of, shown
 from .._model.finding import Finding, Setting
-from .dependencies import Dependencies
 from .proposal import Proposal
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
@@ -34,38 +33,40 @@ _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
 _RELIES = re.compile(b"dane|tls_policy_maps")
 
 
-def judge_configuration(proposal: Proposal, staged: Instance) -> list[str]:
-    """Refuse what is wrong with a change; return what to warn of.
+def judge_values(proposal: Proposal, staged: Instance) -> list[str]:
+    """Refuse what our checks find wrong with a change; return what to warn of.
 
     :raises DeclarationError: with everything that is wrong.
     """
-    instance = proposal.instance
-    # A single module need not do what configuration does for all at once: it is as slow as all else together.
-    instance.begin_postfix_check(staged.main_cf, staged.master_cf, standalone=proposal.standalone)
+    instance, host, defaults = proposal.instance, Host(), staged.defaults
     types = _map_types(staged)
     after = configuration_of(instance, staged, map_types=types, created_files=proposal.created_files)
     # What Postfix can't read now is about to be corrected: its previous state is unknown, and counts as no better.
     before = configuration_of(instance, map_types=types) if instance.is_readable() else after
-    return [*_judge_values(proposal, staged, before, after), *_judge_postfix_check(proposal, staged)]
-
-
-def _judge_values(proposal: Proposal, staged: Instance, before: Configuration, after: Configuration) -> list[str]:
-    """The part of our checks."""
-    instance, host, defaults = proposal.instance, Host(), staged.defaults
-    dependencies = None
+    dependencies: Callable[[Configuration], Iterable[Finding]] | None = None
     if _RELIES.search(staged.main_cf + staged.master_cf):
         # Here and below, what few changes need is imported where it is needed.
-        dependencies = Dependencies(staged)
-    found = _all(after, host, staged, defaults, dependencies)
+        from .dependencies import Dependencies
+
+        dependencies = Dependencies(staged).problems
+    by_check = [list(findings) for findings in _all(after, host, staged, defaults, dependencies)]
+    found = [problem for findings in by_check for problem in findings]
     found += master_cf_checks.port_findings(after, host, before)
     found += tls.override_findings(after, proposal.settings)
     found += _key_problems(instance, before, after, proposal.settings)
-    known = _all(before, host, instance, defaults, dependencies) if found and before is not after else found
+    known = found
+    if before is not after:
+        # Only the checks that find something now are made of the previous state.
+        previous = zip(by_check, _all(before, host, instance, defaults, dependencies))
+        known = [problem for now, findings in previous if now for problem in findings]
     return _classified(proposal, known, found)
 
 
-def _judge_postfix_check(proposal: Proposal, staged: Instance) -> list[str]:
-    """The part of ``postfix check``."""
+def judge_postfix_check(proposal: Proposal, staged: Instance) -> list[str]:
+    """Refuse what ``postfix check`` reports about a change; return what to warn of.
+
+    :raises DeclarationError: with everything that is wrong.
+    """
     found = list(_postfix_check_findings(proposal, staged))
     # A generator: it runs only where there is something to compare with.
     known = _postfix_check_findings(proposal, proposal.instance)
@@ -77,6 +78,8 @@ def judge_dependencies(proposal: Proposal) -> list[str]:
 
     :raises DeclarationError: with everything that is wrong.
     """
+    from .dependencies import Dependencies
+
     found = Dependencies(proposal.instance).problems(configuration_of(proposal.instance))
     mine = [problem for problem in found if problem.settings & proposal.settings]
     return _classified(replace(proposal, standalone=False), (), mine)
@@ -119,22 +122,24 @@ def _all(
     host: Host,
     of: Instance,
     defaults: Mapping[str, str],
-    dependencies: Dependencies | None,
-) -> list[Finding]:
-    found = [
-        *values_checks.unknown_names(configuration, of.unused, defaults),
-        *values_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints)),
-        *values_checks.value_findings(configuration, None, defaults, host),
-        *access.access_findings(configuration),
-        *tls.tls_findings(configuration),
-        *master_cf_checks.master_cf_findings(configuration, host),
-        *files_checks.file_findings(configuration, host),
-    ]
+    dependencies: Callable[[Configuration], Iterable[Finding]] | None,
+) -> Iterator[Iterable[Finding]]:
+    """The checks, each as the findings that it makes when it is iterated over.
+
+    :param dependencies: checks what the configuration relies on outside Postfix, if it does.
+    """
+    yield values_checks.unknown_names(configuration, of.unused, defaults)
+    yield values_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints))
+    yield values_checks.value_findings(configuration, None, defaults, host)
+    yield access.access_findings(configuration)
+    yield tls.tls_findings(configuration)
+    yield master_cf_checks.master_cf_findings(configuration, host)
+    yield files_checks.file_findings(configuration, host)
     if dependencies is not None:
         from .._checks import dane
 
-        found += [*dane.dane_findings(configuration), *dependencies.problems(configuration)]
-    return found
+        yield dane.dane_findings(configuration)
+        yield dependencies(configuration)
 
 
 def _postfix_check_findings(proposal: Proposal, texts: Instance) -> Iterator[Finding]:

@@ -27,5 +27,4 @@ class MainCfOptions(Options):
 def main_cf(instance: Instance, options: Mapping[str, Any]) -> Plan:
     """Set and remove parameters. Options and result: those of the module main_cf."""
     declared = MainCfOptions.from_declaration(options)
-    parameters = postfix_cf.parameters_of(instance, declared.parameters)
-    return postfix_cf.plan(Proposal(instance, parameters, Services(instance.master_cf), declared.checks))
+    return postfix_cf.plan(Proposal(instance, declared.parameters, Services(instance.master_cf), declared.checks))

@@ -12,8 +12,7 @@ from typing import Any, Mapping, Sequence
 from .._formats import master_cf as master_cf_format
 from .._formats.master_cf_spec import ServiceSpec, merged_specs
 from .._host.instance import Instance
-from . import postfix_cf
-from .proposal import Services
+from .proposal import Services, parameters_for_version
 
 _COLUMN = {"type": "raw", "default": "keep"}
 
@@ -39,18 +38,18 @@ def planned_services(instance: Instance, declared: Sequence[ServiceSpec]) -> Ser
     # Imported here, since most configurations declare none.
     from .._formats import master_cf_edit
 
-    wanted = [
-        replace(service, options=postfix_cf.parameters_for_version(instance, service.options)) for service in merged
-    ]
+    wanted = [replace(service, options=parameters_for_version(instance, service.options)) for service in merged]
     after = master_cf_edit.edit_master_cf(before, wanted, instance.path("master.cf"))
-    return Services(after, wanted, _changes(before, after, wanted))
+    return Services(after, wanted, _changes(before, after, wanted, instance.path("master.cf")))
 
 
-def _changes(before: bytes, after: bytes, declarations: Sequence[ServiceSpec]) -> dict[str, dict[str, str | None]]:
+def _changes(
+    before: bytes, after: bytes, declarations: Sequence[ServiceSpec], path: str
+) -> dict[str, dict[str, str | None]]:
     result = {}
     for declaration in declarations:
-        old = master_cf_format.find_entry(before, declaration.name, declaration.type)
-        new = master_cf_format.find_entry(after, declaration.name, declaration.type)
+        old = master_cf_format.find_entry(before, declaration.name, declaration.type, path)
+        new = master_cf_format.find_entry(after, declaration.name, declaration.type, path)
         if (old and str(old)) != (new and str(new)):
             result[declaration.key] = {"before": str(old) if old else None, "after": str(new) if new else None}
     return result

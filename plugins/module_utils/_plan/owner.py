@@ -11,13 +11,13 @@ its configuration, and another one is refused before anything is written.
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
 from .._errors import DeclarationError, HostError
 from .._host import state
 from .._host.instance import Instance
 from . import master_cf
-from .plan import Change, Plan, root_owned
+from .plan import Change, root_owned
 
 
 def declared_path(config_directory: str) -> str:
@@ -25,38 +25,33 @@ def declared_path(config_directory: str) -> str:
     return f"{state.directory(config_directory)}/declared.json"
 
 
-def with_owner(build: Callable[[Instance, Mapping[str, Any]], Plan]) -> Callable[[Instance, Mapping[str, Any]], Plan]:
-    """A function that makes the plan of the given one if the declared role may configure the instance, and records that role.
+def owned(instance: Instance, options: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Change]]:
+    """The options for the declared role, with what withdraws the settings of a former one, and the change that records the role.
 
+    :param options: those of the module configuration.
     :raises DeclarationError: if another role owns the instance, and ``take_over`` is false.
     """
-
-    def complete(instance: Instance, options: Mapping[str, Any]) -> Plan:
-        owner = options.get("owner")
-        if not owner:
-            return build(instance, options)
-        path = declared_path(instance.config_directory)
-        before = instance.read(path)
-        declared = _declared(before, path)
-        former = declared.get("owner") or owner
-        if former != owner:
-            of_former = (options.get("former_owners") or {}).get(former) or {}
-            if not options.get("take_over"):
-                raise DeclarationError(
-                    f"applying the role {owner} to",
-                    f"the Postfix instance in {instance.config_directory}",
-                    f"the role {former} owns it ({path})",
-                    of_former.get("remedy") or "Set take_over to true to replace that role",
-                )
-            options = _without_former(options, of_former)
-        plan = build(instance, options)
-        after = before
-        if declared.get("owner") != owner:
-            after = f"{json.dumps({'format': 1, **declared, 'owner': owner})}\n".encode()
-        plan.changes.append(Change(path, after, before, attributes=root_owned(0o600), directory_mode=0o700))
-        return plan
-
-    return complete
+    owner = options.get("owner")
+    if not owner:
+        return options, []
+    path = declared_path(instance.config_directory)
+    before = instance.read(path)
+    declared = _declared(before, path)
+    former = declared.get("owner") or owner
+    if former != owner:
+        of_former = (options.get("former_owners") or {}).get(former) or {}
+        if not options.get("take_over"):
+            raise DeclarationError(
+                f"applying the role {owner} to",
+                f"the Postfix instance in {instance.config_directory}",
+                f"the role {former} owns it ({path})",
+                of_former.get("remedy") or "Set take_over to true to replace that role",
+            )
+        options = _without_former(options, of_former)
+    after = before
+    if declared.get("owner") != owner:
+        after = f"{json.dumps({'format': 1, **declared, 'owner': owner})}\n".encode()
+    return options, [Change(path, after, before, attributes=root_owned(0o600), directory_mode=0o700)]
 
 
 def _declared(content: bytes | None, path: str) -> dict[str, Any]:

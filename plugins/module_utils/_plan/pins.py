@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Sequence
 
 from .._errors import DeclarationError
@@ -16,17 +15,7 @@ from .._formats.lines import to_bytes
 from .._host import openssl
 from .._host.instance import Instance
 from .._x509 import pem as pem_x509
-from .options import Options, option
-
-
-@dataclass(frozen=True)
-class PinOptions(Options):
-    """A pin."""
-
-    constraints = {"mutually_exclusive": [["pem", "fingerprint"]], "required_one_of": [["pem", "fingerprint"]]}
-    pem: str | None = option()
-    fingerprint: str | None = option()
-    of: str = option(choices=["public_key", "certificate"], default="public_key")
+from .policy_options import PinOptions
 
 
 def pinned_fingerprints(instance: Instance, pins: Sequence[PinOptions], digest: str, nexthop: str) -> list[str]:

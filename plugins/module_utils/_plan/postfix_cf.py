@@ -14,9 +14,8 @@ import re
 from typing import Any, Mapping
 
 from .._errors import DeclarationError
-from .._formats import macros, tls_protocols
+from .._formats import macros
 from .._formats import main_cf as main_cf_format
-from .._formats.lines import to_text
 from .._host.instance import Instance
 from .plan import Change, Plan, strongest
 from .proposal import Proposal
@@ -30,21 +29,6 @@ _RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
 _POLICIES = b"tls_policy_maps"
 
 
-def parameters_of(instance: Instance, declared: Mapping[str, Any]) -> dict[str, str | None]:
-    """Parameters as main.cf of this Postfix has them; None removes one."""
-    return parameters_for_version(instance, main_cf_format.declared_parameters(declared))
-
-
-def parameters_for_version(instance: Instance, values: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Values of parameters as this Postfix knows them, which is asked only if one of them depends on it."""
-    return {
-        name: tls_protocols.for_version(value, instance.version)
-        if value and tls_protocols.has_bounds(name, value)
-        else value
-        for name, value in values.items()
-    }
-
-
 def plan(proposal: Proposal) -> Plan:
     """Both files, with the result for the user."""
     instance, services = proposal.instance, proposal.services
@@ -54,44 +38,53 @@ def plan(proposal: Proposal) -> Plan:
 
         finding.severities(proposal.checks)
     with proposal.staged() as staged:
-        warnings = _judged(proposal, staged)
-        if proposal.validate and (proposal.tables.change or staged is not instance):
-            warnings += _judged_routes(proposal, staged)
+        warnings = _judged(proposal, staged) if staged is instance else _judged_change(proposal, staged)
         requires = _requires(instance, staged)
+        parameter_changes = _parameter_changes(staged, proposal) if proposal.parameters else {}
     result: dict[str, Any] = {}
     changes = []
     if services.declared:
         result["services"] = services.changes
         changes.append(Change(instance.path("master.cf"), services.master_cf, instance.read("master.cf")))
     if proposal.parameters:
-        result["parameters"] = _parameter_changes(instance.main_cf, proposal.main_cf, proposal.parameters)
+        result["parameters"] = parameter_changes
         changes.append(Change(instance.path("main.cf"), proposal.main_cf, instance.main_cf))
     return Plan(changes, result, requires, warnings)
 
 
 def _judged(proposal: Proposal, staged: Instance) -> list[str]:
-    """Refuse what is wrong; return warnings.
+    """Refuse what is wrong where the texts stay as they are; return warnings.
 
-    Where the texts stay as they are, only what may be gone is looked for: files, and what Postfix relies on outside itself.
+    Only what may be gone is looked for, files, and what Postfix relies on outside itself, and the routes of tables that change.
     """
-    instance, services = proposal.instance, proposal.services.declared
-    if staged is instance and not proposal.validate:
+    if not proposal.validate:
         return []
-    missing: list[str] = []
-    if staged is instance:
-        missing = _missing_files(proposal)
-        values = [*proposal.parameters.values(), *(value for service in services for value in service.options.values())]
-        if not any(value and _RELIES.search(value) for value in values):
-            return missing
-    else:
-        instance.begin("parameters")  # here and below, while the checks are loaded
-        staged.begin("parameters", "map_types", "defaults")
+    warnings = _missing_files(proposal)
+    services = proposal.services.declared
+    values = [*proposal.parameters.values(), *(value for service in services for value in service.options.values())]
+    if any(value and _RELIES.search(value) for value in values):
+        from . import judge
+
+        warnings += judge.judge_dependencies(proposal)
+    return [*warnings, *_judged_routes(proposal, staged)] if proposal.tables.change else warnings
+
+
+def _judged_change(proposal: Proposal, staged: Instance) -> list[str]:
+    """Refuse what is wrong with other texts; return warnings."""
+    instance = proposal.instance
+    # In the background, while the checks are loaded.
+    instance.begin("parameters")
+    staged.begin("parameters", "map_types", "defaults")
+    if not proposal.validate:
+        must_be_readable(proposal, staged)
+        return []
+    # A single module need not do what configuration does for all at once: it is as slow as all else together.
+    instance.begin_postfix_check(staged.main_cf, staged.master_cf, standalone=proposal.standalone)
     from . import judge
 
-    if staged is instance:
-        return [*missing, *judge.judge_dependencies(proposal)]
     must_be_readable(proposal, staged)
-    return judge.judge_configuration(proposal, staged) if proposal.validate else []
+    warnings = [*judge.judge_values(proposal, staged), *_judged_routes(proposal, staged)]
+    return [*warnings, *judge.judge_postfix_check(proposal, staged)]
 
 
 def must_be_readable(proposal: Proposal, staged: Instance) -> None:
@@ -176,13 +169,11 @@ def _user_defined(instance: Instance) -> dict[str, str]:
     return {name: value for name, value in instance.explicit.items() if name not in instance.parameters}
 
 
-def _parameter_changes(
-    before: bytes, after: bytes, declared: Mapping[str, str | None]
-) -> dict[str, dict[str, str | None]]:
-    old, new = main_cf_format.parse_parameters(to_text(before)), main_cf_format.parse_parameters(to_text(after))
+def _parameter_changes(staged: Instance, proposal: Proposal) -> dict[str, dict[str, str | None]]:
+    old, new = proposal.instance.explicit, staged.explicit
     return {
         name: {"before": _shown(old.get(name)), "after": _shown(new.get(name))}
-        for name in declared
+        for name in proposal.parameters
         if old.get(name) != new.get(name)
     }
 

@@ -9,12 +9,23 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Iterator, Mapping, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
+from .._formats import tls_protocols
 from .._formats.master_cf_spec import ServiceSpec
 from .._host.instance import Instance
+
+
+def parameters_for_version(instance: Instance, values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Values of parameters as this Postfix knows them, which is asked only if one of them depends on it."""
+    return {
+        name: tls_protocols.for_version(value, instance.version)
+        if value and tls_protocols.has_bounds(name, value)
+        else value
+        for name, value in values.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,8 @@ class Proposal:
     """A declaration of main.cf and master.cf, and what decides how it is judged."""
 
     instance: Instance
-    parameters: Mapping[str, str | None]
+    declared: Mapping[str, Any]
+    """The parameters of main.cf; None removes one."""
     services: Services
     checks: Mapping[str, str] = field(default_factory=dict)
     """Severities that the user has chosen."""
@@ -56,6 +68,11 @@ class Proposal:
     created_files: frozenset[str] = frozenset()
     """Files that the same transaction makes, so that parameters may refer to them."""
     tables: PlannedTables = PlannedTables()
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str | None]:
+        """The parameters as main.cf of this Postfix has them; None removes one."""
+        return parameters_for_version(self.instance, main_cf_format.declared_parameters(self.declared))
 
     @cached_property
     def main_cf(self) -> bytes:

@@ -13,71 +13,18 @@ from dataclasses import dataclass, fields, replace
 from typing import Mapping, Sequence
 
 from .._errors import GrammarError
-from .._formats import lookup_table, lookup_table_edit, tls_levels, tls_policy_spec
+from .._formats import lookup_table, lookup_table_edit, tls_policy_spec
 from .._formats.lines import to_bytes, to_text
 from .._formats.tls_policy import Policy, is_postfix_hostname, parse, to_declaration
 from .._host.instance import Instance
 from . import lookup_table as lookup_table_plan
-from . import pins as pins_plan
 from .lookup_table import PlannedTable
-from .options import Options, option
 from .plan import Plan, declared_attributes, strongest
 from .policy_keys import PolicyKeys, Surroundings
 from .policy_limits import PolicyLimits, policy_refusal
+from .policy_options import PolicyOptions, PolicyTableOptions
 from .table_file import Table
 from .table_references import choose_type, table_path
-
-
-@dataclass(frozen=True)
-class PolicyOptions(Options):
-    """A policy for a next hop, a domain or a host."""
-
-    constraints = {
-        "mutually_exclusive": [["nexthop", "domain", "host"], ["nexthop", "route"], ["host", "route"]],
-        "required_one_of": [["nexthop", "domain", "host"]],
-        "required_if": [["state", "present", ["level"]]],
-    }
-    nexthop: str | None = option()
-    domain: str | None = option()
-    host: str | None = option()
-    level: str | None = option(choices=list(tls_levels.LEVELS))
-    match: Sequence[str] | None = option("list", elements="str")
-    pins: Sequence[pins_plan.PinOptions] | None = option(
-        "list", pins_plan.PinOptions, elements="dict", **pins_plan.PinOptions.suboptions()
-    )
-    protocols: Sequence[str] | None = option("list", elements="str")
-    ciphers: str | None = option(choices=list(tls_policy_spec.GRADES))
-    exclude: Sequence[str] | None = option("list", elements="str")
-    tafile: Sequence[str] | None = option("list", elements="path")
-    servername: str | None = option()
-    connection_reuse: bool | None = option("bool")
-    enable_rpk: bool | None = option("bool")
-    route: str | None = option(choices=["direct"])
-    state: str = option(default="present", choices=["present", "absent"])
-
-    @property
-    def present(self) -> bool:
-        """Whether there is to be one."""
-        return self.state == "present"
-
-
-@dataclass(frozen=True)
-class PolicyTableOptions(Options):
-    """The options of a policy table."""
-
-    policies: Sequence[PolicyOptions] = option(
-        "list",
-        PolicyOptions,
-        elements="dict",
-        required=True,
-        **PolicyOptions.suboptions(),
-    )
-    path: str | None = option("path")
-    exclusive: bool = option("bool", default=False)
-    type: str = option(default="auto", choices=["auto", *lookup_table.KEYED])
-    owner: str | None = option()
-    group: str | None = option()
-    mode: str | int | None = option("raw")
 
 
 @dataclass(frozen=True)
@@ -130,13 +77,13 @@ def planned_policies(options: PolicyTableOptions, surroundings: Surroundings) ->
         return _edit_policies(table, text, wanted, options.exclusive)
 
     planned_table = lookup_table_plan.edited_table(replace(table, attributes=attributes), edit)
-    declared_keys = list(dict.fromkeys(nexthop.lower() for nexthop in wanted))
+    declared_keys = dict.fromkeys(nexthop.lower() for nexthop in wanted)
     policies = _policies(table, planned_table.text or b"")
     others = [policy for policy in policies if policy.nexthop.lower() not in declared_keys]
     return PlannedPolicies(
         planned_table,
         keys.tables(),
-        declared_keys,
+        list(declared_keys),
         policies,
         warnings=[
             *(text for policy in declared for text in tls_policy_spec.policy_warnings(policy)),
@@ -172,6 +119,9 @@ def _with_pins(instance: Instance, declared: PolicyOptions, digest: str) -> Poli
             f"pins count at level fingerprint alone, this is {declared.level}",
             "Choose level fingerprint, or leave the pins out",
         )
+    # Imported here, since few policies have pins.
+    from . import pins as pins_plan
+
     fingerprints = pins_plan.pinned_fingerprints(instance, declared.pins, digest, where)
     return replace(declared, match=[*(declared.match or []), *fingerprints], pins=[])
 

@@ -14,11 +14,12 @@ from . import tls_policy
 from .options import option
 from .plan import Plan
 from .policy_keys import Surroundings
+from .policy_options import PolicyTableOptions
 from .proposal import PlannedTables
 
 
 @dataclass(frozen=True)
-class StandalonePolicyOptions(tls_policy.PolicyTableOptions):
+class StandalonePolicyOptions(PolicyTableOptions):
     """The options of the module tls_policy."""
 
     checks: Mapping[str, str] = option("dict", default={})

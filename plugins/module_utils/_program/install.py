@@ -19,7 +19,7 @@ import os
 import shutil
 import sys
 import zipfile
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Mapping, Optional
 
 from .._errors import DeclarationError, ProgramNotSent
 from .._host import state
@@ -57,21 +57,18 @@ _USUAL_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 _WRITTEN = "# Written by Ansible (mailops.postfix)."
 
 
-def with_program(
-    build: Callable[[Instance, Mapping[str, Any]], Plan],
-) -> Callable[[Instance, Mapping[str, Any]], Plan]:
-    """A function that makes the plan of the given one, and adds the files that its renewals, and its deadline, need on this host."""
+def add_program(instance: Instance, plan: Plan, options: Mapping[str, Any]) -> None:
+    """Add to a plan the files that its renewals, and the deadline of its transaction, need on this host.
 
-    def complete(instance: Instance, options: Mapping[str, Any]) -> Plan:
-        plan = build(instance, options)
-        sent = options.get("_program")
-        add_renewals(instance, plan, sent)
-        if options.get("confirm_within") and plan.changes_something():
-            _add_program(instance, plan, sent)
-            deadline.add_deadline(instance, plan, command())
-        return plan
-
-    return complete
+    :param options: those of the module, with :data:`OPTION`.
+    :raises DeclarationError: if a hook is declared that would have no effect.
+    :raises ProgramNotSent: if the host needs the program and it has not been sent.
+    """
+    sent = options.get("_program")
+    add_renewals(instance, plan, sent)
+    if options.get("confirm_within") and plan.changes_something():
+        _add_program(instance, plan, sent)
+        deadline.add_deadline(instance, plan, command())
 
 
 def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any]]) -> None:

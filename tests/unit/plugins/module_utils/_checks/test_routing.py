@@ -7,11 +7,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._checks import routing as routing_checks
 from ansible_collections.mailops.postfix.plugins.module_utils._checks.routing import CHECK, routing_findings, tables
 from ansible_collections.mailops.postfix.plugins.module_utils._model import routing
 from ansible_collections.mailops.postfix.plugins.module_utils._model.finding import CHECKS
 from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Router, TableLookup
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 MASTER_CF = """\
 smtp unix - - n - - smtp
@@ -191,3 +194,63 @@ def test_policies_are_compared_with_those_of_their_host_only(monkeypatch):
     transport = {f"d{number}.test": f"smtp:[h{number}]:26" for number in range(30)}
     assert len(found({}, policies, transport)) == 30
     assert len(hosts) < 10 * 30
+
+
+def test_routes_that_no_policy_is_about_are_not_followed(monkeypatch):
+    """10,000 entries, of which one may weaken a policy, must not take the time of 10,000 routes."""
+    followed = []
+    monkeypatch.setattr(
+        Router, "routes", lambda self, domain, follow=Router.routes: followed.append(domain) or follow(self, domain)
+    )
+    transport = {f"d{number}.test": f"smtp:[h{number}]" for number in range(30)}
+    assert len(found({}, {"[h7]:587": "encrypt"}, transport)) == 1
+    assert sorted(followed) == ["d7.test", routing.UNKNOWN_DOMAIN]
+
+
+KEYS = ["x.test", "u@x.test", ".x.test", "any.x.test", "b.test", "b.test.", "*"]
+VALUES = [
+    *("smtp:[a]", "smtp:[c]", "smtp:[c], sub.b.test", "relay:[c]", "strict:[c]", "smtp:", ":[c]"),
+    *("lmtp:inet:[a]:24", "lmtp:unix:/socket", "error:[a]"),
+]
+POLICIES = ["[a]", "[a]:588", "b.test", "b.test:26", ".b.test", "[f.test]", "x.test"]
+ONE = ("", "hash:/transport", "hash:/policy")
+
+
+@settings(max_examples=1000)
+@given(
+    st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), min_size=2),
+    st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES)),
+    st.dictionaries(st.sampled_from(POLICIES), st.sampled_from(["may", "encrypt", "secure"]), min_size=1, max_size=3),
+    st.sampled_from(["", "[f.test]", "[a]:587"]),
+    st.sampled_from(["hash:/transport, hash:/more", "hash:/transport", "regexp:/r, hash:/transport"]),
+    st.sampled_from(["hash:/policy", "hash:/policy, regexp:/r"]),
+)
+# Entries for [c], whose mail takes those of an earlier entry for the same value as [a]
+@example({"x.test": "smtp:[a]", "b.test": "smtp:[a]", "b.test.": "smtp:[c]"}, {}, {"[a]:588": "secure"}, *ONE)
+@example({"b.test": "smtp:[a]", "any.x.test": "smtp:[a]", ".x.test": "smtp:[c]"}, {}, {"[a]:588": "secure"}, *ONE)
+@example({"x.test": "smtp:[a]", "b.test": "smtp:[c]", "u@b.test": "smtp:[a]"}, {}, {"[a]:588": "secure"}, *ONE)
+@example(
+    {"x.test": "smtp:[a]", "b.test": "smtp:[a]"},
+    {"b.test": "smtp:[c]"},
+    {"[a]:588": "secure"},
+    "",
+    "hash:/transport, hash:/more",
+    "hash:/policy",
+)
+@example({"b.test": "smtp:"}, {}, {"b.test:26": "secure"}, *ONE)
+@example({"b.test": "lmtp:inet:[a]:24"}, {}, {"[a]:588": "secure"}, *ONE)
+def test_the_routes_that_are_not_followed_have_no_findings(transport, more, policies, fallback, maps, policy_maps):
+    answers = {"regexp:/r": {"postmaster@x.test": "smtp:[a]:26", "[c]": "secure"}}
+
+    class Tables(TableLookup):
+        def find(self, name, key):
+            return answers[name].get(key) if name in answers else super().find(name, key)
+
+    parameters = {"smtp_fallback_relay": fallback, "transport_maps": maps, "smtp_tls_policy_maps": policy_maps}
+    master_cf = f"{MASTER_CF}lmtp unix - - n - - lmtp\n  -o lmtp_tls_policy_maps=hash:/policy\n"
+    configuration = built(DEFAULTS, master_cf=master_cf, **parameters)
+    tables = Tables({"hash:/policy": policies, "hash:/transport": transport, "hash:/more": more, "hash:/senders": {}})
+    few = list(routing_findings(Router(configuration, tables)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(routing_checks, "_concerned", lambda *_arguments: None)
+        assert few == list(routing_findings(Router(configuration, tables)))

@@ -16,7 +16,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host import openssl
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle_standalone
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import ca_bundle, ca_bundle_standalone
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.ca_bundle_options import CaBundleOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Outcome, apply
 from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import (
@@ -67,6 +68,13 @@ def test_the_system_bundle_is_used_as_it_is(host):
     }
     [renewal] = outcome.plan.renewals
     assert not renewal.copied, "there is no copy to update"
+
+
+def test_services_of_the_same_transaction_count(host):
+    instance = Instance(str(host / "postfix"))
+    with instance.staged(instance.main_cf, b"smtp unix - - n - - smtp\n") as staged:
+        planned = ca_bundle.planned_bundle(instance, CaBundleOptions(), staged)
+    assert planned.services == {"smtp/unix": False}
 
 
 def test_no_program_is_run_for_the_system_bundle(host):

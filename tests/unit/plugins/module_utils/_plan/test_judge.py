@@ -19,7 +19,12 @@ import yaml
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._plan import configuration, judge, master_cf_standalone
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
+    configuration,
+    judge,
+    master_cf_standalone,
+    tables,
+)
 from ansible_collections.mailops.postfix.plugins.plugin_utils._role_values import role_values
 from jinja2.nativetypes import NativeEnvironment
 
@@ -405,7 +410,7 @@ def test_what_postfix_check_was_begun_for_is_not_asked_again(relay, monkeypatch)
 
 
 def test_nothing_is_staged_or_judged_when_nothing_changes(relay, monkeypatch):
-    for name in ("judge_configuration", "refuse_unreadable"):
+    for name in ("judge_values", "judge_postfix_check", "refuse_unreadable"):
         monkeypatch.setattr(judge, name, lambda *_arguments: pytest.fail("judged"))
     monkeypatch.setattr(Instance, "staged", lambda *_arguments: pytest.fail("staged"))
     planned = plan(
@@ -414,6 +419,39 @@ def test_nothing_is_staged_or_judged_when_nothing_changes(relay, monkeypatch):
         master_cf=[{"service": "smtp/inet", "command": "smtpd"}],
     )
     assert (planned.changes_something(), planned.requires, planned.warnings) == (False, "none", [])
+
+
+def test_a_check_that_finds_nothing_is_not_made_of_the_previous_state(relay, monkeypatch, without_postfix_check):
+    seen = []
+
+    def values(configuration, *arguments, check=judge.values_checks.value_findings):
+        seen.append(b"myhostname = first" in configuration.main_cf)
+        yield from check(configuration, *arguments)
+
+    monkeypatch.setattr(judge.values_checks, "value_findings", values)
+    plan(relay, main_cf={"myhostname": "first.example.org"})
+    assert seen == [True]
+    with open(relay / "main.cf", "a") as file:
+        file.write("smtpd_tls_loglevel = chatty\n")
+    settle(relay)
+    seen.clear()
+    [warning] = plan(relay, main_cf={"myhostname": "first.example.org"}).warnings
+    assert "smtpd_tls_loglevel = chatty" in warning
+    assert seen == [True, False]
+
+
+def test_postfix_check_runs_while_the_other_checks_do(relay, monkeypatch):
+    steps = []
+
+    def step(name, result):
+        return lambda *_arguments, **_options: steps.append(name) or result
+
+    monkeypatch.setattr(Instance, "begin_postfix_check", step("begin postfix check", None))
+    monkeypatch.setattr(Instance, "postfix_check", step("wait for postfix check", ("", frozenset())))
+    monkeypatch.setattr(judge, "judge_values", step("values", []))
+    monkeypatch.setattr(tables, "judge_routes", step("routes", []))
+    plan(relay, main_cf={"smtp_tls_policy_maps": "static:encrypt"})
+    assert steps == ["begin postfix check", "values", "routes", "wait for postfix check"]
 
 
 def test_files_that_are_gone_are_noticed_without_a_change(relay, files):

@@ -11,13 +11,16 @@ from typing import Sequence
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.ca_bundle import CaBundleOptions
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.ca_bundle_options import CaBundleOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import CertificateOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.configuration import ConfigurationOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.file import FileOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.lookup_table import ParameterTableOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.options import Options, option
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.tls_policy import PolicyOptions, PolicyTableOptions
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.policy_options import (
+    PolicyOptions,
+    PolicyTableOptions,
+)
 
 CLASSES = [
     CaBundleOptions,

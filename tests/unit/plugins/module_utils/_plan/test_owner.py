@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import owner
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan
 from ansible_collections.mailops.postfix.plugins.modules import configuration
 
 FORMER = {
@@ -72,12 +71,6 @@ def test_taking_over_withdraws_what_is_not_declared(tmp_path, directory):
     path = Path(owner.declared_path(str(directory)))
     path.parent.mkdir(parents=True)
     path.write_text('{"owner": "smarthost", "format": 1}')
-    planned = []
-
-    def build(_instance, options):
-        planned.append(options)
-        return Plan()
-
     options = {
         "owner": "mta_relay",
         "take_over": True,
@@ -86,8 +79,7 @@ def test_taking_over_withdraws_what_is_not_declared(tmp_path, directory):
         "lookup_tables": [{"path": "transport", "parameter": "transport_maps"}],
         "master_cf": [{"service": "smtp/unix"}],
     }
-    plan = owner.with_owner(build)(Instance(str(directory)), options)
-    [seen] = planned
+    seen, [change] = owner.owned(Instance(str(directory)), options)
     assert seen["main_cf"] == {"mynetworks": "127.0.0.0/8"}
     assert seen["withdrawn"] == ["relay_clientcerts", "transport_maps", "mynetworks"]
     assert [(service["service"], service.get("state")) for service in seen["master_cf"]] == [
@@ -97,7 +89,6 @@ def test_taking_over_withdraws_what_is_not_declared(tmp_path, directory):
     assert seen["files"] == [
         {"path": "/etc/systemd/system/x.service", "content": None, "mode": "0644", "state": "absent"}
     ]
-    [change] = plan.changes
     assert json.loads(change.after)["owner"] == "mta_relay"
 
 
@@ -125,4 +116,4 @@ def test_a_broken_record(run_module, directory):
     path.parent.mkdir(parents=True)
     path.write_text("[")
     with pytest.raises(PostfixError, match="it is not valid JSON"):
-        owner.with_owner(lambda _instance, _options: Plan())(Instance(str(directory)), {"owner": "mta_relay"})
+        owner.owned(Instance(str(directory)), {"owner": "mta_relay"})

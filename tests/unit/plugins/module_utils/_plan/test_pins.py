@@ -11,7 +11,8 @@ import subprocess
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.pins import PinOptions, pinned_fingerprints
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.pins import pinned_fingerprints
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.policy_options import PinOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import to_pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
 

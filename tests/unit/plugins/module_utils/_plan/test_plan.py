@@ -21,7 +21,7 @@ ENTRANCES = {
     "lookup_table_standalone": {"standalone_lookup_table"},
     "main_cf": {"main_cf"},
     "master_cf_standalone": {"master_cf"},
-    "owner": {"complete", "_without_former"},
+    "owner": {"owned", "_without_former"},
     "certificate_standalone": {"certificate", "renewed", "source", "served_file", "server_names"},
     "tls_policy_standalone": {"standalone_tls_policy"},
 }

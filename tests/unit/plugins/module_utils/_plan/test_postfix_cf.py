@@ -14,6 +14,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host.instance imp
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import main_cf as main_cf_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import master_cf_standalone, postfix_cf
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.proposal import Proposal, Services
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 
 PIN = ":".join(["AB"] * 32)
@@ -31,11 +32,18 @@ def master_cf(directory, *services):
     return apply(directory, lambda instance: master_cf_standalone.master_cf(instance, {"services": services}))
 
 
-def test_parameters_are_as_this_postfix_knows_them(directory, monkeypatch):
-    declared = {"smtp_tls_protocols": ">=TLSv1.2", "biff": False, "mynetworks": None}
-    monkeypatch.setattr(Instance, "version", (3, 5, 0))
-    found = postfix_cf.parameters_of(Instance(str(directory)), declared)
-    assert found == {"smtp_tls_protocols": "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", "biff": "no", "mynetworks": None}
+def test_what_is_not_to_be_validated_must_be_readable_all_the_same(directory):
+    instance = Instance(str(directory))
+
+    def planned(value, validate):
+        services = Services(instance.master_cf)
+        return postfix_cf.plan(Proposal(instance, {"smtp_tls_security_level": value}, services, validate=validate))
+
+    with pytest.raises(PostfixError, match="bogus"):
+        planned("bogus", validate=True)
+    assert planned("bogus", validate=False).changes_something()
+    with pytest.raises(PostfixError, match="truncated macro reference"):
+        planned("${bogus", validate=False)
 
 
 def content(directory):

@@ -26,6 +26,13 @@ def test_nothing_declared_stages_nothing(directory):
     assert planned.main_cf == planned.instance.main_cf and not planned.settings
 
 
+def test_parameters_are_as_this_postfix_knows_them(directory, monkeypatch):
+    declared = {"smtp_tls_protocols": ">=TLSv1.2", "biff": False, "mynetworks": None}
+    monkeypatch.setattr(Instance, "version", (3, 5, 0))
+    found = Proposal(Instance(str(directory)), declared, Services(b"")).parameters
+    assert found == {"smtp_tls_protocols": "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", "biff": "no", "mynetworks": None}
+
+
 def test_what_is_declared_is_staged(directory):
     planned = proposal(directory, {"biff": "no", "mynetworks": None})
     assert b"biff = no\n" in planned.main_cf

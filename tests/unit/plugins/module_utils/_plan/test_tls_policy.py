@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message
@@ -13,6 +15,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._host.instance imp
 from ansible_collections.mailops.postfix.plugins.module_utils._host.system import Host
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import lookup_table, tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.policy_keys import Surroundings
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.policy_options import PolicyTableOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.tls_policy_standalone import standalone_tls_policy
 from ansible_collections.mailops.postfix.plugins.module_utils._x509.pem import fingerprint, to_pem
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, MIDDLE
@@ -27,7 +30,7 @@ def fixture_directory(tables):
 
 
 def planned(instance, staged, *policies, texts=None):
-    options = tls_policy.PolicyTableOptions.from_declaration({"policies": list(policies)})
+    options = PolicyTableOptions.from_declaration({"policies": list(policies)})
     return tls_policy.planned_policies(options, Surroundings(instance, staged, texts or {}))
 
 
@@ -53,6 +56,34 @@ def test_policies(directory):
         {"nexthop": "[hub]:587", "state": "absent"}, {"nexthop": "x.example", "level": "may"}, exclusive=True
     )
     assert directory.text("tls_policy") == "# ours\nx.example may\n"
+
+
+def test_policies_that_are_not_declared_are_found_without_comparing_all_with_all(directory, monkeypatch):
+    compared = []
+
+    class Nexthop(str):
+        """Counts its comparisons."""
+
+        __hash__ = str.__hash__
+
+        def lower(self):
+            return Nexthop(super().lower())
+
+        def __eq__(self, other):
+            compared.append(other)
+            return super().__eq__(other)
+
+    read = tls_policy._policies
+    monkeypatch.setattr(
+        tls_policy,
+        "_policies",
+        lambda *arguments: [replace(policy, nexthop=Nexthop(policy.nexthop)) for policy in read(*arguments)],
+    )
+    declared = [{"nexthop": f"[h{number}]", "level": "encrypt"} for number in range(30)]
+    directory.write("tls_policy", "[old] encrypt\n")
+    instance = Instance(str(directory.path))
+    assert len(planned(instance, instance, *declared).policies) == 31
+    assert 0 < len(compared) <= 2 * 30
 
 
 def test_the_same_policy_in_other_words_stays(directory):

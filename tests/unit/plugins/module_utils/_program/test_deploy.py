@@ -52,6 +52,17 @@ def leaf_of(issued):
     return pem.fingerprint(pem.certificates(issued.pem)[0])
 
 
+def with_renewals(build):
+    """A planner with what its renewals need, as the module runs it."""
+
+    def plan(instance, options):
+        result = build(instance, options)
+        install.add_renewals(instance, result, options["_program"])
+        return result
+
+    return plan
+
+
 class Host:
     """An instance whose master(8) is a lock on a pid file, and whose port serves the certificates of its files at the last reload."""
 
@@ -90,7 +101,7 @@ class Host:
     def declare(self, **given):
         """Run the planner of the module, and install its plan."""
         wanted = self.options(**given)
-        build = install.with_program(certificate_standalone.certificate)
+        build = with_renewals(certificate_standalone.certificate)
         apply.apply(lambda instance: build(instance, wanted), self.instance)
         self.reload()
 
@@ -561,7 +572,7 @@ def test_ca_bundles_are_rebuilt(host, monkeypatch, capsys):
         "update_hook": True,
         "_program": host.options()["_program"],
     }
-    apply.apply(lambda instance: install.with_program(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
+    apply.apply(lambda instance: with_renewals(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
     assert host.call("--ca-bundles") == 0 and host.commands == []
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     assert host.call("--ca-bundles") == 0
@@ -589,7 +600,7 @@ def test_a_ca_bundle_does_not_reload_a_broken_configuration(host, monkeypatch, c
         "update_hook": True,
         "_program": host.options()["_program"],
     }
-    apply.apply(lambda instance: install.with_program(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
+    apply.apply(lambda instance: with_renewals(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
     write(system, ROOT.pem + MIDDLE.pem, 0o644)
     before = (host.directory / name).read_text()
     appended(name, text)(host, None)

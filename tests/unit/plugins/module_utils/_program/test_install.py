@@ -48,6 +48,17 @@ def fixture_host(directory, tmp_path):
     return directory
 
 
+def with_renewals(build):
+    """A planner with what its renewals need, as the module runs it."""
+
+    def plan(instance, options):
+        result = build(instance, options)
+        install.add_renewals(instance, result, options["_program"])
+        return result
+
+    return plan
+
+
 def options(host, **given):
     specified = {name: option.get("default") for name, option in CertificateOptions.suboptions()["options"].items()}
     return {
@@ -241,7 +252,7 @@ def test_a_configuration_has_one_program(host, no_hooks, sent, monkeypatch):
         "checks": {"missing_file": "error"},
         "_program": sent,
     }
-    build = install.with_program(configuration.configuration)
+    build = with_renewals(configuration.configuration)
     outcome = apply_transaction.apply(lambda instance: build(instance, declared), lambda: Instance(str(host)))
     assert len([entry for entry in outcome.diff if entry["after_header"] == install.PROGRAM]) == 1
     assert len(declarations()) == 2 and (no_hooks / "update.d/mailops-postfix").exists()
@@ -264,7 +275,7 @@ def fixture_bundle(host, sent, monkeypatch):
 
     def bundle(**given):
         declared = {"extra": [], "system": True, "path": None, "update_hook": None, "_program": sent, **given}
-        build = install.with_program(ca_bundle_standalone.ca_bundle)
+        build = with_renewals(ca_bundle_standalone.ca_bundle)
         return apply_transaction.apply(lambda instance: build(instance, declared), lambda: Instance(str(host)))
 
     return bundle
