@@ -24,8 +24,8 @@ def role_faults(role: str, values: Mapping[str, Any], variables: Mapping[str, An
     :param variables: all variables of the host, with ``groups`` and ``hostvars``.
     """
     faults = list(_CHECKS[role](values, variables)) if role in _CHECKS else []
-    # In a run without check mode the record on the host decides.
-    if role in _owners.ROLES and variables.get("ansible_check_mode"):
+    # In check mode there is no record of it on the host.
+    if role in _owners.ROLES:
         owner = (variables.get("__mailops_postfix_owners") or {}).get(instance_of(variables))
         faults += _owners.second_owner(role, owner, values.get("take_over"))
     return faults

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from ..module_utils._model.parameters import find_parameter
@@ -62,8 +63,8 @@ def right_name(role: str, name: str, expected: Iterable[str], specs: Callable[[]
     expected = sorted(expected)
     plain = _plain(name)
     own = plain.removeprefix(f"{role}_")
-    nearest = min(expected, key=lambda other: (distance(plain, other), other))
-    if distance(plain, nearest) <= MISSPELT:
+    nearest = min(expected, key=lambda other: (distance(_singular(plain), _singular(other)), other))
+    if distance(_singular(plain), _singular(nearest)) <= MISSPELT:
         return f"Did you mean {nearest}?"
     if find_parameter(own) and f"{role}_main_cf" in expected:
         return f"Did you mean the parameter {own} in {role}_main_cf?"
@@ -92,6 +93,11 @@ def _is_alike(name: str, other: str) -> bool:
         or set(name.split("_")) < set(other.split("_"))
         or set(name.split("_")) > set(other.split("_"))
     )
+
+
+def _singular(name: str) -> str:
+    """A name without the plural of its words."""
+    return re.sub(r"s(?=_|$)", "", re.sub(r"ies(?=_|$)", "y", name))
 
 
 def _end(name: str) -> str:

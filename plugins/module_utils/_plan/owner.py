@@ -11,9 +11,11 @@ its configuration, and another one is refused before anything is written.
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, Callable, Mapping
 
 from .._errors import DeclarationError, HostError
+from .._host import system
 from .._host.instance import Instance
 from . import master_cf
 from .plan import Change, Plan, root_owned
@@ -68,6 +70,8 @@ def with_owner(build: Callable[[Instance, Mapping[str, Any]], Plan]) -> Callable
                 )
             options = _without_former(options, of_former)
         plan = build(instance, options)
+        if former != owner:
+            plan.afterwards += _stopping(instance, of_former)
         after = before
         if declared.get("owner") != owner:
             after = f"{json.dumps({'format': 1, **declared, 'owner': owner})}\n".encode()
@@ -75,6 +79,14 @@ def with_owner(build: Callable[[Instance, Mapping[str, Any]], Plan]) -> Callable
         return plan
 
     return complete
+
+
+def _stopping(instance: Instance, of_former: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The commands that stop the services of the former owner, whose units are removed."""
+    if not system.systemd_runs():
+        return []
+    paths = [path for path in of_former.get("files") or [] if path.endswith(".service")]
+    return [("systemctl", "stop", os.path.basename(path)) for path in paths if instance.read(path) is not None]
 
 
 def _declared(content: bytes | None, path: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message, stamp
+from ansible_collections.mailops.postfix.plugins.module_utils._host import dns, dns_message, stamp, system
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import dependencies
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, install, renewals, timer
 
@@ -43,7 +43,8 @@ def no_hooks(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(install, "FORMER_PROGRAM", str(root / "libexec/deploy-certificate"))
     monkeypatch.setattr(renewals, "STORE", str(root / "store"))
     monkeypatch.setattr(install, "CA_HOOKS", (str(root / "update.d"),))
-    for name in ("SYSTEMD_RUNS", "UNITS", "HOURLY"):
+    monkeypatch.setattr(system, "SYSTEMD_RUNS", str(root / "systemd_runs"))
+    for name in ("UNITS", "HOURLY"):
         monkeypatch.setattr(timer, name, str(root / name.lower()))
     monkeypatch.setattr(timer, "CRONTABS", (str(root / "cron.d"),))
     (root / "cron.d").mkdir()

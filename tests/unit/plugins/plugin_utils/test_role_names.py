@@ -31,7 +31,7 @@ def faults(role, *names, ignored=()):
         ("letsencrypt_certifcates", "letsencrypt_certificates"),
         # singular and plural
         ("mta_relay_certificate", "mta_relay_certificates"),
-        ("smarthost_client", "smarthost_clients"),
+        ("smarthost_tls_policy", "smarthost_tls_policies"),
         ("roadwarrior_ports", "roadwarrior_port"),
         # misspelt prefixes
         ("roadwarior_domains", "roadwarrior_domains"),

@@ -128,6 +128,22 @@ def test_taking_over_withdraws_what_is_not_declared(tmp_path, directory, state):
     assert json.loads(change.after)["owner"] == "mta_relay"
 
 
+@pytest.mark.parametrize(("systemd", "there"), [(True, True), (True, False), (False, True)])
+def test_taking_over_stops_services_of_the_former_role(tmp_path, directory, state, no_hooks, systemd, there):
+    path = state / owner.escaped(str(directory)) / "declared.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"owner": "roadwarrior"}')
+    if systemd:
+        (no_hooks / "systemd_runs").mkdir()
+    units = [tmp_path / "flush.service", tmp_path / "flush.conf"]
+    for unit in units:
+        unit.write_text("")
+    former = {"roadwarrior": {"files": [str(unit if there else f"{unit}x") for unit in units]}}
+    options = {"owner": "mta_relay", "take_over": True, "former_owners": former}
+    plan = owner.with_owner(lambda _instance, _options: Plan())(Instance(str(directory)), options)
+    assert plan.afterwards == ([("systemctl", "stop", "flush.service")] if systemd and there else [])
+
+
 def test_taking_over_an_instance(run_module, directory, state):
     declared = {
         "main_cf": {"relay_clientcerts": "static:x"},
