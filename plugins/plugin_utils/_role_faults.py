@@ -82,6 +82,9 @@ def _roadwarrior(values: Mapping[str, Any], variables: Mapping[str, Any]) -> Ite
 
 
 def _letsencrypt(values: Mapping[str, Any], _variables: Mapping[str, Any]) -> Iterator[str]:
+    names = [certificate["name"] for certificate in values.get("certificates") or []]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"letsencrypt_certificates: {name} is the name of several certificates. Give each a name of its own"
     for certificate in values.get("certificates") or []:
         if certificate.get("challenge") == "webroot" and not certificate.get("webroot"):
             yield (

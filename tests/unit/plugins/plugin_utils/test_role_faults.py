@@ -57,6 +57,8 @@ SAME = {**HOSTS["hostvars"], "hub2": {"smarthost_hostname": "hub.test"}}
         ("roadwarrior", {"smarthost": "hub.test"}, {"hostvars": SAME}, "hub and hub2 have the name hub.test"),
         ("roadwarrior", {"smarthost": "hub2"}, {"hostvars": SAME}, "hub and hub2 have the name hub2"),
         ("letsencrypt", {}, {}, None),
+        ("letsencrypt", {"certificates": [{"name": "a"}, {"name": "b"}]}, {}, None),
+        ("letsencrypt", {"certificates": [{"name": "a"}, {"name": "a"}]}, {}, "a is the name of several certificates"),
         ("letsencrypt", {"certificates": [{"name": "a", "challenge": "webroot", "webroot": "/srv"}]}, {}, None),
         (
             "letsencrypt",
