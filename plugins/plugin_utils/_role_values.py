@@ -164,4 +164,4 @@ def _faults(options: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[st
 
 
 def _text(error: Exception) -> str:
-    return f"there is no option {error}" if isinstance(error, UnsupportedError) else str(error)
+    return (f"there is no option {error}" if isinstance(error, UnsupportedError) else str(error)).rstrip(".")

@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -180,3 +184,53 @@ def test_a_playbook_with_variables_of_other_roles(wrong, run_ansible, tmp_path):
     done = run_ansible("playbook", "-i", "localhost,", "play.yml", cwd=tmp_path)
     assert done.returncode == (2 if wrong else 0), done.stdout + done.stderr
     assert not wrong or f"{wrong}: the role letsencrypt does not have this variable" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"mta_relay_verify": 7}, "mta_relay_verify: 7 is not valid. Set it to a dictionary"),
+        ({"mta_relay_tls_policies": [7]}, "mta_relay_tls_policies: 7 is not valid. Set it to a list of dictionaries"),
+        ({"mta_relay_checks": True}, "mta_relay_checks: True is not valid. Set it to a dictionary"),
+        ({"mta_relay_certificate": []}, "Did you mean mta_relay_certificates?"),
+        ({"mta_relay_verify": None, "mta_relay_checks": "", "mta_relay_loglevel": "high"}, "mta_relay_loglevel"),
+    ],
+)
+def test_the_site_playbook_names_the_variable(variables, message, run_ansible, tmp_path):
+    """Ansible's own validation, which the playbook switches off, names none of the first four."""
+    given = variables if "mta_relay_certificate" in variables else {**REQUIRED["mta_relay"], **variables}
+    # No SSH server listens there: a run that is not refused is unreachable.
+    (tmp_path / "hosts").write_text("[mta_relays]\nmx.example.org ansible_host=127.0.0.1 ansible_port=1\n")
+    done = run_ansible(
+        "playbook", "-i", "hosts", "-e", json.dumps(given), str(ROLES.parent / "playbooks/site.yml"), cwd=tmp_path
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 2 and "unreachable=0" in output and "failed=1" in output, output
+    assert message in output
+    assert "Traceback" not in output and "not iterable" not in output
+
+
+OLDEST = """
+import sys
+sys.path.insert(0, sys.argv[1])
+sys.path.append(sys.argv[2])
+import pytest
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-k", "not playbook and not oldest", sys.argv[3], sys.argv[4]]))
+"""
+
+
+@pytest.mark.skipif("ANSIBLE_OLDEST" in os.environ, reason="this is the run")
+def test_all_of_this_with_the_oldest_ansible_core():
+    root = ROLES.parent
+    python = root / ".venv/oldest/bin/python"
+    assert python.exists(), "run: make setup"
+    tests = [__file__, str(root / "tests/unit/plugins/plugin_utils")]
+    done = subprocess.run(
+        [str(python), "-c", OLDEST, str(root / ".ansible/collections"), sysconfig.get_path("purelib"), *tests],
+        cwd=root,
+        env={**os.environ, "ANSIBLE_OLDEST": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
