@@ -12,8 +12,9 @@ short_description: The variables of a role of this collection, as its argument s
 version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
-  - Reads all variables that begin with the name of the role, and converts each value to the type in the role's argument spec, whether it comes
-    from the inventory, a play, or C(--extra-vars), where each value is a string.
+  - Reads the variables of the role, and converts each value to the type in the role's argument spec, whether it comes from the inventory, a
+    play, or C(--extra-vars), where each value is a string.
+  - Other variables that begin with the name of the role, and misspelt names, are faults.
   - A variable that is V(null), an empty string or omitted is not given, and has its default. A list may be a string with commas.
   - The roles of this collection use it in C(tasks/assert.yml).
 options:
@@ -53,9 +54,10 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils import _role_faults, _role_values
+from ..plugin_utils import _owners, _role_faults, _role_names, _role_values
 
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
+_INSTANCE = "postfix_instance"
 
 
 @cache
@@ -65,6 +67,20 @@ def options_of(role: str) -> dict[str, Any]:
     text = (_ROLES / role / "meta/argument_specs.yml").read_text(encoding="utf-8")
     options: dict[str, Any] = yaml.load(text, Loader=loader)["argument_specs"]["main"]["options"]
     return options
+
+
+@cache
+def _defaults_of(role: str) -> dict[str, Any]:
+    """The defaults of a role, which are read in less time than its argument spec."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    defaults: dict[str, Any] = yaml.load(
+        (_ROLES / role / "defaults/main.yml").read_text(encoding="utf-8"), Loader=loader
+    )
+    return defaults
+
+
+def _all_options() -> dict[str, dict[str, Any]]:
+    return {path.name: options_of(path.name) for path in _ROLES.iterdir()}
 
 
 class LookupModule(LookupBase):
@@ -80,15 +96,30 @@ class LookupModule(LookupBase):
         except OSError as error:
             raise AnsibleError(f"mailops.postfix.role_values: {role} is not a role of this collection") from error
         found: dict[str, Any] = {}
-        for name in [name for name in variables if name.startswith(f"{role}_")]:
+        for name in [name for name in options if name in variables]:
             try:
                 # As an item, since an item that is omitted is left out.
                 found.update(self._templar.template({name: variables[name]}) or {name: None})
             except Exception as error:
                 raise AnsibleError(f"{name}: {error}") from error
-        result = _role_values.role_values(role, options, found, variables.get("omit"))
-        faults = result.faults or _role_faults.role_faults(role, result.validated, _Templated(variables, self._templar))
-        return {"validated": result.validated, "faults": faults}
+        result = _role_values.role_values(role, options, found, variables.get("omit"), variables, _all_options)
+        templated = _Templated(variables, self._templar)
+        faults = result.faults + self._instance_faults(role, templated)
+        return {
+            "validated": result.validated,
+            "faults": faults or _role_faults.role_faults(role, result.validated, templated),
+        }
+
+    def _instance_faults(self, role: str, variables: Mapping[str, Any]) -> list[str]:
+        """The faults in the names of the variables for the role that a role applies."""
+        if role not in _owners.ROLES:
+            return []
+        ignored = _role_values.names_in(variables.get(f"{_INSTANCE}_ignored_variables"))
+        return list(
+            _role_names.unknown_variable_faults(
+                _INSTANCE, {*_defaults_of(_INSTANCE), *ignored}, variables, _all_options
+            )
+        )
 
 
 class _Templated(Mapping[str, Any]):

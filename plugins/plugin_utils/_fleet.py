@@ -62,6 +62,38 @@ def clients_of(hosts: Hosts, fleet: Iterable[str], smarthost: str) -> list[str]:
     ]
 
 
+def _clients_in_inventory(hosts: Hosts, fleet: Iterable[str], smarthost: str) -> list[str]:
+    """The same without what the road-warriors have published."""
+    own = (smarthost, smarthost_name(hosts, smarthost))
+    return [
+        host
+        for host in fleet
+        if host != smarthost and host in hosts and (hosts[host].get("roadwarrior_smarthost") or smarthost) in own
+    ]
+
+
+def outdated_smarthosts(hosts: Hosts, candidates: Iterable[str], default_fleet: Iterable[str]) -> list[dict[str, Any]]:
+    """The smarthosts that this run has configured, and whose clients are fewer than the inventory says.
+
+    Road-warriors whose play names their smarthost publish that after the smarthosts have been configured.
+
+    :param default_fleet: the fleet of a smarthost that does not declare one.
+    :returns: for each its name in the inventory, ``host``, and its ``clients``.
+    """
+    default_fleet = list(default_fleet)
+    found = []
+    for host in candidates:
+        published = hosts[host].get("__smarthost_published") if host in hosts else None
+        if isinstance(published, Mapping):
+            clients = clients_of(hosts, published.get("fleet") or default_fleet, host)
+            if any(
+                name not in clients
+                for name in _clients_in_inventory(hosts, published.get("fleet") or default_fleet, host)
+            ):
+                found.append({"host": host, "clients": clients})
+    return found
+
+
 def key_pins(certificates: Iterable[Mapping[str, Any]]) -> list[str]:
     """The SHA-256 fingerprints of the public keys, those of next keys included.
 

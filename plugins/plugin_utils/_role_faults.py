@@ -30,8 +30,8 @@ def role_faults(role: str, values: Mapping[str, Any], variables: Mapping[str, An
             "seconds that this may take, for example 600. To apply without probing, set "
             f"{role}_verify to {{listeners: ignore, next_hops: ignore}}"
         )
-    # In a run without check mode the record on the host decides.
-    if role in _owners.ROLES and variables.get("ansible_check_mode"):
+    # In check mode there is no record of it on the host.
+    if role in _owners.ROLES:
         owner = (variables.get("__mailops_postfix_owners") or {}).get(instance_of(variables))
         faults += _owners.second_owner(role, owner, values.get("take_over"))
     return faults
@@ -88,6 +88,9 @@ def _roadwarrior(values: Mapping[str, Any], variables: Mapping[str, Any]) -> Ite
 
 
 def _letsencrypt(values: Mapping[str, Any], _variables: Mapping[str, Any]) -> Iterator[str]:
+    names = [certificate["name"] for certificate in values.get("certificates") or []]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"letsencrypt_certificates: {name} is the name of several certificates. Give each a name of its own"
     for certificate in values.get("certificates") or []:
         if certificate.get("challenge") == "webroot" and not certificate.get("webroot"):
             yield (

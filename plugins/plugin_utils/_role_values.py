@@ -11,16 +11,12 @@ Ansible validates the arguments of a role, but the role's tasks still see the va
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Iterable, Iterator, Mapping, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, Mapping, NamedTuple
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-MISSPELT = 2
-"""The number of edits up to which a name counts as misspelt, in a role whose prefix other roles use, too."""
-
-SHARED_PREFIXES = ("letsencrypt",)
-"""Roles with such a prefix."""
+from . import _role_names
 
 
 class RoleValues(NamedTuple):
@@ -32,12 +28,21 @@ class RoleValues(NamedTuple):
     """What is wrong, each a sentence that names the variable."""
 
 
-def role_values(role: str, options: Mapping[str, Any], variables: Mapping[str, Any], omit: Any = None) -> RoleValues:
+def role_values(
+    role: str,
+    options: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    omit: Any = None,
+    names: Iterable[str] = (),
+    specs: Callable[[], _role_names.Specs] = dict,
+) -> RoleValues:
     """Validate and convert the variables of a role.
 
     :param options: the options of its argument spec.
     :param variables: the variables that begin with the role's prefix, with templates resolved.
     :param omit: the placeholder that older versions of ansible-core put in place of ``omit``.
+    :param names: the names of the host's other variables.
+    :param specs: returns the argument specs of all roles.
     """
     given = {name: _without_omitted(value, omit) for name, value in variables.items()}
     known = {
@@ -60,42 +65,10 @@ def role_values(role: str, options: Mapping[str, Any], variables: Mapping[str, A
         )
         for name, option in options.items()
     }
-    ignored = values.get("ignored_variables") or _names(given.get(f"{prefix}ignored_variables"))
+    ignored = values.get("ignored_variables") or names_in(given.get(f"{prefix}ignored_variables"))
     expected = {*options, *ignored, f"{prefix}ignored_variables"}
-    faults += unknown_variables(role, expected, given)
+    faults += _role_names.unknown_variable_faults(role, expected, {*given, *names}, specs)
     return RoleValues(values, faults)
-
-
-def unknown_variables(role: str, expected: Iterable[str], names: Iterable[str]) -> Iterator[str]:
-    """A sentence for each name that has the role's prefix and is not one of its variables."""
-    expected = sorted(expected)
-    for name in sorted(set(names).difference(expected)):
-        nearest = min(expected, key=lambda other: (not _begins_alike(name, other), distance(name, other), other))
-        if role not in SHARED_PREFIXES or distance(name, nearest) <= MISSPELT:
-            yield (
-                f"{name}: the role {role} does not have this variable. Did you mean {nearest}? "
-                f"If another role uses it, add it to {role}_ignored_variables"
-            )
-
-
-def _begins_alike(one: str, other: str) -> bool:
-    """Whether one name is the beginning of the other."""
-    return one.startswith(other) or other.startswith(one)
-
-
-def distance(one: str, other: str) -> int:
-    """The number of characters to insert, remove, replace or swap with their neighbour, to get from one name to the other."""
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for row, character in enumerate(one, 1):
-        now = [row]
-        for column, wanted in enumerate(other, 1):
-            cost = min(last[column] + 1, now[-1] + 1, last[column - 1] + (character != wanted))
-            if row > 1 and column > 1 and character == other[column - 2] and one[row - 2] == wanted:
-                cost = min(cost, before[column - 2] + 1)
-            now.append(cost)
-        before, last = last, now
-    return last[-1]
 
 
 def _as_given(value: Any, given: Any, option: Mapping[str, Any]) -> Any:
@@ -148,7 +121,7 @@ def _is_omitted(value: Any, omit: Any) -> bool:
 def _split(value: Any, option: Mapping[str, Any]) -> Any:
     """A value, or the items of a list that is given as one string."""
     if option.get("type") == "list" and isinstance(value, str):
-        return _names(value)
+        return names_in(value)
     return value
 
 
@@ -166,7 +139,8 @@ def _without_null(value: Any, option: Mapping[str, Any]) -> Any:
     }
 
 
-def _names(value: Any) -> list[Any]:
+def names_in(value: Any) -> list[Any]:
+    """The items of a list that may be given as one string."""
     if isinstance(value, str):
         return [item.strip() for item in value.split(",") if item.strip()]
     return list(value) if isinstance(value, (list, tuple)) else []
@@ -190,4 +164,4 @@ def _faults(options: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[st
 
 
 def _text(error: Exception) -> str:
-    return f"there is no option {error}" if isinstance(error, UnsupportedError) else str(error)
+    return (f"there is no option {error}" if isinstance(error, UnsupportedError) else str(error)).rstrip(".")

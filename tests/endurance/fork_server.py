@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import Any, Callable, Mapping, NoReturn
 
 from ansible.module_utils import basic
-from ansible_collections.mailops.postfix.plugins.module_utils._host import state
+from ansible_collections.mailops.postfix.plugins.module_utils._host import state, system
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deadline, install, timer
 
 MODULES = "ansible_collections.mailops.postfix.plugins.modules"
@@ -89,7 +89,7 @@ def use_own_paths(root: str) -> None:
     state.ROOT = os.path.join(root, "state")
     install.PROGRAM = os.path.join(state.ROOT, "program")
     install.WRAPPER = os.path.join(root, "sbin/mailops-postfix")
-    timer.SYSTEMD_RUNS = timer.HOURLY = os.path.join(root, "nowhere")
+    system.SYSTEMD_RUNS = timer.HOURLY = os.path.join(root, "nowhere")
     timer.CRONTABS = ()
     deadline.watch_commands = lambda command: []
     with open(sent(), "wb") as file:

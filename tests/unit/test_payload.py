@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE_UTILS = "ansible_collections/mailops/postfix/plugins/module_utils/"
 
 KIB = {
-    "certificate": 280,
+    "certificate": 290,
     "ca_bundle": 220,
     "configuration": 610,
     "main_cf": 420,

@@ -61,6 +61,8 @@ class Master:
         if requires == "reload" and self.instance.running():
             self._postfix("reload")
         elif self._has_unit():
+            # The change may have added or removed drop-ins of the unit.
+            self.instance.run("systemctl", "daemon-reload", check=False)
             # Also if it is stopped: to systemd the wrapper unit of old Debian releases is always active.
             self.instance.run("systemctl", "restart", "postfix.service")
         else:
@@ -155,9 +157,11 @@ class Master:
 
     def _has_unit(self) -> bool:
         """Whether systemd manages this instance: systemd runs, and the instance is the distribution's."""
-        if not os.path.isdir("/run/systemd/system"):
+        if not system.systemd_runs():
             return False
         usual = to_text(self.instance.run("postconf", "-h", "config_directory").stdout).strip()
         if os.path.realpath(usual) != os.path.realpath(self.instance.config_directory):
             return False
-        return self.instance.run("systemctl", "cat", "postfix.service", check=False).returncode == 0
+        # "systemctl cat" fails if a change has removed a drop-in of the unit, until systemd reads its units again.
+        state = self.instance.run("systemctl", "show", "--property=LoadState", "postfix.service", check=False).stdout
+        return to_text(state).strip() == "LoadState=loaded"

@@ -21,7 +21,14 @@ from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 from .._errors import HostError
 from .runner import program_of, run_program
 
+SYSTEMD_RUNS = "/run/systemd/system"
+
 _LISTENING = "0A"
+
+
+def systemd_runs() -> bool:
+    """Whether systemd is the init process, as sd_booted(3) tests it."""
+    return os.path.isdir(SYSTEMD_RUNS)
 
 
 class Socket(NamedTuple):

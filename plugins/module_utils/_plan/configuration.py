@@ -137,7 +137,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     _add_policies(draft)
     _add_mta_sts(draft)
     plan = _reported(draft, postfix_cf.plan(_proposal(draft)))
-    plan.changes += record
+    plan.changes += record.changes
+    plan.afterwards += record.afterwards
     return plan
 
 

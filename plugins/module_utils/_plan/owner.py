@@ -11,13 +11,14 @@ its configuration, and another one is refused before anything is written.
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, Mapping
 
 from .._errors import DeclarationError, HostError
-from .._host import state
+from .._host import state, system
 from .._host.instance import Instance
 from . import master_cf
-from .plan import Change, root_owned
+from .plan import Change, Plan, root_owned
 
 
 def declared_path(config_directory: str) -> str:
@@ -25,19 +26,20 @@ def declared_path(config_directory: str) -> str:
     return f"{state.directory(config_directory)}/declared.json"
 
 
-def owned(instance: Instance, options: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Change]]:
-    """The options for the declared role, with what withdraws the settings of a former one, and the change that records the role.
+def owned(instance: Instance, options: Mapping[str, Any]) -> tuple[Mapping[str, Any], Plan]:
+    """The options for the declared role, with what withdraws the settings of a former one, and the plan that records the role.
 
     :param options: those of the module configuration.
     :raises DeclarationError: if another role owns the instance, and ``take_over`` is false.
     """
     owner = options.get("owner")
     if not owner:
-        return options, []
+        return options, Plan()
     path = declared_path(instance.config_directory)
     before = instance.read(path)
     declared = _declared(before, path)
     former = declared.get("owner") or owner
+    record = Plan()
     if former != owner:
         of_former = (options.get("former_owners") or {}).get(former) or {}
         if not options.get("take_over"):
@@ -48,10 +50,20 @@ def owned(instance: Instance, options: Mapping[str, Any]) -> tuple[Mapping[str, 
                 of_former.get("remedy") or "Set take_over to true to replace that role",
             )
         options = _without_former(options, of_former)
+        record.afterwards += _stopping(instance, of_former)
     after = before
     if declared.get("owner") != owner:
         after = f"{json.dumps({'format': 1, **declared, 'owner': owner})}\n".encode()
-    return options, [Change(path, after, before, attributes=root_owned(0o600), directory_mode=0o700)]
+    record.changes.append(Change(path, after, before, attributes=root_owned(0o600), directory_mode=0o700))
+    return options, record
+
+
+def _stopping(instance: Instance, of_former: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The commands that stop the services of the former owner, whose units are removed."""
+    if not system.systemd_runs():
+        return []
+    paths = [path for path in of_former.get("files") or [] if path.endswith(".service")]
+    return [("systemctl", "stop", os.path.basename(path)) for path in paths if instance.read(path) is not None]
 
 
 def _declared(content: bytes | None, path: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import glob
 import os
 from typing import Sequence
 
-from .._host import state
+from .._host import state, system
 from .._host.instance import Instance
 from .._plan.plan import Plan
 from . import timer
@@ -73,7 +73,7 @@ def add_deadline(instance: Instance, plan: Plan, command: str) -> None:
 
     :param command: the command by which units and cron call the program.
     """
-    if os.path.isdir(timer.SYSTEMD_RUNS):
+    if system.systemd_runs():
         texts = {
             f"{UNIT}.service": _SERVICE.format(command=command),
             f"{UNIT}.timer": _TIMER.format(seconds=SECONDS),
@@ -115,7 +115,7 @@ def add_deadline(instance: Instance, plan: Plan, command: str) -> None:
 
 def start_commands(command: str) -> Sequence[tuple[str, ...]]:
     """The commands that let the host look for expired transactions, until none is open, as far as it has what that needs."""
-    if os.path.isdir(timer.SYSTEMD_RUNS):
+    if system.systemd_runs():
         is_there = os.path.exists(os.path.join(timer.UNITS, f"{UNIT}.timer"))
         return [("systemctl", "restart", f"{UNIT}.timer")] if is_there else []
     return watch_commands(command)

@@ -14,10 +14,10 @@ import os
 from dataclasses import dataclass, field
 from typing import Sequence
 
+from .._host import system
 from .._host.instance import Instance
 from .._plan.plan import Change, root_owned
 
-SYSTEMD_RUNS = "/run/systemd/system"
 UNITS = "/etc/systemd/system"
 HOURLY = "/etc/periodic/hourly"
 """The directory of the scripts that Alpine's crond runs each hour."""
@@ -63,7 +63,7 @@ class Timer:
 
 def timer(instance: Instance, command: str) -> Timer:
     """The timer that runs a command each hour, with systemd or, without it, with cron."""
-    if os.path.isdir(SYSTEMD_RUNS):
+    if system.systemd_runs():
         path = os.path.join(UNITS, f"{UNIT}.timer")
         texts = {
             os.path.join(UNITS, f"{UNIT}.service"): _SERVICE.format(command=command),

@@ -15,11 +15,12 @@ from contextlib import suppress
 from typing import List, Sequence
 
 from .._errors import HostError, PostfixError
+from .._host import system
 from .._host.instance import Instance
 from .._host.runner import run_program
 from .._transaction import lock, store, undo
 from .._transaction.store import Transaction
-from . import deadline, host_log, timer
+from . import deadline, host_log
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         return _failed(str(error))
     for transaction in reversed(chosen):
         status = max(status, _undo(transaction, options.boot))
-    if options.expired and not options.boot and not store.all_open() and os.path.isdir(timer.SYSTEMD_RUNS):
+    if options.expired and not options.boot and not store.all_open() and system.systemd_runs():
         run_program(("systemctl", "stop", f"{deadline.UNIT}.timer"))
     return status
 

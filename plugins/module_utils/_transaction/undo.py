@@ -19,7 +19,7 @@ from typing import Callable, Dict, List, Optional
 
 from .._errors import HostError
 from .._formats import reversal
-from .._host import postmap, state
+from .._host import postmap, state, system
 from .._host.instance import Instance
 from .._host.master import Master
 from .._plan.plan import Attributes, Change, attribute_changes
@@ -64,7 +64,7 @@ def undo(
     """
     store.settle(transaction.instance)
     undone = _restore(transaction, read_instance())
-    if not boot and any(path.startswith(_UNITS) for path in undone.restored) and os.path.isdir("/run/systemd/system"):
+    if not boot and any(path.startswith(_UNITS) for path in undone.restored) and system.systemd_runs():
         with suppress(HostError):
             read_instance().run("systemctl", "daemon-reload")
     if closes:

@@ -11,6 +11,7 @@ from ansible_collections.mailops.postfix.plugins.filter import (
     former_owners,
     key_pins,
     key_rotation,
+    outdated_smarthosts,
     smarthost,
     smarthost_clients,
 )
@@ -76,6 +77,33 @@ def test_clients():
 def test_a_client_whose_play_names_another_smarthost():
     hosts = {**HOSTS, "laptop-d": {"__roadwarrior_published": {"smarthost": "hub2"}}}
     assert "laptop-d" not in smarthost_clients.smarthost_clients(hosts, list(hosts), "hub")
+
+
+@pytest.mark.parametrize(
+    ("of_hub", "of_laptops", "expected"),
+    [
+        ({"hostname": None, "fleet": None}, {}, []),
+        (
+            {"hostname": None, "fleet": None},
+            {"laptop-d": "hub2"},
+            [{"host": "hub", "clients": ["laptop-a", "laptop-b"]}],
+        ),
+        (
+            {"hostname": None, "fleet": ""},
+            {"laptop-d": "mail.example.com"},
+            [{"host": "hub", "clients": ["laptop-a", "laptop-b"]}],
+        ),
+        ({"hostname": None, "fleet": ["laptop-a"]}, {"laptop-d": "hub2"}, []),
+        ({"hostname": None, "fleet": None}, {"laptop-d": "hub"}, []),
+        (None, {"laptop-d": "hub2"}, []),
+    ],
+)
+def test_outdated_smarthosts(of_hub, of_laptops, expected):
+    published = {name: {"__roadwarrior_published": {"smarthost": value}} for name, value in of_laptops.items()}
+    published["hub"] = {"__smarthost_published": {**of_hub, "hostname": "hub.example.org"}} if of_hub else {}
+    hosts = {name: {**variables, **published.get(name, {})} for name, variables in HOSTS.items()}
+    fleet = [name for name in HOSTS if name.startswith("laptop")]
+    assert outdated_smarthosts.outdated_smarthosts(hosts, ["hub", "hub2"], fleet) == expected
 
 
 @pytest.mark.parametrize(

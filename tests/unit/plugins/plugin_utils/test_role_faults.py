@@ -57,6 +57,8 @@ SAME = {**HOSTS["hostvars"], "hub2": {"smarthost_hostname": "hub.test"}}
         ("roadwarrior", {"smarthost": "hub.test"}, {"hostvars": SAME}, "hub and hub2 have the name hub.test"),
         ("roadwarrior", {"smarthost": "hub2"}, {"hostvars": SAME}, "hub and hub2 have the name hub2"),
         ("letsencrypt", {}, {}, None),
+        ("letsencrypt", {"certificates": [{"name": "a"}, {"name": "b"}]}, {}, None),
+        ("letsencrypt", {"certificates": [{"name": "a"}, {"name": "a"}]}, {}, "a is the name of several certificates"),
         ("letsencrypt", {"certificates": [{"name": "a", "challenge": "webroot", "webroot": "/srv"}]}, {}, None),
         (
             "letsencrypt",
@@ -73,18 +75,19 @@ def test_preconditions(role, values, variables, words):
 
 
 @pytest.mark.parametrize(
-    ("owners", "values", "check_mode", "refused"),
+    ("owners", "values", "refused"),
     [
-        ({}, {}, True, False),
-        ({"/etc/postfix": "smarthost"}, {}, True, True),
-        ({"/etc/postfix": "smarthost"}, {}, False, False),
-        ({"/etc/postfix": "mta_relay"}, {}, True, False),
-        ({"/etc/postfix-out": "smarthost"}, {}, True, False),
-        ({"/etc/postfix": "smarthost"}, {"take_over": True}, True, False),
+        ({}, {}, False),
+        ({"/etc/postfix": "smarthost"}, {}, True),
+        ({"/etc/postfix": "mta_relay"}, {}, False),
+        ({"/etc/postfix": None}, {}, False),
+        ({"/etc/postfix-out": "smarthost"}, {}, False),
+        ({"/etc/postfix": "smarthost"}, {"take_over": True}, False),
     ],
 )
-def test_a_second_role_in_check_mode(owners, values, check_mode, refused):
-    """The record on the host does not exist yet."""
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_second_role_in_one_run(owners, values, refused, check_mode):
+    """In check mode the record on the host does not exist yet; a play with ``check_mode`` does not set ``ansible_check_mode``."""
     variables = {"__mailops_postfix_owners": owners, "ansible_check_mode": check_mode}
     faults = _role_faults.role_faults("mta_relay", values, variables)
     assert bool(faults) is refused

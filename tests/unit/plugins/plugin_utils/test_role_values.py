@@ -139,27 +139,3 @@ def test_a_role_without_the_variable_that_ignores_others():
     options = {name: option for name, option in OPTIONS.items() if name != "relay_ignored_variables"}
     given = {"relay_certificates": CERTIFICATES, "relay_own": 1, "relay_ignored_variables": ["relay_own"]}
     assert _role_values.role_values("relay", options, given).faults == []
-
-
-@pytest.mark.parametrize(
-    ("name", "refused"),
-    [
-        ("letsencrypt_certificats", True),
-        ("letsencrypt_certifcate", True),
-        ("letsencrypt_emial", True),
-        ("letsencrypt_account_key", False),
-        ("letsencrypt_certs_dir", False),
-        ("letsencrypt_opts_extra", False),
-    ],
-)
-def test_a_prefix_that_other_roles_use(name, refused):
-    expected = ["letsencrypt_certificates", "letsencrypt_email"]
-    assert bool(list(_role_values.unknown_variables("letsencrypt", expected, [name]))) is refused
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "edits"),
-    [("", "", 0), ("a", "", 1), ("ab", "ba", 1), ("dane", "dan", 1), ("kitten", "sitting", 3), ("abc", "cab", 2)],
-)
-def test_distance(one, other, edits):
-    assert {_role_values.distance(*pair) for pair in ((one, other), (other, one))} == {edits}

@@ -140,6 +140,24 @@ def test_the_children_of_the_process_that_the_file_names(make, tmp_path):
             subprocess.run(["pkill", "-P", str(master.pid)], check=False)
 
 
+@pytest.mark.parametrize("state", ["loaded", "not-found"])
+def test_a_restart_by_systemd(tmp_path, no_hooks, state):
+    """A drop-in that has been removed makes "systemctl cat" fail, and is in use until systemd reads its units again."""
+    commands = []
+    (no_hooks / "systemd_runs").mkdir()
+
+    def run(argv, _stdin):
+        commands.append(" ".join(argv))
+        known = {"show": f"LoadState={state}\n", "-h": f"{tmp_path}\n"}
+        return Completed(tuple(argv), 1 if "cat" in argv else 0, known.get(argv[1], "").encode(), b"")
+
+    (tmp_path / "main.cf").write_text(f"queue_directory = {tmp_path}\n")
+    (tmp_path / "master.cf").write_text("")
+    Master(Instance(str(tmp_path), run)).bring_up("restart")
+    expected = ["systemctl daemon-reload", "systemctl restart postfix.service"]
+    assert [command for command in commands if command in expected] == (expected if state == "loaded" else [])
+
+
 def awaited(service):
     """Its processes, once the shell has started the expected child."""
     for _turn in range(1000):

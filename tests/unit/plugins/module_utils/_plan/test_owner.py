@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import owner
-from ansible_collections.mailops.postfix.plugins.modules import configuration
+from ansible_collections.mailops.postfix.plugins.modules import configuration, verify
 
 FORMER = {
     "smarthost": {
@@ -59,11 +59,9 @@ def test_a_run_without_an_owner_is_not_refused(run_module):
     assert not run_module(configuration).get("failed")
 
 
-def test_an_undone_run_owns_nothing(run_module, directory):
-    from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
-
-    run_module(configuration, owner="smarthost", confirm_within=600)
-    apply.undo(str(directory))
+def test_an_undone_run_owns_nothing(run_module, sent):
+    opened = run_module(configuration, owner="smarthost", confirm_within=600, _program=sent)
+    run_module(verify, transaction=opened["transaction"]["id"], state="undone")
     assert not run_module(configuration, owner="mta_relay").get("failed")
 
 
@@ -79,7 +77,7 @@ def test_taking_over_withdraws_what_is_not_declared(tmp_path, directory):
         "lookup_tables": [{"path": "transport", "parameter": "transport_maps"}],
         "master_cf": [{"service": "smtp/unix"}],
     }
-    seen, [change] = owner.owned(Instance(str(directory)), options)
+    seen, plan = owner.owned(Instance(str(directory)), options)
     assert seen["main_cf"] == {"mynetworks": "127.0.0.0/8"}
     assert seen["withdrawn"] == ["relay_clientcerts", "transport_maps", "mynetworks"]
     assert [(service["service"], service.get("state")) for service in seen["master_cf"]] == [
@@ -89,7 +87,24 @@ def test_taking_over_withdraws_what_is_not_declared(tmp_path, directory):
     assert seen["files"] == [
         {"path": "/etc/systemd/system/x.service", "content": None, "mode": "0644", "state": "absent"}
     ]
+    [change] = plan.changes
     assert json.loads(change.after)["owner"] == "mta_relay"
+
+
+@pytest.mark.parametrize(("systemd", "there"), [(True, True), (True, False), (False, True)])
+def test_taking_over_stops_services_of_the_former_role(tmp_path, directory, no_hooks, systemd, there):
+    path = Path(owner.declared_path(str(directory)))
+    path.parent.mkdir(parents=True)
+    path.write_text('{"owner": "roadwarrior"}')
+    if systemd:
+        (no_hooks / "systemd_runs").mkdir()
+    units = [tmp_path / "flush.service", tmp_path / "flush.conf"]
+    for unit in units:
+        unit.write_text("")
+    former = {"roadwarrior": {"files": [str(unit if there else f"{unit}x") for unit in units]}}
+    options = {"owner": "mta_relay", "take_over": True, "former_owners": former}
+    _seen, plan = owner.owned(Instance(str(directory)), options)
+    assert plan.afterwards == ([("systemctl", "stop", "flush.service")] if systemd and there else [])
 
 
 def test_taking_over_an_instance(run_module, directory):

@@ -12,10 +12,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._host import state
+from ansible_collections.mailops.postfix.plugins.module_utils._host import state, system
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Plan
-from ansible_collections.mailops.postfix.plugins.module_utils._program import deadline, timer
+from ansible_collections.mailops.postfix.plugins.module_utils._program import deadline
 
 COMMAND = "/usr/bin/python3 /var/lib/mailops-postfix/program"
 
@@ -34,7 +34,7 @@ def planned(instance):
 
 @pytest.fixture
 def systemd():
-    os.mkdir(timer.SYSTEMD_RUNS)
+    os.mkdir(system.SYSTEMD_RUNS)
 
 
 def test_with_systemd(instance, systemd):
