@@ -93,9 +93,10 @@ def activate(transaction: Transaction, instance: Instance) -> List[str]:
 
     A Postfix that did not run when the transaction was opened is not started, nor is one that was stopped on purpose since.
     """
-    if transaction.requires == "none" and not transaction.activated:
+    has_read = _has_read(transaction)
+    if transaction.requires == "none" and not has_read:
         return []
-    requires = transaction.requires if transaction.activated and transaction.requires != "none" else "reload"
+    requires = transaction.requires if has_read and transaction.requires != "none" else "reload"
     try:
         if instance.running() or must_run(transaction, instance):
             Master(instance).bring_up(requires)
@@ -109,7 +110,12 @@ def must_run(transaction: Transaction, instance: Instance) -> bool:
 
     A Postfix that has not read the new files can only have been stopped on purpose. One that has may have terminated because of them.
     """
-    return transaction.ran and transaction.activated and not Master(instance).stopped_on_purpose()
+    return transaction.ran and _has_read(transaction) and not Master(instance).stopped_on_purpose()
+
+
+def _has_read(transaction: Transaction) -> bool:
+    """Whether Postfix may have read the new files: because of a verification, or since the host was started again."""
+    return transaction.activated or transaction.boot != state.boot()
 
 
 def _restore(transaction: Transaction, instance: Instance) -> Undone:

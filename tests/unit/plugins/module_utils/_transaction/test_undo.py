@@ -240,6 +240,18 @@ def test_postfix_runs_if_and_only_if_it_ran_and_was_not_stopped(directory, monke
     assert done == (["reload"] if ran and activated and not on_purpose else [])
 
 
+def test_postfix_is_started_if_it_could_not_start_at_boot(directory, monkeypatch):
+    """Without systemd, the undo comes after the start of the daemons."""
+    transaction = change(directory)
+    transaction.ran, transaction.boot = True, "another boot"
+    store.save(transaction, store.RECORD)
+    done = []
+    monkeypatch.setattr(master.Master, "bring_up", lambda _self, requires: done.append(requires))
+    monkeypatch.setattr(master.Master, "stopped_on_purpose", lambda _self: False)
+    take_back(directory, transaction)
+    assert done == ["reload"]
+
+
 def test_a_running_postfix_reads_the_restored_files(directory, monkeypatch):
     transaction = change(directory)
     done = []
