@@ -133,6 +133,10 @@ options:
     type: str
     choices: [wait, undo]
     default: wait
+  _controller:
+    description:
+      - The action plugin of this module sets this option. Playbooks do not.
+    type: dict
   owner:
     description:
       - The role that owns the instance, a name such as V(smarthost). It is stored in

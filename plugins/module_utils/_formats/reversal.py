@@ -55,8 +55,10 @@ def reverse_master_cf(before: bytes, after: bytes, now: bytes) -> Reversal:
             was, became, found = old.get(identity), new.get(identity), present.get(identity)
             if str(was) == str(became) or str(found) == str(was):
                 continue
-            if str(found) == str(became):
-                specs.append(_as_it_is(was) if was is not None else _absent(became))
+            if str(found) == str(became) and was is not None:
+                specs.append(_as_it_is(was))
+            elif str(found) == str(became) and became is not None:
+                specs.append(_absent(became))
             elif was is not None and became is not None and found is not None:
                 spec, others = _parts(was, became, found)
                 specs.append(spec)
@@ -130,8 +132,7 @@ def _as_it_is(entry: MasterEntry) -> ServiceSpec:
     return ServiceSpec(*_names(entry), columns, arguments, dict(entry.effective_options), purge_options=True)
 
 
-def _absent(entry: Optional[MasterEntry]) -> ServiceSpec:
-    assert entry is not None
+def _absent(entry: MasterEntry) -> ServiceSpec:
     return ServiceSpec(*_names(entry), {"private": entry.column("private")}, None, {}, state="absent")
 
 

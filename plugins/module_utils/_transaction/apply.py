@@ -44,6 +44,17 @@ class OpenTransaction(Exception):
         self.transaction = transaction
 
 
+def by_program(transaction: store.Transaction) -> str:
+    """Let the program on the host undo a transaction. It is there, since it is installed before a transaction is opened.
+
+    :raises HostError: if it fails.
+    """
+    done = run_program((sys.executable, f"{state.ROOT}/program", "undo", transaction.id))
+    if done.returncode != 0:
+        raise HostError("undoing", transaction.described(), done.complaint)
+    return to_text(done.stdout).strip().replace("undone: ", "", 1) or transaction.described()
+
+
 @dataclass(frozen=True)
 class Confirmation:
     """How the changes of a run are confirmed, and what it does about an open transaction of others."""
@@ -54,7 +65,7 @@ class Confirmation:
     """The identifier of an open transaction to which they belong."""
     undoes: Callable[[store.Transaction], bool] = lambda _transaction: False
     """Whether to undo an open transaction of others first, instead of waiting for its end."""
-    undo: Callable[[store.Transaction], str] = lambda transaction: by_program(transaction)
+    undo: Callable[[store.Transaction], str] = by_program
     """Undoes a transaction, without a lock; returns what to report, as the beginning of a sentence."""
     opener: store.Opener = field(default_factory=store.this_host)
     ignores_others: bool = False
@@ -257,17 +268,6 @@ def _without_conflicts(plan: Plan) -> Plan:
             )
         seen[target] = change.path
     return plan
-
-
-def by_program(transaction: store.Transaction) -> str:
-    """Let the program on the host undo a transaction. It is there, since it is installed before a transaction is opened.
-
-    :raises HostError: if it fails.
-    """
-    done = run_program((sys.executable, f"{state.ROOT}/program", "undo", transaction.id))
-    if done.returncode != 0:
-        raise HostError("undoing", transaction.described(), done.complaint)
-    return to_text(done.stdout).strip().replace("undone: ", "", 1) or transaction.described()
 
 
 def confirm(transaction: store.Transaction, lock_timeout: float = lock.LOCK_TIMEOUT) -> None:

@@ -179,9 +179,13 @@ def test_a_full_disk_leaves_the_transaction_open(directory, monkeypatch):
 
 def test_a_second_undo_after_a_kill(directory):
     """Killed between the files and the end of the transaction."""
+
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
     transaction = change(directory)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "close", lambda *_arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(store, "close", interrupt)
         with pytest.raises(KeyboardInterrupt):
             take_back(directory, transaction)
     assert contents(directory) == OLD
