@@ -167,7 +167,8 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
         and not serves_another_certificate(probe_port, spec)
     ):
         return f"already in service: {validity}"
-    _must_run(spec, instance)
+    if not instance.running():
+        return _installed_only(spec, validity)
     _must_pass_check(spec, instance)
     before, _served = port_faults(instance, probe_port, spec, 0)
     if not any(not fault.about_certificate for fault in before):
@@ -181,7 +182,7 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
         lock_timeout=WAIT_SECONDS,
     )
     try:
-        _bring_into_service(spec, probe_port, before, outcome.transaction)
+        is_served = _bring_into_service(spec, probe_port, before, outcome.transaction)
     except BaseException as error:
         _go_back(spec, error, outcome.transaction)
         raise
@@ -189,7 +190,7 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
         apply.confirm(outcome.transaction)
     for warning in outcome.plan.warnings:
         host_log.log(spec.config_directory, "warn", f"{spec.name}: {warning}")
-    return f"in service: {validity}"
+    return f"in service: {validity}" if is_served else f"installed, and served by no port: {validity}"
 
 
 def deploy_due(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
@@ -204,15 +205,14 @@ def _with_deadline(plan: Plan) -> Plan:
     return plan
 
 
-def _must_run(spec: RenewalSpec, instance: Instance) -> None:
-    if not instance.running():
-        raise HostError(
-            "deploying",
-            spec.name,
-            f"the Postfix of {spec.config_directory} does not run, so the certificate cannot be verified; "
-            "the previous files stay",
-            f"Start Postfix. {_RETRY}",
-        )
+def _installed_only(spec: RenewalSpec, validity: str) -> str:
+    """Install a certificate that openssl(1) has verified while Postfix does not run, so that it is served after the next start."""
+    apply.apply(
+        lambda instance: certificate_standalone.renewed(instance, spec.options).plan,
+        spec.instance,
+        lock_timeout=WAIT_SECONDS,
+    )
+    return f"installed; Postfix does not run, and serves it when it is started: {validity}"
 
 
 def _must_pass_check(spec: RenewalSpec, instance: Instance) -> None:
@@ -241,7 +241,11 @@ def _must_stay_sound(spec: RenewalSpec, instance: Instance) -> None:
 
 def _bring_into_service(
     spec: RenewalSpec, probe_port: Probe, before: Set[PortFault], transaction: Optional[Transaction]
-) -> None:
+) -> bool:
+    """Reload Postfix and probe its ports; returns whether there are ports that must serve the certificate.
+
+    :raises HostError: if a port does not serve it, or has a new fault.
+    """
     instance = spec.instance()
     if transaction is not None:
         transaction.activated = True
@@ -256,6 +260,7 @@ def _bring_into_service(
         raise HostError("probing", "the ports", "; ".join(sorted(new)))
     if served == 0:
         raise HostError("probing", "the ports", "none of the ports that must serve the certificate could be probed")
+    return served is not None
 
 
 def _go_back(spec: RenewalSpec, error: BaseException, transaction: Optional[Transaction]) -> None:

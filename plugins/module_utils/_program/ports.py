@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .._host.instance import Instance
 from .._model import listeners
@@ -41,10 +41,12 @@ class PortFault:
         return f"{self.port}: {self.text}"
 
 
-def port_faults(instance: Instance, probe: Probe, spec: RenewalSpec, patience: float) -> Tuple[Set[PortFault], int]:
+def port_faults(
+    instance: Instance, probe: Probe, spec: RenewalSpec, patience: float
+) -> Tuple[Set[PortFault], Optional[int]]:
     """The faults of the ports, and the number of ports that serve the certificate.
 
-    The number is 1 if no port must serve it, as with a client certificate.
+    The number is None if no port must serve it, as with a client certificate.
 
     :param patience: seconds to wait until the ports serve the certificate.
     """
@@ -53,7 +55,7 @@ def port_faults(instance: Instance, probe: Probe, spec: RenewalSpec, patience: f
         faults, served, expected = _probe_all(instance, probe, spec)
         wrong = any(fault.about_certificate for fault in faults) or (expected and not served)
         if not wrong or time.monotonic() > end:
-            return faults, served if expected else 1
+            return faults, served if expected else None
         time.sleep(_PAUSE)
 
 

@@ -253,7 +253,6 @@ FAULTS = {
     "unreadable": (unreadable, "privkey.pem: it is not a file"),
     "missing": (lambda host, _m: shutil.rmtree(host.lineage), "there is no such file. Obtain it first"),
     "disk full": (full, "No space left on device. Nothing has been changed"),
-    "Postfix stopped": (lambda host, _m: host.stop(), "does not run"),
     "main.cf broken": (appended("main.cf", "relayhost = ${x\n"), "postconf can't read it"),
     "main.cf with a wrong value": (
         appended("main.cf", "smtpd_tls_security_level = bogus\n"),
@@ -615,12 +614,28 @@ def test_a_ca_bundle_does_not_reload_a_broken_configuration(host, monkeypatch, c
 # The timer
 
 
-def test_due_retries_a_failed_deployment(host, capsys):
+def test_a_stopped_postfix_serves_the_renewal_after_its_start(host, capsys):
     host.renew(SECOND)
     host.stop()
+    assert host.certbot() == 0
+    assert host.log[-1].startswith(f"info: {NAME}: installed; Postfix does not run, and serves it when it is started")
+    assert host.leaf(host.chain_file) == leaf_of(SECOND) and host.commands == [] and open_in(host) == []
+    host.log.clear()
+    assert host.call("--due") == 0 and host.log == [], "there is nothing left to do"
+
+
+def test_a_stopped_postfix_gets_no_certificate_that_openssl_refuses(host, capsys):
+    host.renew(EXPIRED)
+    host.stop()
     assert host.certbot() == 1
-    assert host.call("--due") == 1 and "does not run" in host.log[-1]
-    host.start()
+    assert "it expired on" in capsys.readouterr().err and host.leaf(host.chain_file) == leaf_of(FIRST)
+
+
+def test_due_retries_a_failed_deployment(host, capsys):
+    host.renew(SECOND)
+    no_reload(host)
+    assert host.certbot() == 1
+    host.commands.clear()
     assert host.call("--due") == 0
     assert host.chain_file.read_bytes() == SECOND.key_pem + SECOND.pem + MIDDLE.pem and host.commands == ["reload"]
     assert host.log[-1].startswith(f"info: {NAME}: in service")
