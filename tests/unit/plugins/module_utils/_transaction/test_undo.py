@@ -291,6 +291,34 @@ def test_nothing_is_asked_at_boot(directory, monkeypatch):
     assert contents(directory) == OLD and store.open_transactions(str(directory)) == []
 
 
+@pytest.mark.parametrize("systemd", [True, False])
+def test_systemd_reads_the_units_again(directory, monkeypatch, tmp_path, systemd):
+    """A unit that the change has installed is gone, which systemd would not notice."""
+    units = tmp_path / "units"
+    units.mkdir()
+    monkeypatch.setattr(undo, "_UNITS", f"{units}/")
+    monkeypatch.setattr(undo.system, "systemd_runs", lambda: systemd)
+
+    def build(found):
+        return Plan(
+            [
+                Change(str(units / "x.service"), b"[Service]\n", None),
+                Change(found.path("main.cf"), found.main_cf + b"biff = no\n", found.main_cf),
+            ]
+        )
+
+    commands = []
+
+    def run(argv, stdin=None):
+        commands.append(tuple(argv))
+        return Completed(tuple(argv), 0, b"", b"")
+
+    transaction = opened(directory, build)
+    undo.with_locks(transaction, lambda current: undo.undo(current, lambda: Instance(str(directory), run)))
+    assert not (units / "x.service").exists()
+    assert commands.count(("systemctl", "daemon-reload")) == int(systemd)
+
+
 def test_a_transaction_that_has_ended_meanwhile(directory):
     transaction = change(directory)
     shutil.rmtree(state.directory(str(directory)))
