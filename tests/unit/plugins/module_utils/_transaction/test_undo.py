@@ -134,6 +134,21 @@ def query(directory, key):
     return subprocess.run(["postmap", "-q", key, table], capture_output=True, text=True, check=False).stdout.strip()
 
 
+def test_at_no_time_main_cf_names_a_file_that_is_not_there(directory, monkeypatch):
+    transaction = change(directory)
+    seen = []
+    for name in ("rename", "unlink"):
+
+        def call(*arguments, function=getattr(os, name)):
+            function(*arguments)
+            named = b"transport" in (directory / "main.cf").read_bytes()
+            seen.append(named and not (directory / "transport").exists())
+
+        monkeypatch.setattr(os, name, call)
+    take_back(directory, transaction)
+    assert len(seen) > 3 and not any(seen)
+
+
 def test_a_table_that_others_have_edited(directory):
     for change_ in table_changes(directory, b"a.example smtp:[a]\nb.example smtp:[b]\n"):
         apply_transaction.apply(lambda _found, it=change_: Plan([it]), lambda: instance(directory))
