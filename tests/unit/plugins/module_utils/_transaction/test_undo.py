@@ -137,14 +137,17 @@ def query(directory, key):
 def test_at_no_time_main_cf_names_a_file_that_is_not_there(directory, monkeypatch):
     transaction = change(directory)
     seen = []
-    for name in ("rename", "unlink"):
 
-        def call(*arguments, function=getattr(os, name)):
-            function(*arguments)
+    def watched(function):
+        def call(*arguments, **options):
+            function(*arguments, **options)
             named = b"transport" in (directory / "main.cf").read_bytes()
             seen.append(named and not (directory / "transport").exists())
 
-        monkeypatch.setattr(os, name, call)
+        return call
+
+    for name in ("rename", "unlink"):
+        monkeypatch.setattr(os, name, watched(getattr(os, name)))
     take_back(directory, transaction)
     assert len(seen) > 3 and not any(seen)
 
