@@ -104,6 +104,8 @@ def _chosen(options: argparse.Namespace) -> List[Transaction]:
             raise HostError(
                 "undoing", f"the transaction {options.id}", "it is not open", "See 'mailops-postfix pending'"
             )
+    if not found:
+        sys.stdout.write("no change is open\n")
     if len(found) > 1:
         raise HostError(
             "undoing",

@@ -84,7 +84,9 @@ def test_which_one(two, capsys):
     assert all(found.id in message for found in transactions) and "--instance" in message
     apply.confirm(transactions[0])
     assert main.main(["undo"]) == 0 and is_old(directories[1])
+    capsys.readouterr()
     assert main.main(["undo"]) == 0, "there is nothing to do"
+    assert capsys.readouterr().out == "no change is open\n"
 
 
 def test_an_id_that_is_not_open(capsys):
