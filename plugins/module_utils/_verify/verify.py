@@ -75,8 +75,7 @@ def verify(
     :param probe: probes a port.
     :returns: the result of the module verify.
     :raises VerificationFailed: if something is wrong, after the change has been undone where ``on_failure`` is ``undo``.
-    :raises HostError: if a newer version of this collection has installed an unverified change, or the transaction is no longer open;
-        nothing is done then.
+    :raises HostError: if a newer version of this collection has opened the transaction, or it is no longer open; nothing is done then.
     """
     instance = read_instance()
     key = options.get("transaction")

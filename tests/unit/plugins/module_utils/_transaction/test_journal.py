@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
@@ -15,6 +14,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import 
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import journal as journal_transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Confirmation
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._transaction.killed import contents, kill_at
 
 OLD = {
     "main.cf": b"a = 1\n",
@@ -39,17 +39,6 @@ def directory(tmp_path):
         os.utime(tmp_path / name, (1, 1))
     (tmp_path / "gone").chmod(0o640)
     return tmp_path
-
-
-def contents(directory):
-    """The content of every file below the directory, including hidden files."""
-    return {
-        os.path.relpath(os.path.join(path, name), directory): (
-            open(os.path.join(path, name), "rb").read()  # noqa: SIM115
-        )
-        for path, _directories, names in os.walk(directory)
-        for name in names
-    }
 
 
 def everything(instance):
@@ -82,33 +71,6 @@ def everything(instance):
 
 def apply(directory, build=everything, **arguments):
     return apply_transaction.apply(build, lambda: Instance(str(directory)), **arguments)
-
-
-def kill_at(count, action):
-    """Run an action in a process that is killed at its count-th call that changes a name or a file; returns whether it was killed."""
-    process = os.fork()
-    if process == 0:
-        try:
-            left = [count]
-            for name in ("rename", "link", "unlink", "mkdir", "rmdir", "fsync", "utime", "chmod"):
-                setattr(os, name, _killing(getattr(os, name), left))
-            action()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    _pid, status = os.waitpid(process, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
-
-
-def _killing(function, left):
-    def call(*arguments, **options):
-        left[0] -= 1
-        if left[0] < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **options)
-
-    return call
 
 
 def restore(directory):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 import time
 
@@ -20,6 +19,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import 
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import confirmed, store, undo
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Confirmation
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._transaction.killed import kill_at
 
 ALICE = store.Opener("admin.example.org", "alice")
 
@@ -226,38 +226,12 @@ def test_a_newer_format_is_left_alone(directory, number):
 # A run that is killed at each of its calls
 
 
-def killed_at(count, action):
-    process = os.fork()
-    if process == 0:
-        left = [count]
-        for name in ("rename", "link", "unlink", "mkdir", "rmdir", "fsync", "utime", "chmod", "fchmod"):
-            setattr(os, name, _killing(getattr(os, name), left))
-        try:
-            action()
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    _pid, status = os.waitpid(process, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
-
-
-def _killing(function, left):
-    def call(*arguments, **options):
-        left[0] -= 1
-        if left[0] < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **options)
-
-    return call
-
-
 def test_a_kill_leaves_the_old_files_or_an_open_transaction(directory):
     """Never new files that no transaction has."""
     old = (directory / "main.cf").read_bytes()
     outcomes = []
     count = 0
-    while killed_at(count, lambda: apply(directory, appending(b"biff = no\n"))):
+    while kill_at(count, lambda: apply(directory, appending(b"biff = no\n"))):
         store.settle(str(directory))
         found = store.open_transactions(str(directory))
         is_new = (directory / "main.cf").read_bytes() != old
@@ -277,7 +251,7 @@ def test_a_kill_of_a_second_call_of_a_transaction(directory):
     count = 0
     while True:
         first = apply(directory, appending(b"biff = no\n")).transaction
-        killed = killed_at(count, lambda key=first.id: apply(directory, appending(b"mail_name = x\n"), join=key))
+        killed = kill_at(count, lambda key=first.id: apply(directory, appending(b"mail_name = x\n"), join=key))
         take_back(directory, first)
         assert (directory / "main.cf").read_bytes() == old, f"after the {count}th call"
         count += 1

@@ -19,6 +19,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import 
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import install, store, undo
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction.apply import Confirmation
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._transaction.killed import contents
 
 OLD = {
     "main.cf": b"compatibility_level = 3.6\nrelayhost = [old.example.org]\n",
@@ -83,16 +84,6 @@ def opened(directory, build, **arguments):
 
 def take_back(directory, transaction, **arguments):
     return undo.with_locks(transaction, lambda current: undo.undo(current, lambda: instance(directory), **arguments))
-
-
-def contents(directory):
-    return {
-        os.path.relpath(os.path.join(path, name), directory): (
-            open(os.path.join(path, name), "rb").read()  # noqa: SIM115
-        )
-        for path, _directories, names in os.walk(directory)
-        for name in names
-    }
 
 
 def test_the_undo_is_whole(directory):
