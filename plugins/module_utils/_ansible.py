@@ -155,7 +155,8 @@ def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
     value in its output, and short values occur in many words.
     """
     directory = options.get("config_directory") or "/etc/postfix"
-    for table in [options, *(options.get("lookup_tables") or [])]:
+    overrides = options.get("overrides") or {}
+    for table in [options, *(options.get("lookup_tables") or []), *(overrides.get("lookup_tables") or [])]:
         entries = table.get("entries")
         values = [
             *(entries.values() if isinstance(entries, dict) else []),

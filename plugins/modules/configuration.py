@@ -143,20 +143,27 @@ options:
         C(/var/lib/mailops-postfix/DIRECTORY/declared.json), where C(DIRECTORY) is the configuration directory as C(systemd-escape --path) writes
         it.
       - If another role owns the instance, the module fails before it writes a file, unless O(take_over=true).
-      - Without it, the module neither reads nor changes the owner.
+      - What the module writes for an owner is stored there, too. What an earlier run has written, and this one no longer declares, goes back to the
+        value from before the first run, parameter by parameter, option by option and key by key, if it still has the written value. So one call must
+        declare all that the owner wants. TLS policies stay, because mail would leave without them.
+      - Without it, the module neither reads nor changes what is stored.
     type: str
   take_over:
     description:
-      - Whether O(owner) replaces another owner. The module withdraws what O(former_owners) names for that owner, in the same transaction.
+      - Whether O(owner) replaces another owner. What the former owner has written, and this one does not declare, goes back to the value from
+        before.
     type: bool
     default: false
-  former_owners:
-    description:
-      - For each other role, as a dictionary, C(remedy), the text with which the module's error ends, and what the module withdraws with
-        O(take_over=true), C(parameters), names of parameters of main.cf to remove, C(services), as O(master_cf), and C(files), paths of files to
-        remove. The other options of the module have precedence.
+  owner_remedies:
+    description: For each other role the text with which the error ends if it owns the instance.
     type: dict
     default: {}
+  overrides:
+    description:
+      - What an administrator declares literally besides what O(owner) derives, C(main_cf), C(master_cf) and C(lookup_tables), each as the option of
+        that name. It overrides the other options.
+      - What is no longer declared here stays, and the module warns about it.
+    type: dict
 seealso:
   - module: mailops.postfix.verify
   - module: mailops.postfix.main_cf

@@ -26,46 +26,11 @@ _REMEDIES = {
     ),
 }
 
-_RELAY = [
-    *("smtpd_tls_security_level", "smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_key_file"),
-    *("smtp_tls_protocols", "smtpd_tls_protocols"),
-]
 
-_WITHDRAWN: dict[str, dict[str, list[Any]]] = {
-    "mta_relay": {"parameters": _RELAY},
-    "smarthost": {
-        "parameters": [*_RELAY, "relay_clientcerts", "smtpd_sasl_type", "smtpd_sasl_path"],
-        "services": [{"service": name, "state": "disabled"} for name in ("submission/inet", "submissions/inet")],
-    },
-    "roadwarrior": {
-        "parameters": [
-            *("relayhost", "smtp_tls_wrappermode", "smtp_tls_fingerprint_cert_match", "smtp_tls_mandatory_ciphers"),
-            *("smtp_tls_chain_files", "smtp_tls_cert_file", "smtp_tls_key_file"),
-            *("smtp_sasl_auth_enable", "smtp_sasl_password_maps", "smtp_sasl_security_options"),
-            *("smtp_sasl_tls_security_options", "smtp_sasl_tls_verified_security_options"),
-            *("inet_interfaces", "mydestination", "local_transport", "virtual_alias_maps", "transport_maps"),
-            *("maximal_queue_lifetime", "bounce_queue_lifetime", "maximal_backoff_time", "delay_warning_time"),
-        ],
-        "services": [
-            {"service": "smtp/unix", "options": {"soft_bounce": None}},
-            {"service": "smarthost/unix", "state": "absent"},
-        ],
-        "files": [
-            "/etc/systemd/system/mailops-postfix-flush.service",
-            "/etc/systemd/system/postfix.service.d/mailops-postfix-flush.conf",
-        ],
-    },
-}
-"""What a role derives besides what each of the others sets itself."""
-
-
-def former_owners(role: str) -> dict[str, dict[str, Any]]:
-    """For each other role what the option ``former_owners`` of the module configuration needs."""
+def owner_remedies(role: str) -> dict[str, str]:
+    """For each other role the end of the error of a run that applies this role to its instance."""
     return {
-        other: {
-            "remedy": f"{remedy(role, other)}. To replace the role {other}, set {role}_take_over to true",
-            **_WITHDRAWN[other],
-        }
+        other: f"{remedy(role, other)}. To replace the role {other}, set {role}_take_over to true"
         for other in ROLES
         if other != role
     }

@@ -58,6 +58,11 @@ def edit_master_cf(text: bytes, specs: Sequence[ServiceSpec], path: str = "maste
     return document.text
 
 
+def is_commented_out(text: bytes, name: str, kind: str, path: str = "master.cf") -> bool:
+    """Whether a text has a commented-out entry of a service, which an edit would activate."""
+    return any(True for _found in _Document(text, path).commented(endpoint(name, kind)))
+
+
 @dataclass(eq=False)
 class _Place:
     """An active entry, and its lines in a document."""

@@ -56,7 +56,7 @@ def reverse_master_cf(before: bytes, after: bytes, now: bytes) -> Reversal:
             if str(was) == str(became) or str(found) == str(was):
                 continue
             if str(found) == str(became) and was is not None:
-                specs.append(_as_it_is(was))
+                specs.append(service_as_it_is(was))
             elif str(found) == str(became) and became is not None:
                 specs.append(_absent(became))
             elif was is not None and became is not None and found is not None:
@@ -126,7 +126,8 @@ def _services(text: bytes) -> Dict[Tuple[str, str, bool], MasterEntry]:
     }
 
 
-def _as_it_is(entry: MasterEntry) -> ServiceSpec:
+def service_as_it_is(entry: MasterEntry) -> ServiceSpec:
+    """The declaration by which an edit writes a service as an entry has it."""
     columns = {name: entry.column(name) for name in COLUMNS[2:]}
     arguments = tuple(word.text for word in entry.arguments)
     return ServiceSpec(*_names(entry), columns, arguments, dict(entry.effective_options), purge_options=True)

@@ -14,23 +14,38 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Protocol, Sequence
 
+from .._formats import main_cf
 from .._formats.master_cf_spec import ServiceSpec, service_spec
 from .._host.instance import Instance
 from .._model import migrations
-from . import file, lookup_table, master_cf, owner, postfix_cf, tls_policy
+from . import file, lookup_table, master_cf, postfix_cf, tls_policy
 from .ca_bundle_options import CaBundleOptions
 from .certificate_options import CertificateOptions
+from .declared import Declared, read_declared, refuse_other_owner, stored
 from .file import FileOptions
 from .lookup_table import ParameterTableOptions, PlannedTable
 from .options import Options, option
 from .plan import Plan, strongest
 from .policy_keys import Surroundings
 from .policy_options import PolicyTableOptions
-from .proposal import PlannedTables, Proposal, Services
-from .table_references import lost_types
+from .proposal import PlannedTables, Proposal, Services, parameters_for_version
+from .table_references import lost_types, table_path
 from .tls_policy import PlannedPolicies
+from .withdrawal import Withdrawal
+from .written import POLICY_MAPS, Literal, WrittenParts
 
-_POLICY_MAPS = "smtp_tls_policy_maps"
+
+@dataclass(frozen=True)
+class OverridesOptions(Options):
+    """What an administrator declares literally besides what a role derives from its variables."""
+
+    main_cf: Mapping[str, Any] = option("dict", default={})
+    master_cf: Sequence[Mapping[str, Any]] = option(
+        "list", elements="dict", default=[], options=dict(master_cf.SERVICE["argument_spec"])
+    )
+    lookup_tables: Sequence[ParameterTableOptions] = option(
+        "list", ParameterTableOptions, elements="dict", default=[], **ParameterTableOptions.suboptions()
+    )
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,28 @@ class ConfigurationOptions(Options):
     if_missing: str = option(choices=["fail", "report"], default="fail")
     owner: str | None = option()
     take_over: bool = option("bool", default=False)
-    former_owners: Mapping[str, Any] = option("dict", default={})
+    owner_remedies: Mapping[str, str] = option("dict", default={})
+    overrides: OverridesOptions | None = option("dict", OverridesOptions)
+
+    @property
+    def literal(self) -> OverridesOptions:
+        """The overrides, which may be empty."""
+        return self.overrides or OverridesOptions()
+
+    @property
+    def all_parameters(self) -> Mapping[str, Any]:
+        """The parameters of main.cf, overrides included."""
+        return {**self.main_cf, **self.literal.main_cf}
+
+    @property
+    def all_services(self) -> Sequence[Mapping[str, Any]]:
+        """The services of master.cf, overrides included."""
+        return [*self.master_cf, *self.literal.master_cf]
+
+    @property
+    def all_tables(self) -> Sequence[ParameterTableOptions]:
+        """The lookup tables, overrides included."""
+        return [*self.lookup_tables, *self.literal.lookup_tables]
 
 
 CONFIGURATION: Mapping[str, Any] = {
@@ -66,6 +102,7 @@ CONFIGURATION: Mapping[str, Any] = {
         "certificates": CertificateOptions.specification(),
         "ca_bundle": CaBundleOptions.specification(),
         "files": FileOptions.specification(),
+        "overrides": OverridesOptions.specification(),
     },
 }
 """The options of the module configuration, and the specifications of those that hold options of other modules."""
@@ -92,8 +129,8 @@ class Draft:
 
     instance: Instance
     options: ConfigurationOptions
-    withdrawn: Sequence[str] = ()
-    """The parameters that a former owner of the instance has set (:mod:`owner`)."""
+    withdrawal: Withdrawal
+    """What the owner of the instance has declared before, and no longer declares."""
     parameters: dict[str, Any] = field(default_factory=dict)
     """The parameters of main.cf to set; None removes one."""
     service_specs: Sequence[ServiceSpec] = ()
@@ -102,6 +139,10 @@ class Draft:
     ca_bundle: Part | None = None
     files: Sequence[Plan] = ()
     tables: list[PlannedTable] = field(default_factory=list)
+    withdrawn_parameters: Mapping[str, str | None] = field(default_factory=dict)
+    """Those of them that a former declaration has set."""
+    migrated: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters that are not declared, but replaced since they are obsolete."""
     retyped: Plan = field(default_factory=Plan)
     """The tables of types that this Postfix has lost."""
     policies: PlannedPolicies | None = None
@@ -123,23 +164,34 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
 
     :raises PostfixError: if a part is wrong; see the planner of that part.
     """
-    options, record = owner.owned(instance, options)
-    draft = Draft(instance, ConfigurationOptions.from_declaration(options), options.get("withdrawn") or ())
+    declared = ConfigurationOptions.from_declaration(options)
+    draft = Draft(instance, declared, Withdrawal(instance, _former(instance, declared)))
     _read_ahead(draft)
     _add_certificates(draft)
     _add_services(draft)
     _add_ca_bundle(draft)
+    _add_parameters(draft)
     _add_files(draft)
     _add_tables(draft)
-    draft.parameters = {**dict.fromkeys(draft.withdrawn), **draft.parameters, **draft.options.main_cf}
     if draft.options.migrate:
         _add_migrations(draft)
     _add_policies(draft)
     _add_mta_sts(draft)
     plan = _reported(draft, postfix_cf.plan(_proposal(draft)))
-    plan.changes += record.changes
-    plan.afterwards += record.afterwards
+    _add_record(draft, plan)
     return plan
+
+
+def _former(instance: Instance, options: ConfigurationOptions) -> Declared:
+    """What the owner of the instance has declared before.
+
+    :raises DeclarationError: if that is another role, and take_over is false.
+    """
+    if not options.owner:
+        return Declared()
+    found = read_declared(instance)
+    refuse_other_owner(found, instance, options.owner, options.take_over, options.owner_remedies.get(found.owner) or "")
+    return found
 
 
 def _read_ahead(draft: Draft) -> None:
@@ -147,7 +199,7 @@ def _read_ahead(draft: Draft) -> None:
     instance, options = draft.instance, draft.options
     instance.begin("parameters")
     may_lack_types = options.migrate and migrations.may_be_lost(instance.main_cf, instance.master_cf)
-    if options.lookup_tables or options.tls_policy or may_lack_types:
+    if options.all_tables or options.tls_policy or may_lack_types:
         instance.begin("map_types")
 
 
@@ -167,7 +219,8 @@ def _add_certificates(draft: Draft) -> None:
 
 
 def _add_services(draft: Draft) -> None:
-    draft.service_specs = [service_spec(service) for service in draft.options.master_cf]
+    declared = [service_spec(service) for service in draft.options.all_services]
+    draft.service_specs = [*draft.withdrawal.services(declared), *declared]
     draft.services = master_cf.planned_services(draft.instance, draft.service_specs)
 
 
@@ -182,16 +235,27 @@ def _add_ca_bundle(draft: Draft) -> None:
     draft.parameters.update(planned.parameters)
 
 
+def _add_parameters(draft: Draft) -> None:
+    """The parameters that are declared, and those of former declarations, which tables and policies depend on."""
+    options = draft.options
+    maps = {table.parameter for table in options.all_tables if table.parameter}
+    policies = {POLICY_MAPS} if options.tls_policy or options.mta_sts else set()
+    draft.parameters.update(options.all_parameters)
+    draft.withdrawn_parameters = draft.withdrawal.parameters({*draft.parameters, *maps, *policies})
+    draft.parameters = {**draft.withdrawn_parameters, **draft.parameters}
+
+
 def _add_files(draft: Draft) -> None:
-    draft.files = [file.file(draft.instance, declared) for declared in draft.options.files]
+    declared = draft.options.files
+    draft.files = [file.file(draft.instance, options) for options in [*draft.withdrawal.files(declared), *declared]]
 
 
 def _add_tables(draft: Draft) -> None:
     """The tables, and the parameters that are to name them."""
-    declared = draft.options.lookup_tables
+    declared = draft.withdrawal.entries(draft.options.all_tables)
     maps: dict[str, list[str]] = {options.parameter: [] for options in declared if options.parameter}
     # The current values of these parameters no longer matter.
-    settings = {**dict.fromkeys(maps, ""), **draft.options.main_cf}
+    settings = {**dict.fromkeys(maps, ""), **draft.parameters}
     for options in declared:
         # Even a declared one is for the table as it will be.
         own = {options.parameter: ""} if options.parameter else {}
@@ -199,21 +263,26 @@ def _add_tables(draft: Draft) -> None:
         if options.parameter and options.state != "absent":
             maps[options.parameter].append(table.map)
         draft.tables.append(table)
-    draft.parameters.update((name, ", ".join(names)) for name, names in maps.items())
+    for parameter, names in maps.items():
+        if parameter not in draft.options.all_parameters:
+            draft.parameters[parameter] = ", ".join(names)
+    draft.tables += draft.withdrawal.tables(declared, {**settings, **draft.parameters})
 
 
 def _add_migrations(draft: Draft) -> None:
     """Replace what is deprecated, and tables of types that this Postfix has lost."""
     instance = draft.instance
-    draft.parameters.update(migrations.migrations(instance.explicit, draft.parameters))
+    draft.migrated = migrations.migrations(instance.explicit, draft.parameters)
+    draft.parameters.update(draft.migrated)
     if not lost_types(instance):
         return
     # Imported here, since most hosts have all table types that their configuration uses.
     from . import migrations as migrations_plan
 
     compiled = {change.path for table in draft.tables for change in table.plan.changes}
-    declared = {**draft.parameters, **({} if draft.options.tls_policy is None else {_POLICY_MAPS: ""})}
+    declared = {**draft.parameters, **({} if draft.options.tls_policy is None else {POLICY_MAPS: ""})}
     retyped = migrations_plan.retyped_tables(instance, declared, draft.service_specs, compiled)
+    draft.migrated = {**draft.migrated, **retyped.parameters}
     draft.parameters.update(retyped.parameters)
     draft.services = master_cf.planned_services(instance, [*retyped.services, *draft.service_specs])
     draft.retyped = _merged([*retyped.tables, Plan(warnings=retyped.warnings)])
@@ -226,22 +295,22 @@ def _add_policies(draft: Draft) -> None:
     proposal = _proposal(draft)
     with proposal.staged() as staged:
         postfix_cf.must_be_readable(proposal, staged)
-        settings = {_POLICY_MAPS: "", **draft.parameters}
+        settings = {POLICY_MAPS: "", **draft.parameters}
         surroundings = Surroundings(draft.instance, staged, _texts(draft), settings)
         draft.policies = tls_policy.planned_policies(draft.options.tls_policy, surroundings)
-    draft.parameters.setdefault(_POLICY_MAPS, draft.policies.table.map)
+    draft.parameters.setdefault(POLICY_MAPS, draft.policies.table.map)
 
 
 def _add_mta_sts(draft: Draft) -> None:
     """Append a service of MTA-STS policies to the declared or, without one, the current value of smtp_tls_policy_maps."""
     service = draft.options.mta_sts
-    if not service or _POLICY_MAPS in draft.options.main_cf:
+    if not service or POLICY_MAPS in draft.options.main_cf:
         return
     # Imported here, since most instances do not use MTA-STS.
     from .._model import mta_sts
 
-    first = draft.parameters.get(_POLICY_MAPS, draft.instance.explicit.get(_POLICY_MAPS, ""))
-    draft.parameters[_POLICY_MAPS] = mta_sts.joined(first, mta_sts.policy_map(service, draft.instance.version))
+    first = draft.parameters.get(POLICY_MAPS, draft.instance.explicit.get(POLICY_MAPS, ""))
+    draft.parameters[POLICY_MAPS] = mta_sts.joined(first, mta_sts.policy_map(service, draft.instance.version))
 
 
 def _proposal(draft: Draft) -> Proposal:
@@ -264,6 +333,36 @@ def _proposal(draft: Draft) -> Proposal:
             () if policies is None else policies.keys,
         ),
     )
+
+
+def _add_record(draft: Draft, plan: Plan) -> None:
+    """Add to the plan the files that record what the owner declares, and what taking back its former declaration needs."""
+    options, withdrawal = draft.options, draft.withdrawal
+    if not options.owner:
+        return
+    overrides, tables = options.literal, options.all_tables
+    paths = [table_path(draft.instance, table.path) for table in overrides.lookup_tables]
+    services = [str(service["service"]) for service in overrides.master_cf]
+    parameters = [*overrides.main_cf, *(table.parameter for table in overrides.lookup_tables if table.parameter)]
+    written = WrittenParts(draft.instance, Literal(parameters, services, paths))
+    written.add_parameters(_recorded_parameters(draft))
+    written.add_services(list(map(service_spec, options.all_services)))
+    for table, planned in zip(tables, draft.tables):
+        written.add_table(table, planned)
+    for declared in options.files:
+        written.add_file(declared)
+    plan.changes += stored(draft.instance, withdrawal.declared, withdrawal.recorded(options.owner, written))
+    plan.afterwards += withdrawal.afterwards
+    plan.warnings += withdrawal.warnings
+
+
+def _recorded_parameters(draft: Draft) -> Mapping[str, str | None]:
+    """The parameters that are declared, as main.cf has them."""
+    left_out = {*draft.migrated, *draft.withdrawn_parameters}
+    if not draft.options.mta_sts and POLICY_MAPS not in draft.options.literal.main_cf:
+        left_out.add(POLICY_MAPS)
+    declared = {name: value for name, value in draft.parameters.items() if name not in left_out}
+    return parameters_for_version(draft.instance, main_cf.declared_parameters(declared))
 
 
 def _texts(draft: Draft) -> dict[str, bytes]:

@@ -77,6 +77,9 @@ class Change:
     """The name of the stamp (:mod:`_host.stamp`) that is recorded for all files of this name: they agree, as they are now or installed."""
     stays: bool = False
     """Whether the file stays when the transaction is undone, because an undo needs it. Such files are installed before all others."""
+    records: bool = False
+    """Whether it only records what the run has declared. It is installed and undone with the other files, is not shown, and alone is not a
+    change that has to be verified."""
     directory_mode: int = 0o755
     """The mode of directories that the transaction creates for the file."""
 
@@ -130,8 +133,12 @@ class Plan:
     renewals: list[Renewal] = field(default_factory=list)
 
     def changes_something(self) -> bool:
-        """Whether the content or the attributes of a file change."""
-        return any(change.rewrites or attribute_changes(change) for change in self.changes)
+        """Whether the content or the attributes of a file change that does more than record."""
+        return any(change.rewrites or attribute_changes(change) for change in self.changes if not change.records)
+
+    def records_something(self) -> bool:
+        """Whether a file that only records changes."""
+        return any(change.rewrites for change in self.changes if change.records)
 
 
 def strongest(*requires: str) -> str:

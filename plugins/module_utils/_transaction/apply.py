@@ -217,6 +217,8 @@ class _Run:
             if outcome.transaction is None and not self.blocking:
                 confirmed.remember(directory)
             plan.warnings += _run(plan.afterwards, instance)
+        elif plan.records_something():
+            install([change for change in plan.changes if change.records], directory)
         stamps.record(plan, begun)
         return self.unchanged(outcome, instance)
 
@@ -297,6 +299,8 @@ def _run(commands: Sequence[tuple[str, ...]], instance: Instance) -> list[str]:
 def _outcome(plan: Plan) -> Outcome:
     diff = []
     for change in plan.changes:
+        if change.records:
+            continue
         if change.rewrites:
             diff.append(_content_diff(change))
         wanted = attribute_changes(change)

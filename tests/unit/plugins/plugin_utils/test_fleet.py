@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.filter import (
-    former_owners,
     key_pins,
     key_rotation,
     outdated_smarthosts,
+    owner_remedies,
     smarthost,
     smarthost_clients,
 )
@@ -159,11 +159,11 @@ def test_pins_that_are_declared_by_hand_do_not_make_a_rotation_incomplete():
 
 
 @pytest.mark.parametrize("role", ["mta_relay", "smarthost", "roadwarrior"])
-def test_former_owners(role):
-    others = former_owners.former_owners(role)
+def test_owner_remedies(role):
+    others = owner_remedies.owner_remedies(role)
     assert set(others) == {"mta_relay", "smarthost", "roadwarrior"} - {role}
-    for other, withdrawn in others.items():
-        assert withdrawn["remedy"].endswith(f"To replace the role {other}, set {role}_take_over to true")
+    for other, remedy in others.items():
+        assert remedy.endswith(f"To replace the role {other}, set {role}_take_over to true")
 
 
 @pytest.mark.parametrize("not_declared", [None, ""])

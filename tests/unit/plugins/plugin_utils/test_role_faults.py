@@ -2,16 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Preconditions of the roles, and what a role that takes over withdraws of the former one."""
+"""Preconditions of the roles."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
-import yaml
-from ansible_collections.mailops.postfix.plugins.plugin_utils import _owners, _role_faults
+from ansible_collections.mailops.postfix.plugins.plugin_utils import _role_faults
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 HOSTS = {
@@ -92,33 +90,3 @@ def test_a_second_role_in_one_run(owners, values, refused, check_mode):
     faults = _role_faults.role_faults("mta_relay", values, variables)
     assert bool(faults) is refused
     assert all("the role smarthost has been applied" in fault and "prefix smarthost_" in fault for fault in faults)
-
-
-def parameters_of(role):
-    """The parameters of main.cf that the variables of a role name."""
-    text = (ROLES / role / "vars/main.yml").read_text(encoding="utf-8")
-    known = yaml.safe_load((ROLES / role / "vars/main.yml").read_text(encoding="utf-8"))
-    names = set(known.get(f"__{role}_fixed", {}))
-    names |= set(re.findall(r"'((?:smtpd?|relay|my|transport|dnssec)_?[a-z_]+)':", text))
-    return names | set(re.findall(r"^  parameter: ([a-z_]+)$", text, re.M))
-
-
-BASELINE = {"smtpd_tls_mandatory_protocols", "smtp_tls_mandatory_protocols", "smtp_tls_loglevel", "smtpd_tls_loglevel"}
-KEPT = {
-    "smtp_tls_security_level": "each role sets it",
-    "smtp_tls_policy_maps": "a policy is never withdrawn",
-    "myhostname": "the name of the host stays",
-    "myorigin": "the name of the host stays",
-    "smtpd_tls_wrappermode": "an option of services",
-    "dnssec_probe": "only what verifies DANE uses it",
-}
-
-
-@pytest.mark.parametrize("role", _owners.ROLES)
-def test_what_a_role_derives_is_withdrawn(role):
-    found = parameters_of(role)
-    assert len(found) > 4
-    for other in _owners.ROLES:
-        if other != role:
-            withdrawn = set(_owners.former_owners(other)[role]["parameters"])
-            assert found - withdrawn - BASELINE - set(KEPT) - parameters_of(other) == set()

@@ -2,18 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filter former_owners."""
+"""The filter owner_remedies."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: former_owners
-short_description: What the module configuration needs to replace another role
+name: owner_remedies
+short_description: What to do instead of applying a second role to an instance
 version_added: 0.1.0
 author: mailops.postfix contributors (!UNKNOWN)
 description:
-  - For each of the other roles that configure a whole instance, what O(mailops.postfix.configuration#module:former_owners) takes, the remedy in
-    the error, and what has to be withdrawn.
+  - For each of the other roles that own an instance, the text with which the error of M(mailops.postfix.configuration) ends, as
+    O(mailops.postfix.configuration#module:owner_remedies) takes it.
   - The roles of this collection use it.
 options:
   _input:
@@ -27,14 +27,14 @@ EXAMPLES = r"""
 - name: Configure a relay, unless another role owns the instance
   mailops.postfix.configuration:
     owner: mta_relay
-    former_owners: "{{ 'mta_relay' | mailops.postfix.former_owners }}"
+    owner_remedies: "{{ 'mta_relay' | mailops.postfix.owner_remedies }}"
 """
 
 RETURN = r"""
 _value:
-  description: For each other role, C(remedy), and what to withdraw, C(parameters), C(services) and C(files).
+  description: For each other role, the text.
   type: dict
-  sample: {smarthost: {remedy: Remove the role mta_relay from this host, parameters: [relay_clientcerts]}}
+  sample: {smarthost: Remove the role mta_relay from this host}
 """
 
 from typing import Any, Callable
@@ -42,9 +42,9 @@ from typing import Any, Callable
 from ..plugin_utils import _owners
 
 
-def former_owners(role: str) -> dict[str, Any]:
-    """What has to be withdrawn of each other role."""
-    return _owners.former_owners(str(role))
+def owner_remedies(role: str) -> dict[str, str]:
+    """What to do instead, for each other role."""
+    return _owners.owner_remedies(str(role))
 
 
 class FilterModule:
@@ -52,4 +52,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The filters by name."""
-        return {"former_owners": former_owners}
+        return {"owner_remedies": owner_remedies}
