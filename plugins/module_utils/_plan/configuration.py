@@ -21,7 +21,7 @@ from .._model import migrations
 from . import file, lookup_table, master_cf, postfix_cf, tls_policy
 from .ca_bundle_options import CaBundleOptions
 from .certificate_options import CertificateOptions
-from .declared import Declared, read_declared, refuse_other_owner, stored
+from .declared import Declared, read_declared, refuse_other_owner, stored_declaration
 from .file import FileOptions
 from .lookup_table import ParameterTableOptions, PlannedTable
 from .options import Options, option
@@ -351,7 +351,7 @@ def _add_record(draft: Draft, plan: Plan) -> None:
         written.add_table(table, planned)
     for declared in options.files:
         written.add_file(declared)
-    plan.changes += stored(draft.instance, withdrawal.declared, withdrawal.recorded(options.owner, written))
+    plan.changes += stored_declaration(draft.instance, withdrawal.declared, withdrawal.recorded(options.owner, written))
     plan.afterwards += withdrawal.afterwards
     plan.warnings += withdrawal.warnings
 

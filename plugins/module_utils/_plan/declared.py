@@ -129,7 +129,7 @@ def refuse_other_owner(declared: Declared, instance: Instance, owner: str, take_
     )
 
 
-def stored(instance: Instance, old: Declared, new: Declared) -> list[Change]:
+def stored_declaration(instance: Instance, old: Declared, new: Declared) -> list[Change]:
     """The changes that store what is declared. Only another owner is a change of its own."""
     texts = {
         declared_path(instance.config_directory): {
