@@ -21,11 +21,14 @@ from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from .._formats.lines import to_text
 from .._model.configuration import configuration_of
-from . import system
+from . import state, system
 from .instance import Instance
 
 PAUSE = 0.02
 """Seconds between two polls."""
+
+_UNIT = "postfix.service"
+"""The unit of the default instance."""
 
 _NAME = 15
 """Characters of a program's name that Linux keeps."""
@@ -60,11 +63,11 @@ class Master:
         self._before, self._witnesses = frozenset(self._processes()), frozenset()
         if requires == "reload" and self.instance.running():
             self._postfix("reload")
-        elif self._has_unit():
+        elif self._unit:
             # The change may have added or removed drop-ins of the unit.
             self.instance.run("systemctl", "daemon-reload", check=False)
             # Also if it is stopped: to systemd the wrapper unit of old Debian releases is always active.
-            self.instance.run("systemctl", "restart", "postfix.service")
+            self.instance.run("systemctl", "restart", self._unit)
         else:
             if self.instance.running():
                 self._postfix("stop")
@@ -105,9 +108,9 @@ class Master:
 
     def stopped_on_purpose(self) -> bool:
         """Whether systemd says that Postfix has ended without a failure; False where systemd does not manage it."""
-        if not self._has_unit():
+        if not self._unit:
             return False
-        names = ["postfix.service", "postfix@-.service"]
+        names = [_UNIT, "postfix@-.service"] if self._unit == _UNIT else [self._unit]
         shown = self.instance.run(
             "systemctl", "show", "--property=Result,ActiveState,ExecMainStatus", *names, check=False
         )
@@ -155,13 +158,41 @@ class Master:
     def _postfix(self, command: str) -> None:
         self.instance.run("postfix", "-c", self.instance.config_directory, command)
 
-    def _has_unit(self) -> bool:
-        """Whether systemd manages this instance: systemd runs, and the instance is the distribution's."""
+    @cached_property
+    def _unit(self) -> str:
+        """The unit of systemd by which this instance is started; empty if there is none."""
         if not system.systemd_runs():
-            return False
+            return ""
         usual = to_text(self.instance.run("postconf", "-h", "config_directory").stdout).strip()
-        if os.path.realpath(usual) != os.path.realpath(self.instance.config_directory):
-            return False
-        # "systemctl cat" fails if a change has removed a drop-in of the unit, until systemd reads its units again.
-        state = self.instance.run("systemctl", "show", "--property=LoadState", "postfix.service", check=False).stdout
-        return to_text(state).strip() == "LoadState=loaded"
+        if os.path.realpath(usual) == os.path.realpath(self.instance.config_directory):
+            return _UNIT if self._shown(_UNIT).get("LoadState") == "loaded" else ""
+        return self._unit_of_other_instance()
+
+    def _unit_of_other_instance(self) -> str:
+        """The unit of an instance that is not the default one, ``postfix@NAME.service``.
+
+        NAME is the name of the instance on older releases of Debian, the end of its directory's name on newer ones.
+        """
+        running = system.unit_of(system.master_process(self.instance.parameters.get("queue_directory", "")))
+        if running.startswith("postfix@"):
+            return running
+        directory = self.instance.config_directory
+        names = [
+            self.instance.parameters.get("multi_instance_name", ""),
+            os.path.basename(directory).partition("-")[2],
+        ]
+        for name in filter(None, names):
+            unit = f"postfix@{state.escaped(name)}.service"
+            shown = self._shown(unit)
+            is_own = name == names[0] or f"MAIL_CONFIG={directory}" in shown.get("Environment", "").split()
+            is_used = shown.get("ActiveState", "inactive") != "inactive" or shown.get("UnitFileState") == "enabled"
+            if is_own and is_used and shown.get("LoadState") == "loaded":
+                return unit
+        return ""
+
+    def _shown(self, unit: str) -> Dict[str, str]:
+        """Properties of a unit. (``systemctl cat`` fails if a change has removed a drop-in, until systemd reads its units again.)"""
+        names = "LoadState,ActiveState,UnitFileState,Environment"
+        shown = self.instance.run("systemctl", "show", f"--property={names}", unit, check=False)
+        pairs = (line.partition("=") for line in to_text(shown.stdout).splitlines())
+        return {name: value for name, _equals, value in pairs}

@@ -179,6 +179,16 @@ def master_process(queue_directory: str) -> int:
         return -1
 
 
+def unit_of(process: int) -> str:
+    """The service of systemd to which a process belongs; empty if it belongs to none."""
+    try:
+        with open(f"/proc/{process}/cgroup", encoding="utf-8", errors="replace") as file:
+            name = file.read().splitlines()[-1].rpartition("/")[2]
+    except (OSError, IndexError):
+        return ""
+    return name if name.endswith(".service") else ""
+
+
 @lru_cache(maxsize=16)
 def _account(user: str) -> Tuple[int, FrozenSet[int]]:
     """The number and the groups of a user, which a directory service may take long to find.

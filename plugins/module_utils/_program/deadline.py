@@ -33,12 +33,14 @@ SECONDS = 15
 
 _CRONS = ("cron", "crond", "fcron")
 
+# KillMode: a Postfix that has no unit of its own is started by this service, and stays.
 _SERVICE = """\
 [Unit]
 Description=Undo changes of Postfix that have not been confirmed in time
 [Service]
 Type=oneshot
 ExecStart={command} undo --expired
+KillMode=process
 """
 _TIMER = """\
 [Unit]

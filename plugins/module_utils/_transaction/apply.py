@@ -27,7 +27,7 @@ from .._host.instance import Instance
 from .._host.runner import run_program
 from .._plan.plan import Change, Plan, attribute_changes, strongest
 from . import confirmed, journal, lock, stamps, store
-from .install import install
+from .install import install, shared_files
 
 LARGE = 100_000
 """Bytes above which a diff shows only the size and checksum of a content."""
@@ -109,7 +109,7 @@ def apply(
         interrupted; nothing is changed then.
     """
     instance = read_instance()  # reads each file when it is first used
-    run = _Run(build, backup, confirmation)
+    run = _Run(build, read_instance, backup, confirmation)
     if check_mode:
         return _planned(build, instance)
     end = time.monotonic() + lock_timeout
@@ -143,10 +143,12 @@ class _Run:
     def __init__(
         self,
         build: Callable[[Instance], Plan],
+        read_instance: Callable[[], Instance],
         backup: bool,
         confirmation: Confirmation,
     ) -> None:
         self.build = build
+        self.read_instance = read_instance
         self.backup = backup
         self.confirmation = confirmation
         self.blocking: list[store.Transaction] = []
@@ -202,9 +204,17 @@ class _Run:
 
     def locked(self, instance: Instance) -> Outcome:
         """Make the plan and install it. Needs the lock, which no other transaction blocks."""
-        directory = instance.config_directory
         begun = time.time()
         outcome = _planned(self.build, instance)
+        shared = shared_files(outcome.plan.changes, instance.config_directory)
+        with lock.files_held(os.path.realpath(change.path) for change in shared):
+            if not all(map(_is_current, shared)):  # another instance has changed a file that both use
+                begun, instance = time.time(), self.read_instance()
+                outcome = _planned(self.build, instance)
+            return self._installed(instance, outcome, begun)
+
+    def _installed(self, instance: Instance, outcome: Outcome, begun: float) -> Outcome:
+        directory = instance.config_directory
         plan = outcome.plan
         plan.warnings[:0] = self.warnings
         if plan.changes_something():
@@ -243,6 +253,17 @@ class _Run:
         if transaction is not None:
             transaction.requires = strongest(transaction.requires, plan.requires)
         return transaction
+
+
+def _is_current(change: Change) -> bool:
+    """Whether a file is as the plan has found it."""
+    if not isinstance(change.after, bytes):
+        return True
+    try:
+        with open(change.path, "rb") as file:
+            return file.read() == change.before
+    except OSError:
+        return change.before is None
 
 
 def _planned(build: Callable[[Instance], Plan], instance: Instance) -> Outcome:

@@ -82,6 +82,17 @@ def install(
         raise HostError("writing", where, error.strerror or str(error), "Nothing has been changed") from error
 
 
+def shared_files(changes: Sequence[Change], config_directory: str) -> list[Change]:
+    """The changes of files that other instances may use, too."""
+    return [
+        change
+        for change in changes
+        if not change.stays
+        and _installs(change)
+        and store.may_be_shared(os.path.realpath(change.path), config_directory)
+    ]
+
+
 def _record(
     transaction: store.Transaction,
     targets: Sequence[tuple[Change, str]],

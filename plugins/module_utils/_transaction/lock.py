@@ -4,7 +4,8 @@
 
 """The lock of an instance, which ``postconf -e`` also uses: one writer at a time. Private to mailops.postfix.
 
-It is an exclusive flock(2) on ``main.cf.tmp``, as in src/util/edit_file.c. A message names the process that has it.
+It is an exclusive flock(2) on ``main.cf.tmp``, as in src/util/edit_file.c. A message names the process that has it. A file outside the
+configuration directory, which several instances may use, has a lock of its own, on its name with ``.tmp``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import contextmanager, suppress
-from typing import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Iterable, Iterator
 
 from .._errors import HostError
 from .._host.runner import program_of
@@ -62,6 +63,18 @@ def held(main_cf: str, limit: float = LOCK_TIMEOUT) -> Iterator[str]:
         yield f"waited {waited:.0f} seconds for {other or 'another process'}" if waited > REPORTED_WAIT_SECONDS else ""
     finally:
         _release(descriptor, name)
+
+
+@contextmanager
+def files_held(paths: Iterable[str], limit: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the locks of files that other instances may use, too. Files whose directory does not exist have none.
+
+    :raises HostError: as :func:`held`.
+    """
+    with ExitStack() as stack:
+        for path in sorted({path for path in paths if os.path.isdir(os.path.dirname(path))}):
+            stack.enter_context(held(path, limit))
+        yield
 
 
 @contextmanager

@@ -35,6 +35,8 @@ RECORD = "record"
 """The name of a valid record."""
 _NEW = "record.new"
 _LOCK = "lock"
+_ABSENT = ".absent"
+"""Marks a copy whose file was created by an earlier transaction that has been undone since."""
 _ENDED = "ended.json"
 _ENDED_KEPT = 20
 _PAUSE = 0.1
@@ -76,7 +78,7 @@ class Transaction:
     instance: str
     """The configuration directory."""
     number: int
-    """Counts the transactions of an instance that are open at the same time, oldest first."""
+    """Counts the transactions of the host that are open at the same time, oldest first."""
     opener: Opener
     since: str
     """When it was opened, in ISO 8601 and UTC; for people only."""
@@ -116,6 +118,12 @@ class Transaction:
         """The path of a copy."""
         return os.path.join(self.directory, name)
 
+    def former(self, file: ChangedFile) -> Optional[str]:
+        """The path of the copy of a file's old content; None if there was no such file."""
+        if file.before is None or os.path.exists(self.copy(file.before + _ABSENT)):
+            return None
+        return self.copy(file.before)
+
 
 def this_host(who: str = "") -> Opener:
     """The opener of a transaction that no controller opens: the program on the host, or a module without its action plugin.
@@ -133,7 +141,7 @@ def create(config_directory: str, key: str, seconds: int, opener: Opener) -> Tra
     :param seconds: the time within which it must be confirmed; 0 for no limit.
     """
     now = time.time()
-    last = max((found.number for found in open_transactions(config_directory)), default=0)
+    last = max((found.number for found in all_open()), default=0)
     transaction = Transaction(
         key,
         config_directory,
@@ -176,6 +184,23 @@ def add(
         transaction.files[transaction.files.index(earlier)] = file
     else:
         transaction.files.append(file)
+
+
+def replace_former(transaction: Transaction, file: ChangedFile, content: Optional[bytes]) -> None:
+    """Change the old content of a file, since an earlier transaction of another instance is undone; None: there was no such file."""
+    if file.before is None:
+        return
+    path = transaction.copy(file.before)
+    temporary = f"{path}.new" if content is not None else f"{path}{_ABSENT}"
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as new:
+        new.write(content or b"")
+        os.fsync(new.fileno())
+    if content is not None:
+        shutil.copystat(path, temporary)
+        status = os.stat(path)
+        os.chown(temporary, status.st_uid, status.st_gid)
+        os.rename(temporary, path)
+    journal_of_installation.sync_directory(transaction.directory)
 
 
 def save(transaction: Transaction, name: str = _NEW) -> None:
@@ -305,6 +330,15 @@ def digest(path: str) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             result.update(block)
     return result.hexdigest()
+
+
+def may_be_shared(path: str, config_directory: str) -> bool:
+    """Whether other instances may use a file, too: it is neither in the configuration directory nor in the state directory.
+
+    :param path: its path, with symbolic links resolved.
+    """
+    own = (os.path.join(os.path.realpath(config_directory), ""), os.path.join(state.ROOT, ""))
+    return not path.startswith(own)
 
 
 def private_directory(path: str) -> None:

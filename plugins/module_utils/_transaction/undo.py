@@ -10,6 +10,7 @@ a list of changes that is installed as any other. If an undo is killed, the next
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from contextlib import suppress
@@ -19,7 +20,7 @@ from typing import Callable, Dict, List, Optional
 
 from .._errors import HostError
 from .._formats import reversal
-from .._host import postmap, state, system
+from .._host import instances, postmap, state, system
 from .._host.instance import Instance
 from .._host.master import Master
 from .._plan.plan import Attributes, Change, attribute_changes
@@ -63,13 +64,16 @@ def undo(
     :raises HostError: if a file can't be written; nothing is changed then, and the transaction stays open.
     """
     store.settle(transaction.instance)
-    undone = _restore(transaction, read_instance())
+    instance = read_instance()
+    with lock.files_held(_shared(transaction)):
+        undone = _restore(transaction, instance)
     if not boot and any(path.startswith(_UNITS) for path in undone.restored) and system.systemd_runs():
         with suppress(HostError):
             read_instance().run("systemctl", "daemon-reload")
     if closes:
         if not boot:
             undone.problems += activate(transaction, read_instance())
+            undone.problems += reload_others(transaction, undone, read_instance())
         if not undone.problems:
             store.close(transaction, "undone")
     return undone
@@ -105,6 +109,24 @@ def activate(transaction: Transaction, instance: Instance) -> List[str]:
     return []
 
 
+def reload_others(transaction: Transaction, undone: Undone, instance: Instance) -> List[str]:
+    """Reload the other running instances that name a restored file; returns what went wrong."""
+    restored = set(_shared(transaction)) & set(undone.restored)
+    problems = []
+    for other in instances.other_instances(instance) if restored else ():
+        try:
+            if any(instances.names_file(other, path) for path in restored) and other.running():
+                Master(other).bring_up("reload")
+        except HostError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _shared(transaction: Transaction) -> List[str]:
+    """The changed files that other instances may use, too."""
+    return [file.target for file in transaction.files if store.may_be_shared(file.target, transaction.instance)]
+
+
 def must_run(transaction: Transaction, instance: Instance) -> bool:
     """Whether Postfix must run after the undo: it ran when the transaction was opened, and has not been stopped since.
 
@@ -134,6 +156,7 @@ def _restore(transaction: Transaction, instance: Instance) -> Undone:
             changes += _compiled_again(transaction, file, instance, changes)
     # Nothing may name a file that is not there: what comes back first, what goes last.
     changes.sort(key=lambda change: 2 if change.after is None else int(change.path in own))
+    _correct_later(transaction, instance)
     undone.restored = [change.path for change in changes if change.rewrites or attribute_changes(change)]
     install(changes, transaction.instance)
     for directory in reversed(transaction.created_directories):
@@ -144,9 +167,9 @@ def _restore(transaction: Transaction, instance: Instance) -> Undone:
 
 def _taken_back(transaction: Transaction, file: ChangedFile, instance: Instance, undone: Undone) -> Change:
     """The change that takes a file back; one that changes nothing if others have changed all of it."""
-    now = instance.read(file.target)
-    old = None if file.before is None else instance.read(transaction.copy(file.before))
-    attributes = Attributes() if file.before is None else _attributes(transaction.copy(file.before))
+    now, former = instance.read(file.target), transaction.former(file)
+    old = None if former is None else instance.read(former)
+    attributes = Attributes() if former is None else _attributes(former)
     is_ours = (None if now is None else store.digest(file.target)) == file.digest
     if is_ours or now == old:
         return Change(file.target, old, now, attributes=attributes, secret=True)
@@ -157,8 +180,8 @@ def _taken_back(transaction: Transaction, file: ChangedFile, instance: Instance,
             undone.kept += [f"{file.target} ({name})" for name in result.kept]
             return Change(file.target, result.text, now, secret=True)
     undone.kept.append(file.target)
-    if file.before is not None:
-        undone.saved.append(_saved(transaction, file.target, file.before))
+    if former is not None:
+        undone.saved.append(_saved(transaction, file.target, former))
     return Change(file.target, now, now)
 
 
@@ -174,12 +197,33 @@ def _reverse(transaction: Transaction, file: ChangedFile) -> Callable[[bytes, by
 
 def _keep_what_is_named(transaction: Transaction, changes: List[Change], texts: List[bytes], undone: Undone) -> None:
     """Keep files that the transaction has created, and that main.cf or master.cf name, as others have edited them, afterwards."""
-    created = {file.target for file in transaction.files if file.before is None}
+    created = {file.target for file in transaction.files if transaction.former(file) is None}
     for index, change in enumerate(changes):
         if change.after is None and change.path in created and any(os.fsencode(change.path) in text for text in texts):
             if change.before is not None:
                 undone.kept.append(f"{change.path} (main.cf or master.cf names it)")
             changes[index] = Change(change.path, change.before, change.before)
+
+
+def _correct_later(transaction: Transaction, instance: Instance) -> None:
+    """Take the change back in what later transactions of other instances have found, so that their undo does not bring it back."""
+    for other in store.all_open():
+        if other.number <= transaction.number or other.id == transaction.id:
+            continue
+        for file in transaction.files:
+            later = next((item for item in other.files if item.target == file.target and not item.compiled), None)
+            found = None if later is None or later.before is None else instance.read(other.copy(later.before))
+            if later is None or found is None or file.compiled:
+                continue
+            former = transaction.former(file)
+            old = None if former is None else instance.read(former)
+            if hashlib.sha256(found).hexdigest() == file.digest:
+                store.replace_former(other, later, old)
+            elif old is not None and file.after is not None:
+                new = instance.read(transaction.copy(file.after)) or b""
+                result = _reverse(transaction, file)(old, new, found)
+                if result.text is not None:
+                    store.replace_former(other, later, result.text)
 
 
 def _compiled_again(
@@ -198,7 +242,8 @@ def _compiled_again(
     def make(temporary: str) -> None:
         postmap.compile_text(instance, name, content, temporary, secret=True)
 
-    attributes = Attributes() if file.before is None else _attributes(transaction.copy(file.before))
+    former = transaction.former(file)
+    attributes = Attributes() if former is None else _attributes(former)
     return [Change(file.target, make, stale="older than its text", attributes=attributes, secret=True)]
 
 
@@ -207,11 +252,11 @@ def _attributes(path: str) -> Attributes:
     return Attributes(str(status.st_uid), str(status.st_gid), stat.S_IMODE(status.st_mode))
 
 
-def _saved(transaction: Transaction, target: str, name: str) -> str:
-    """Keep the old content of a file where the transaction's end does not remove it; returns the path of the copy."""
+def _saved(transaction: Transaction, target: str, former: str) -> str:
+    """Keep the copy of the old content of a file where the transaction's end does not remove it; returns the path of the copy."""
     directory = os.path.join(state.directory(transaction.instance), "not-restored", transaction.id)
     store.private_directory(directory)
     path = os.path.join(directory, target.strip("/").replace("/", "-"))
     with suppress(FileExistsError):
-        journal.copy_file(transaction.copy(name), path)
+        journal.copy_file(former, path)
     return path

@@ -332,6 +332,7 @@ def _activated(
         if problems and requires != "restart":
             # A reload does not start a service that master(8) throttles; master(8) retries only after a minute.
             problems = _activate_restored(read_instance(), "restart", probe)
+    problems += undo.reload_others(transaction, undone, instance)
     store.close(transaction, "undone")
     return problems
 
