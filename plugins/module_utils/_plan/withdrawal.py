@@ -168,6 +168,8 @@ class Withdrawal:
         if part in stored and part in self.declared.written.get(path, WrittenFile(file.kind, {})).parts:
             return stored[part]
         value = self._present.value(path, file, part)
+        if file.kind is FileKind.TABLE and part == CONTENT and file.parts[part].value is None:
+            return value and "present"  # only its entries are written
         if file.kind is FileKind.MASTER_CF and part == service_of(part):
             entry = self._present.entry(part)
             if entry is not None:
@@ -253,13 +255,27 @@ class Withdrawal:
             if not is_declared and self._goes(path, file, key, written):
                 yield key, self._before(path, key)
 
+    def _rest(self, path: str, file: WrittenFile, gone: Collection[str]) -> set[bytes]:
+        """The keys of a table without those that are withdrawn."""
+        text = self.instance.read(path) or b""
+        keys = {lookup_table.fold(entry.key, file.type) for entry in lookup_table.table_entries(text, file.type)}
+        return keys - {lookup_table.fold(to_bytes(key), file.type) for key in gone}
+
     def _table(self, path: str, file: WrittenFile, parameters: Mapping[str, Any]) -> Iterator[PlannedTable]:
         """What takes back a table that is not declared."""
         content = file.parts.get(CONTENT)
         table = Table(self.instance, path, file.type, parameters)
-        if content is None:
+        if content is None or content.value is None:
             entries = dict(self._entries(path, file, ()))
-            if entries:
+            if (
+                self._before(path, CONTENT) is None
+                and not self._rest(path, file, entries)
+                and not next(uses(table), None)
+            ):
+                yield lookup_table_plan.lookup_table(
+                    self.instance, ParameterTableOptions(path=path, state="absent", type=file.type), parameters
+                )
+            elif entries:
                 options = ParameterTableOptions(path=path, entries=entries, type=file.type)
                 yield lookup_table_plan.lookup_table(self.instance, options, parameters)
         elif self._goes(path, file, CONTENT, content):

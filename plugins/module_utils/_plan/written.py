@@ -84,7 +84,7 @@ class WrittenParts:
         self._add(self.instance.path("master.cf"), FileKind.MASTER_CF, parts)
 
     def add_table(self, options: ParameterTableOptions, planned: PlannedTable) -> None:
-        """A lookup table: its entries, or its complete content if it is exclusive."""
+        """A lookup table: its complete content if it is exclusive; if not, its entries, and None as its content."""
         if options.state == "absent":
             return
         path, text = planned.path, planned.text
@@ -96,6 +96,7 @@ class WrittenParts:
             content = to_text(self.instance.read(path) or b"" if text is None else text)
             values[CONTENT] = written_value(content, True, derived)
         else:
+            values[CONTENT] = written_value(None, derived=derived)
             entries = lookup_table_edit.declaration(options.entries or {}, table_type)
             values.update(
                 (to_text(key), written_value(None if value is None else to_text(value), secret, derived))

@@ -293,6 +293,18 @@ def test_entries_that_are_no_longer_declared_go(apply, directory):
     assert (directory / "clients").read_text().split() == ["AA", "laptop", "CC", "by-hand", "DD", "former"]
 
 
+@pytest.mark.parametrize("entries", [{"AA": "laptop"}, {}])
+@pytest.mark.parametrize("others", ["", "BB by-hand\n"])
+def test_a_new_table_goes_unless_others_have_added_entries(apply, directory, entries, others):
+    apply(lookup_tables=[{"path": "clients", "parameter": "relay_clientcerts", "type": "cdb", "entries": entries}])
+    with open(directory / "clients", "a", encoding="utf-8") as file:
+        file.write(others)
+    apply()
+    assert (directory / "clients").exists() == (directory / "clients.cdb").exists() == bool(others)
+    assert not others or (directory / "clients").read_text() == others
+    assert "relay_clientcerts" not in (directory / "main.cf").read_text()
+
+
 def test_an_entry_that_others_have_changed_stays(apply, directory):
     table = {"path": "clients", "parameter": "relay_clientcerts", "type": "cdb"}
     apply(lookup_tables=[{**table, "entries": {"AA": "laptop", "BB": "phone"}}])

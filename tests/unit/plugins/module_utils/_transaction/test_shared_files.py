@@ -103,7 +103,10 @@ def test_different_keys(shared, order):
 def test_the_same_key(shared, order, former):
     if former:
         write(shared, former)
-    found = {name: opened(shared, name, change_of_table(shared, {b"k.example": b"smtp:[%s]" % name.encode()})) for name in ("in", "out")}
+    found = {
+        name: opened(shared, name, change_of_table(shared, {b"k.example": b"smtp:[%s]" % name.encode()}))
+        for name in ("in", "out")
+    }
     for name in order:
         take_back(shared, found[name])
     path = shared / "shared/transport"
@@ -162,7 +165,9 @@ def test_two_writers_of_one_file(shared, monkeypatch):
 def test_a_writer_waits_for_the_lock_of_the_file(shared):
     write(shared, "old.example smtp:[old]\n")
     with lock.files_held([str(shared / "shared/transport")]):
-        thread = threading.Thread(target=opened, args=(shared, "in", change_of_table(shared, {b"a.example": b"smtp:[a]"})))
+        thread = threading.Thread(
+            target=opened, args=(shared, "in", change_of_table(shared, {b"a.example": b"smtp:[a]"}))
+        )
         thread.start()
         thread.join(1)
         assert thread.is_alive() and query(shared, "a.example") == ""
