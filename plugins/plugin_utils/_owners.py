@@ -28,7 +28,7 @@ _REMEDIES = {
 
 _RELAY = [
     *("smtpd_tls_security_level", "smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_key_file"),
-    *("smtp_tls_protocols", "smtpd_tls_protocols"),
+    *("smtp_tls_protocols", "smtpd_tls_protocols", "tls_required_enable"),
 ]
 
 _WITHDRAWN: dict[str, dict[str, list[Any]]] = {
@@ -40,6 +40,7 @@ _WITHDRAWN: dict[str, dict[str, list[Any]]] = {
     "roadwarrior": {
         "parameters": [
             *("relayhost", "smtp_tls_wrappermode", "smtp_tls_fingerprint_cert_match", "smtp_tls_mandatory_ciphers"),
+            "tls_required_enable",
             *("smtp_tls_chain_files", "smtp_tls_cert_file", "smtp_tls_key_file"),
             *("smtp_sasl_auth_enable", "smtp_sasl_password_maps", "smtp_sasl_security_options"),
             *("smtp_sasl_tls_security_options", "smtp_sasl_tls_verified_security_options"),

@@ -20,7 +20,7 @@ MODULE_UTILS = "ansible_collections/mailops/postfix/plugins/module_utils/"
 KIB = {
     "certificate": 290,
     "ca_bundle": 220,
-    "configuration": 610,
+    "configuration": 640,
     "main_cf": 420,
     "lookup_table": 300,
     "tls_policy": 400,

@@ -40,6 +40,8 @@ CHECKS: Mapping[str, str] = {
     "no_trusted_ca": "a level that verifies certificates, without trusted CAs",
     "dane_without_dnssec": "a dane level without DNSSEC lookups, which Postfix downgrades to may",
     "weaker_next_hop": "mail that bypasses a TLS policy, through another next hop or another name of the same host",
+    "shadowed_policy": "a TLS policy that Postfix does not use, since another table has one for the same next hop, or no parameter names its table",
+    "tls_required": "senders that may bypass TLS policies with the header TLS-Required: no",
     "unvalidated_dns": "a dane level with a resolver that does not validate DNSSEC, which Postfix downgrades to may",
     "remote_resolver": "a dane level with a resolver on another host, whose answers can be forged on the way",
     "dead_policy_service": "a TLS policy service that does not answer, so that all mail is deferred",

@@ -48,6 +48,7 @@ class ConfigurationOptions(Options):
     validate: bool = option("bool", default=True)
     checks: Mapping[str, str] = option("dict", default={})
     migrate: bool = option("bool", default=False)
+    fail_closed: bool = option("bool", default=False)
     confirm_within: int = option("int", default=0)
     transaction: str | None = option()
     pending: str = option(choices=["wait", "undo"], default="wait")
@@ -136,6 +137,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         _add_migrations(draft)
     _add_policies(draft)
     _add_mta_sts(draft)
+    if draft.options.fail_closed:
+        _add_tls_required(draft)
     plan = _reported(draft, postfix_cf.plan(_proposal(draft)))
     plan.changes += record.changes
     plan.afterwards += record.afterwards
@@ -242,6 +245,15 @@ def _add_mta_sts(draft: Draft) -> None:
 
     first = draft.parameters.get(_POLICY_MAPS, draft.instance.explicit.get(_POLICY_MAPS, ""))
     draft.parameters[_POLICY_MAPS] = mta_sts.joined(first, mta_sts.policy_map(service, draft.instance.version))
+
+
+def _add_tls_required(draft: Draft) -> None:
+    """Let no sender bypass the levels and policies with the header ``TLS-Required: no``."""
+    # Imported here, since only roles set the option.
+    from . import tls_required
+
+    if tls_required.PARAMETER not in draft.options.main_cf and tls_required.must_be_disabled(_proposal(draft)):
+        draft.parameters[tls_required.PARAMETER] = "no"
 
 
 def _proposal(draft: Draft) -> Proposal:

@@ -46,7 +46,7 @@ def standalone_lookup_table(instance: Instance, options: Mapping[str, Any]) -> P
     text = b"" if declared.state == "absent" else table.text
     planned = PlannedTables({} if text is None else {table.path: text})
     # What was wrong before is made no worse by other entries.
-    warnings = tables.judge_routes(instance, instance, planned, severities)
+    warnings = tables.judge_routes(instance, instance, planned, severities, standalone=True)
     return replace(plan, warnings=[*plan.warnings, *warnings])
 
 

@@ -13,6 +13,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import confi
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
     lookup_table_standalone,
     master_cf_standalone,
+    tls_policy_standalone,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import main_cf as main_cf_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import tables as tables_plan
@@ -137,3 +138,37 @@ def test_a_table_of_patterns_that_is_not_there_yet(directory):
     assert tables.find("regexp:/nowhere", "u@a.test") == "smtp:[x]"
     assert tables.find("regexp:/nowhere", "w@a.test") is None
     assert tables.entries("regexp:/nowhere") is None
+
+
+def test_a_declared_policy_that_another_table_shadows(directory):
+    """The table is read by its file, whatever its type; nothing is written."""
+    directory.write("old", "plain.test may\n")
+    maps = {"smtp_tls_policy_maps": f"texthash:{directory.path}/old, texthash:{directory.path}/tls_policy"}
+    directory.main_cf(**maps)
+    policies = {"policies": [{"nexthop": "plain.test", "level": "encrypt"}], "type": "texthash"}
+    shadowed = r"the TLS policy for plain.test.*old answers first, with 'may'.*\[shadowed_policy\]"
+    with pytest.raises(DeclarationError, match=shadowed):
+        configuration(directory, main_cf=maps, tls_policy=policies)
+    with pytest.raises(DeclarationError, match=shadowed):
+        directory.apply(tls_policy_standalone.standalone_tls_policy, check_mode=True, **policies)
+    warned = configuration(directory, main_cf=maps, tls_policy=policies, checks={"shadowed_policy": "warning"}).warnings
+    assert "[shadowed_policy]" in warned[0]
+
+
+def test_a_declared_policy_whose_table_no_parameter_names(directory):
+    directory.write("old", "other.test may\n")
+    policies = {"policies": [{"nexthop": "plain.test", "level": "encrypt"}], "type": "texthash"}
+    maps = {"smtp_tls_policy_maps": f"texthash:{directory.path}/old"}
+    with pytest.raises(DeclarationError, match=r"does not name this table.*\[shadowed_policy\]"):
+        configuration(directory, main_cf=maps, tls_policy=policies)
+    directory.main_cf(**maps)
+    assert directory.apply(tls_policy_standalone.standalone_tls_policy, check_mode=True, **policies).changed
+
+
+def test_two_tables_in_the_wrong_order(directory):
+    directory.write("old", "[a.test]:587 may\n")
+    wanted = {"smtp_tls_policy_maps": [f"texthash:{directory.path}/{name}" for name in ("old", "tls_policy")]}
+    with pytest.raises(DeclarationError, match=r"\[shadowed_policy\]"):
+        main_cf(directory, parameters=wanted)
+    wanted["smtp_tls_policy_maps"].reverse()
+    assert main_cf(directory, parameters=wanted).changes_something()
