@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from .._model import routing, tls_required
+from .._model import domain_lists, tls_required
 from .._model.finding import Finding
 from .._model.routing import Router
 from .._model.tls_required import PARAMETER
@@ -25,7 +25,7 @@ def tls_required_findings(router: Router) -> Iterator[Finding]:
             if not explicit or not configuration.is_on(PARAMETER, service):
                 continue
             what = tls_required.demanded(
-                configuration, service, side, lambda name: router.tables.entries(routing.bare(name))
+                configuration, service, side, lambda name: router.tables.entries(domain_lists.bare(name))
             )
             if what:
                 names = (PARAMETER, f"{side}_tls_security_level", f"{side}_tls_policy_maps")

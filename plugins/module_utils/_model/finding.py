@@ -36,6 +36,7 @@ CHECKS: Mapping[str, str] = {
     "open_relay": "a listener that relays for strangers, or that refuses to start since it might",
     "auth_without_tls": "passwords that are accepted without TLS, or AUTH that is never offered since TLS is off",
     "password_without_tls": "passwords that are sent without TLS",
+    "unused_password": "a password that smtp(8) does not find for the next hop that it is for",
     "no_certificate": "a server with TLS and without a certificate",
     "no_trusted_ca": "a level that verifies certificates, without trusted CAs",
     "dane_without_dnssec": "a dane level without DNSSEC lookups, which Postfix downgrades to may",

@@ -25,8 +25,8 @@ _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 # Values by which Postfix relies on what is outside it: a resolver that validates, a service of TLS policies.
 _RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
 
-# Without one of these in a file there is no level or policy that mail could bypass.
-_POLICIES = re.compile(b"tls_policy_maps|tls_required_enable")
+# Without one of these in a file there is no level or policy that mail could bypass, and no password that it could disclose.
+_POLICIES = re.compile(b"tls_policy_maps|tls_required_enable|sasl_password_maps")
 
 
 def plan(proposal: Proposal) -> Plan:

@@ -13,7 +13,7 @@ import os
 from functools import cached_property
 from typing import Mapping
 
-from .._checks import routing, shadowed_policy, tls_required
+from .._checks import passwords, routing, shadowed_policy, tls_required
 from .._errors import HostError
 from .._formats import lookup_table
 from .._formats.lines import to_bytes, to_text
@@ -172,6 +172,7 @@ def _findings(router: Router, planned: PlannedTables) -> list[Finding]:
         *routing.routing_findings(router),
         *tls_required.tls_required_findings(router),
         *shadowed_policy.shadowed_policies(router, planned.policy_keys, planned.policy_table),
+        *passwords.password_findings(router),
     ]
 
 

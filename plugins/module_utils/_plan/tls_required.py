@@ -35,9 +35,9 @@ def must_be_disabled(proposal: Proposal) -> bool:
     @cache
     def entries(name: str) -> Mapping[str, str] | None:
         # Imported here, since most configurations have no policies.
-        from .._model import routing
+        from .._model import domain_lists
         from . import tables
 
-        return tables.MapLookup(instance, proposal.tables.texts).entries(routing.bare(name))
+        return tables.MapLookup(instance, proposal.tables.texts).entries(domain_lists.bare(name))
 
     return tls_required.demands(configuration, entries)

@@ -172,3 +172,50 @@ def test_two_tables_in_the_wrong_order(directory):
         main_cf(directory, parameters=wanted)
     wanted["smtp_tls_policy_maps"].reverse()
     assert main_cf(directory, parameters=wanted).changes_something()
+
+
+def test_a_password_for_another_port(directory):
+    """As in the documentation of providers: the table is made in the same run, and nothing is written."""
+    declared = {
+        "main_cf": {
+            "relayhost": "[a.test]:587",
+            "smtp_sasl_auth_enable": True,
+            "smtp_sasl_security_options": "noanonymous",
+        },
+        "lookup_tables": [
+            {
+                "path": "passwords",
+                "type": "texthash",
+                "parameter": "smtp_sasl_password_maps",
+                "entries": {"[a.test]:465": "u:S3cret"},
+            }
+        ],
+    }
+    with pytest.raises(
+        DeclarationError, match=r"finds no password. Write the key .\[a.test\]:587.*\[unused_password\]"
+    ) as caught:
+        configuration(directory, **declared)
+    assert "S3cret" not in str(caught.value)
+    declared["lookup_tables"][0]["entries"] = {"[a.test]:587": "u:S3cret"}
+    assert configuration(directory, **declared).changes_something()
+
+
+def test_a_password_without_tls(directory):
+    """The policy is for another next hop."""
+    directory.write("passwords", "[a.test]:587 u:S3cret\n", mode=0o600)
+    maps = {
+        "smtp_sasl_auth_enable": "yes",
+        "smtp_sasl_password_maps": f"texthash:{directory.path}/passwords",
+        "smtp_sasl_security_options": "noanonymous",
+        "smtp_tls_policy_maps": f"texthash:{directory.path}/tls_policy",
+        "transport_maps": f"texthash:{directory.path}/transport",
+    }
+    directory.main_cf(relayhost="[a.test]:587", **maps)
+    with pytest.raises(DeclarationError, match=r"password_without_tls"):
+        table(directory, path="tls_policy", entries={"[a.test]:587": None, "other.test": "encrypt"})
+    with pytest.raises(DeclarationError, match=r"password_without_tls"):
+        main_cf(directory, parameters={"relayhost": "[b.test]", "smtp_sasl_password_maps": "static:u:S3cret"})
+    directory.write("passwords", "[b.test]:587 u:S3cret\n", mode=0o600)
+    with pytest.raises(DeclarationError, match=r"password_without_tls"):
+        table(directory, path="transport", entries={"y.test": "smtp:[b.test]:587"})
+    assert table(directory, path="transport", entries={"y.test": "smtp:[c.test]:587"}).changed
