@@ -35,10 +35,14 @@ options:
       - V(open_relay) - a listener that relays for strangers, or that refuses to start since it might.
       - V(auth_without_tls) - passwords that are accepted without TLS, or AUTH that is never offered since TLS is off.
       - V(password_without_tls) - passwords that are sent without TLS.
+      - V(unused_password) - a password that smtp(8) does not find for the next hop that it is for.
       - V(no_certificate) - a server with TLS and without a certificate.
       - V(no_trusted_ca) - a level that verifies certificates, without trusted CAs.
       - V(dane_without_dnssec) - a dane level without DNSSEC lookups, which Postfix downgrades to may.
       - V(weaker_next_hop) - mail that bypasses a TLS policy, through another next hop or another name of the same host.
+      - V(shadowed_policy) - a TLS policy that Postfix does not use, since another table has one for the same next hop, or no parameter names
+        its table.
+      - "V(tls_required) - senders that may bypass TLS policies with the header TLS-Required: no."
       - V(unvalidated_dns) - a dane level with a resolver that does not validate DNSSEC, which Postfix downgrades to may.
       - V(remote_resolver) - a dane level with a resolver on another host, whose answers can be forged on the way.
       - V(dead_policy_service) - a TLS policy service that does not answer, so that all mail is deferred.

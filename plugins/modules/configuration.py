@@ -105,6 +105,13 @@ options:
         does not change the parameter, and warns.
     type: bool
     default: false
+  fail_closed:
+    description:
+      - Whether to set C(tls_required_enable) to V(no), if the installed Postfix has it and a level above V(may) is declared, by a parameter, an
+        option of a service or a TLS policy, unless O(main_cf) sets it. Postfix 3.10 and later otherwise let the sender of a message bypass
+        each of these with the header C(TLS-Required).
+    type: bool
+    default: false
   if_missing:
     description: What to do if Postfix is not installed. V(report) returns RV(installed=false) and changes nothing.
     type: str

@@ -55,10 +55,10 @@ def routing_findings(router: Router) -> Iterator[Finding]:
 
 def tables(router: Router) -> FrozenSet[str]:
     """The tables that determine routes and levels."""
-    return _listed(router, [name for name in PARAMETERS if name.endswith("_maps")])
+    return tables_in(router, [name for name in PARAMETERS if name.endswith("_maps")])
 
 
-def _listed(router: Router, parameters: Iterable[str]) -> FrozenSet[str]:
+def tables_in(router: Router, parameters: Iterable[str]) -> FrozenSet[str]:
     """The tables that parameters list, in main.cf and in the options of services."""
     result: List[str] = []
     for service in (None, *router.configuration.services):
@@ -85,7 +85,7 @@ def _declared(router: Router) -> Dict[str, str]:
 
 
 def _policy_tables(router: Router) -> List[str]:
-    return sorted(_listed(router, ("smtp_tls_policy_maps", "lmtp_tls_policy_maps")))
+    return sorted(tables_in(router, ("smtp_tls_policy_maps", "lmtp_tls_policy_maps")))
 
 
 def _level(policy: str, version: Tuple[int, ...]) -> str:

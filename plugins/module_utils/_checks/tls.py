@@ -31,7 +31,6 @@ def tls_findings(configuration: Configuration) -> Iterator[Finding]:
             yield from _server_wrapper_mode(configuration, service)
     for side in ("smtp", "lmtp"):
         for service in configuration.of_command(side):
-            yield from _passwords(configuration, service, side)
             yield from _trust(configuration, service, side)
             yield from _client_wrapper_mode(configuration, service, side)
             yield from _connection_reuse(configuration, service, side)
@@ -172,27 +171,6 @@ def _server_wrapper_mode(configuration: Configuration, service: MasterEntry) -> 
             f"clients of port 465 ({service.key}) start with TLS: client and server would deadlock",
             f"Write smtpd_tls_wrappermode: true among the options of {service.key}",
         )
-
-
-def _passwords(configuration: Configuration, service: MasterEntry, side: str) -> Iterator[Finding]:
-    maps = f"{side}_sasl_password_maps"
-    options = f"{side}_sasl_security_options"
-    level = configuration.level(service, side)
-    if level not in ("none", "may") or not configuration.is_on(f"{side}_sasl_auth_enable", service):
-        return
-    if not configuration.value(maps, service) or configuration.value(f"{side}_tls_policy_maps", service) != "":
-        return
-    if "noplaintext" in words(configuration.value(options, service) or "noplaintext"):
-        return
-    yield _problem(
-        configuration,
-        service,
-        "password_without_tls",
-        (maps, f"{side}_tls_security_level"),
-        "a server that offers no STARTTLS, or an attacker who hides it, gets the password in clear",
-        f"Write {side}_tls_security_level = secure, or encrypt, or a policy for that server in {side}_tls_policy_maps",
-        (options, f"{side}_sasl_auth_enable", f"{side}_tls_policy_maps"),
-    )
 
 
 def _trust(configuration: Configuration, service: MasterEntry, side: str) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ relayhost; the recipient's domain. smtp(8) tries each element of it, and then it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -21,6 +21,7 @@ from .._formats.lookup_table import KEYED
 from .._formats.main_cf import braced_words, words
 from .._formats.master_cf import MasterEntry
 from .configuration import Configuration
+from .domain_lists import Patterns, bare, domain_patterns
 
 LISTS_SINCE = (3, 5)
 """The first Postfix that supports several next hops; earlier ones read a list as one name."""
@@ -109,7 +110,7 @@ class Router:
         self._rewrite = self._services.get("rewrite/unix")
         self._values: Dict[Tuple[str, int], str] = {}
         self._map_names: Dict[str, List[str]] = {}
-        self._lists: Dict[Tuple[str, bool], List[_Patterns]] = {}
+        self._lists: Dict[Tuple[str, bool], List[Patterns]] = {}
         self._senders: Dict[bool, List[Tuple[str, str, str]]] = {}
 
     def routes(self, recipient: str, sender: Optional[str] = None) -> Tuple[Route, ...]:
@@ -261,7 +262,7 @@ class Router:
         if self._listed(domain, "virtual_alias_domains") and not self._listed(domain, "mydestination"):
             yield Route("error", "5.1.1 User unknown in virtual alias table", "virtual_alias_domains", True)
             return
-        moved = self._find_address("relocated_maps", address)
+        moved = self.find_address("relocated_maps", address)
         if moved is not None:
             yield Route("error", f"5.1.6 User has moved to {moved[0]}", _entry(moved[2], moved[1]), True)
             return
@@ -301,7 +302,7 @@ class Router:
         relayed = self._listed(domain, "relay_domains", hosts=True)
         if sender is None:
             if relayed not in self._senders:
-                found = (self._of_sender(address, relayed) for address in self._sender_addresses(relayed))
+                found = (self._of_sender(address, relayed) for address in self.sender_addresses(relayed))
                 self._senders[relayed] = list(dict.fromkeys(found))
             found_routes = self._senders[relayed]
         else:
@@ -333,14 +334,19 @@ class Router:
             _SENDERS[0]: "empty_address_default_transport_maps_lookup_key",
             _SENDERS[1]: "empty_address_relayhost_maps_lookup_key",
         }
-        found = self._find_address(parameter, sender or self._value(null[parameter], self._rewrite))
+        found = self.find_address(parameter, sender or self._value(null[parameter], self._rewrite))
         if found is None or found[0].strip().upper() in ("", "DUNNO"):
             return None
         return found[0].strip(), _entry(found[2], found[1])
 
-    def _find_address(self, parameter: str, address: str) -> Optional[Tuple[str, str, str]]:
-        """An address in tables of addresses (src/global/mail_addr_find.c): the value, the table, the key."""
-        names = self.map_names(parameter)
+    def find_address(
+        self, parameter: str, address: str, service: Optional[MasterEntry] = None
+    ) -> Optional[Tuple[str, str, str]]:
+        """An address in tables of addresses (src/global/mail_addr_find.c): the value, the table, the key.
+
+        :raises Unknown: if a table can't be read.
+        """
+        names = self.map_names(parameter, service)
         if not names:
             return None
         local, at, domain = address.rpartition("@")
@@ -374,7 +380,7 @@ class Router:
         )
         return [f"{other}@{domain}", *named]
 
-    def _sender_addresses(self, relayed: bool) -> List[str]:
+    def sender_addresses(self, relayed: bool) -> List[str]:
         """Senders that the tables name, and one of all others.
 
         :raises Unknown: if a table can't be listed.
@@ -413,7 +419,7 @@ class Router:
         """
         parents = hosts and name in words(self._value("parent_domain_matches_subdomains", self._rewrite))
         if (name, parents) not in self._lists:
-            self._lists[name, parents] = list(_patterns(braced_words(self._value(name, self._rewrite))))
+            self._lists[name, parents] = list(domain_patterns(braced_words(self._value(name, self._rewrite))))
         above = _parents(domain, False) + (_parents(domain, True) if parents else []) if hosts else []
         for patterns in self._lists[name, parents]:
             if patterns.table:
@@ -447,34 +453,6 @@ class Router:
         return [bare(word) for word in braced_words(self._value_or_none(parameter))]
 
 
-@dataclass(frozen=True)
-class _Patterns:
-    """Elements of a list of domains: one table, or one file, or domains."""
-
-    table: str = ""
-    file: str = ""
-    found: bool = True
-    """What a match of the table says: False after an exclamation mark."""
-    names: Dict[str, Tuple[int, bool]] = field(default_factory=dict)
-    """By domain: the place in the list, and what a match says."""
-
-
-def _patterns(elements: Sequence[str]) -> Iterator[_Patterns]:
-    """The elements of a list of domains in their order, domains joined as far as they follow each other."""
-    joined = _Patterns()
-    for index, word in enumerate(elements):
-        pattern = word.lstrip("!")
-        found = (len(word) - len(pattern)) % 2 == 0
-        is_table = ":" in pattern and not pattern.startswith("[")
-        if not is_table and not pattern.startswith("/"):
-            joined.names.setdefault(pattern.lower(), (index, found))
-            continue
-        yield joined
-        joined = _Patterns()
-        yield _Patterns(table=bare(pattern), found=found) if is_table else _Patterns(file=pattern)
-    yield joined
-
-
 def _leads_to(value: str, concerns: Callable[[str], bool]) -> bool:
     """Whether an entry of a transport table may lead to a next hop of interest. One without a next hop may lead anywhere."""
     nexthops = words(value.partition(":")[2])
@@ -490,11 +468,6 @@ def by_host(nexthops: Iterable[str]) -> Dict[str, List[str]]:
     for nexthop in nexthops:
         result.setdefault(host(nexthop), []).append(nexthop)
     return result
-
-
-def bare(name: str) -> str:
-    """The name of a table without ``proxy:``."""
-    return name[6:] if name.startswith("proxy:") else name
 
 
 def host(nexthop: str) -> str:

@@ -63,6 +63,7 @@ class ConfigurationOptions(Options):
     validate: bool = option("bool", default=True)
     checks: Mapping[str, str] = option("dict", default={})
     migrate: bool = option("bool", default=False)
+    fail_closed: bool = option("bool", default=False)
     confirm_within: int = option("int", default=0)
     transaction: str | None = option()
     pending: str = option(choices=["wait", "undo"], default="wait")
@@ -139,7 +140,7 @@ class Draft:
     ca_bundle: Part | None = None
     files: Sequence[Plan] = ()
     tables: list[PlannedTable] = field(default_factory=list)
-    withdrawn_parameters: Mapping[str, str | None] = field(default_factory=dict)
+    withdrawn_parameters: dict[str, str | None] = field(default_factory=dict)
     """Those of them that a former declaration has set."""
     migrated: Mapping[str, Any] = field(default_factory=dict)
     """The parameters that are not declared, but replaced since they are obsolete."""
@@ -177,6 +178,8 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
         _add_migrations(draft)
     _add_policies(draft)
     _add_mta_sts(draft)
+    if draft.options.fail_closed:
+        _add_tls_required(draft)
     plan = _reported(draft, postfix_cf.plan(_proposal(draft)))
     _add_record(draft, plan)
     return plan
@@ -311,6 +314,16 @@ def _add_mta_sts(draft: Draft) -> None:
 
     first = draft.parameters.get(POLICY_MAPS, draft.instance.explicit.get(POLICY_MAPS, ""))
     draft.parameters[POLICY_MAPS] = mta_sts.joined(first, mta_sts.policy_map(service, draft.instance.version))
+
+
+def _add_tls_required(draft: Draft) -> None:
+    """Let no sender bypass the levels and policies with the header ``TLS-Required: no``."""
+    # Imported here, since only roles set the option.
+    from . import tls_required
+
+    if tls_required.PARAMETER not in draft.options.all_parameters and tls_required.must_be_disabled(_proposal(draft)):
+        draft.parameters[tls_required.PARAMETER] = "no"
+        draft.withdrawn_parameters.pop(tls_required.PARAMETER, None)
 
 
 def _proposal(draft: Draft) -> Proposal:

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Mapping
 
-from .._checks import routing
+from .._checks import passwords, routing
 from .._host.instance import Instance
 from .._model import finding
 from . import lookup_table as lookup_table_plan
@@ -31,7 +31,7 @@ class StandaloneTableOptions(lookup_table_plan.TableOptions):
 
 
 def standalone_lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
-    """Make, edit or remove a table; where routes or TLS policies depend on it, what lets mail past a policy is refused.
+    """Make, edit or remove a table; where routes or TLS policies depend on it, what lets mail past a policy is refused, and so is what discloses a password.
 
     Options and result: those of the module lookup_table.
     """
@@ -46,11 +46,12 @@ def standalone_lookup_table(instance: Instance, options: Mapping[str, Any]) -> P
     text = b"" if declared.state == "absent" else table.text
     planned = PlannedTables({} if text is None else {table.path: text})
     # What was wrong before is made no worse by other entries.
-    warnings = tables.judge_routes(instance, instance, planned, severities)
+    warnings = tables.judge_routes(instance, instance, planned, severities, standalone=True)
     return replace(plan, warnings=[*plan.warnings, *warnings])
 
 
 def _concerns(instance: Instance, path: str) -> bool:
     """Whether the table with this text decides over routes or their levels, by whatever type and spelling Postfix knows it."""
-    paths = [name.partition(":")[2] for name in routing.tables(tables.router_of(instance))]
+    router = tables.router_of(instance)
+    paths = [name.partition(":")[2] for name in routing.tables(router) | passwords.password_tables_of(router)]
     return os.path.realpath(path) in map(os.path.realpath, paths)

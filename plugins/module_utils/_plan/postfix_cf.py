@@ -25,8 +25,8 @@ _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 # Values by which Postfix relies on what is outside it: a resolver that validates, a service of TLS policies.
 _RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
 
-# Without this in a file there is no policy that mail could bypass.
-_POLICIES = b"tls_policy_maps"
+# Without one of these in a file there is no level or policy that mail could bypass, and no password that it could disclose.
+_POLICIES = re.compile(b"tls_policy_maps|tls_required_enable|sasl_password_maps")
 
 
 def plan(proposal: Proposal) -> Plan:
@@ -100,11 +100,13 @@ def must_be_readable(proposal: Proposal, staged: Instance) -> None:
 
 def _judged_routes(proposal: Proposal, staged: Instance) -> list[str]:
     """Refuse what lets mail past a TLS policy; return warnings."""
-    if not proposal.tables.policy_table and _POLICIES not in staged.main_cf + staged.master_cf:
+    if not proposal.tables.policy_table and not _POLICIES.search(staged.main_cf + staged.master_cf):
         return []
     from . import tables
 
-    return tables.judge_routes(proposal.instance, staged, proposal.tables, proposal.checks, proposal.settings)
+    return tables.judge_routes(
+        proposal.instance, staged, proposal.tables, proposal.checks, proposal.settings, proposal.standalone
+    )
 
 
 def _missing_files(proposal: Proposal) -> list[str]:

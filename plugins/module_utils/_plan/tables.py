@@ -13,7 +13,7 @@ import os
 from functools import cached_property
 from typing import Mapping
 
-from .._checks import routing
+from .._checks import passwords, routing, shadowed_policy, tls_required
 from .._errors import HostError
 from .._formats import lookup_table
 from .._formats.lines import to_bytes, to_text
@@ -23,7 +23,7 @@ from .._host.runner import Completed
 from .._model import finding
 from .._model import routing as routing_model
 from .._model.configuration import configuration_of
-from .._model.finding import Setting
+from .._model.finding import Finding, Setting
 from .._model.routing import Router, TableLookup, Unknown
 from .proposal import PlannedTables
 
@@ -141,23 +141,39 @@ def judge_routes(
     planned: PlannedTables,
     severities: Mapping[str, str],
     declared: frozenset[Setting] = frozenset(),
+    standalone: bool = False,
 ) -> list[str]:
     """Refuse what lets mail past a policy; return what to warn of.
 
     :param staged: the instance with the texts that are planned.
     :param severities: the user's choice.
     :param declared: what the user declares, besides policies.
+    :param standalone: whether another task may name the table of policies in main.cf.
     :raises DeclarationError: with everything that is wrong.
     """
     present = MapLookup(instance)
-    after = list(routing.routing_findings(_with_policy_table(instance, staged, planned, present)))
+    router = _with_policy_table(instance, staged, planned, present)
+    after = _findings(router, planned)
+    if not standalone:
+        after += shadowed_policy.unused_table(
+            router_of(instance, staged, planned.texts, present=present), planned.policy_keys, planned.policy_table
+        )
     if not after:
         return []
-    before = list(routing.routing_findings(router_of(instance, present=present))) if instance.is_readable() else after
+    before = _findings(router_of(instance, present=present), planned) if instance.is_readable() else after
     policies = {(routing.POLICY, key) for key in planned.policy_keys}
     errors, warnings = finding.classify(before, after, declared | policies, severities, standalone=False)
     finding.raise_errors(errors)
     return [str(problem) for problem in warnings]
+
+
+def _findings(router: Router, planned: PlannedTables) -> list[Finding]:
+    return [
+        *routing.routing_findings(router),
+        *tls_required.tls_required_findings(router),
+        *shadowed_policy.shadowed_policies(router, planned.policy_keys, planned.policy_table),
+        *passwords.password_findings(router),
+    ]
 
 
 def _with_policy_table(instance: Instance, staged: Instance, planned: PlannedTables, present: MapLookup) -> Router:

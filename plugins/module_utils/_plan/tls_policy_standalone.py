@@ -38,5 +38,5 @@ def standalone_tls_policy(instance: Instance, options: Mapping[str, Any]) -> Pla
 
     severities = finding.severities(declared.checks)
     planned = PlannedTables(policies.texts, True, policies.table.map, policies.keys)
-    warnings = tables.judge_routes(instance, instance, planned, severities)
+    warnings = tables.judge_routes(instance, instance, planned, severities, standalone=True)
     return replace(plan, warnings=[*plan.warnings, *warnings])

@@ -30,11 +30,6 @@ def checks(parameters, master_cf):
 
 
 AUTH = {"smtpd_sasl_auth_enable": "yes"}
-PASSWORDS = {
-    "smtp_sasl_auth_enable": "yes",
-    "smtp_sasl_password_maps": "hash:/p",
-    "smtp_sasl_security_options": "noanonymous",
-}
 
 
 @pytest.mark.parametrize(
@@ -58,11 +53,6 @@ PASSWORDS = {
         ({}, "submissions inet n - y - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes\n", []),
         ({}, "465 inet n - y - - smtpd\n", ["wrapper_mode"]),
         ({"smtpd_tls_wrappermode": "yes"}, SMTPD, ["wrapper_mode"]),
-        (PASSWORDS, SMTP, ["password_without_tls"]),
-        ({**PASSWORDS, "smtp_tls_security_level": "may"}, SMTP, ["password_without_tls"]),
-        ({**PASSWORDS, "smtp_tls_security_level": "encrypt"}, SMTP, []),
-        ({**PASSWORDS, "smtp_tls_policy_maps": "hash:/t"}, SMTP, []),
-        ({**PASSWORDS, "smtp_sasl_security_options": "noplaintext, noanonymous"}, SMTP, []),
         ({"smtp_tls_security_level": "secure"}, SMTP, ["no_trusted_ca"]),
         ({"smtp_tls_security_level": "secure", "smtp_tls_CAfile": "/ca.pem"}, SMTP, []),
         ({"smtp_tls_wrappermode": "yes"}, SMTP, ["wrapper_mode"]),

@@ -13,6 +13,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import confi
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
     lookup_table_standalone,
     master_cf_standalone,
+    tls_policy_standalone,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import main_cf as main_cf_plan
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import tables as tables_plan
@@ -137,3 +138,84 @@ def test_a_table_of_patterns_that_is_not_there_yet(directory):
     assert tables.find("regexp:/nowhere", "u@a.test") == "smtp:[x]"
     assert tables.find("regexp:/nowhere", "w@a.test") is None
     assert tables.entries("regexp:/nowhere") is None
+
+
+def test_a_declared_policy_that_another_table_shadows(directory):
+    """The table is read by its file, whatever its type; nothing is written."""
+    directory.write("old", "plain.test may\n")
+    maps = {"smtp_tls_policy_maps": f"texthash:{directory.path}/old, texthash:{directory.path}/tls_policy"}
+    directory.main_cf(**maps)
+    policies = {"policies": [{"nexthop": "plain.test", "level": "encrypt"}], "type": "texthash"}
+    shadowed = r"the TLS policy for plain.test.*old answers first, with 'may'.*\[shadowed_policy\]"
+    with pytest.raises(DeclarationError, match=shadowed):
+        configuration(directory, main_cf=maps, tls_policy=policies)
+    with pytest.raises(DeclarationError, match=shadowed):
+        directory.apply(tls_policy_standalone.standalone_tls_policy, check_mode=True, **policies)
+    warned = configuration(directory, main_cf=maps, tls_policy=policies, checks={"shadowed_policy": "warning"}).warnings
+    assert "[shadowed_policy]" in warned[0]
+
+
+def test_a_declared_policy_whose_table_no_parameter_names(directory):
+    directory.write("old", "other.test may\n")
+    policies = {"policies": [{"nexthop": "plain.test", "level": "encrypt"}], "type": "texthash"}
+    maps = {"smtp_tls_policy_maps": f"texthash:{directory.path}/old"}
+    with pytest.raises(DeclarationError, match=r"does not name this table.*\[shadowed_policy\]"):
+        configuration(directory, main_cf=maps, tls_policy=policies)
+    directory.main_cf(**maps)
+    assert directory.apply(tls_policy_standalone.standalone_tls_policy, check_mode=True, **policies).changed
+
+
+def test_two_tables_in_the_wrong_order(directory):
+    directory.write("old", "[a.test]:587 may\n")
+    wanted = {"smtp_tls_policy_maps": [f"texthash:{directory.path}/{name}" for name in ("old", "tls_policy")]}
+    with pytest.raises(DeclarationError, match=r"\[shadowed_policy\]"):
+        main_cf(directory, parameters=wanted)
+    wanted["smtp_tls_policy_maps"].reverse()
+    assert main_cf(directory, parameters=wanted).changes_something()
+
+
+def test_a_password_for_another_port(directory):
+    """As in the documentation of providers: the table is made in the same run, and nothing is written."""
+    declared = {
+        "main_cf": {
+            "relayhost": "[a.test]:587",
+            "smtp_sasl_auth_enable": True,
+            "smtp_sasl_security_options": "noanonymous",
+        },
+        "lookup_tables": [
+            {
+                "path": "passwords",
+                "type": "texthash",
+                "parameter": "smtp_sasl_password_maps",
+                "entries": {"[a.test]:465": "u:S3cret"},
+            }
+        ],
+    }
+    with pytest.raises(
+        DeclarationError, match=r"finds no password. Write the key .\[a.test\]:587.*\[unused_password\]"
+    ) as caught:
+        configuration(directory, **declared)
+    assert "S3cret" not in str(caught.value)
+    declared["lookup_tables"][0]["entries"] = {"[a.test]:587": "u:S3cret"}
+    assert configuration(directory, **declared).changes_something()
+
+
+def test_a_password_without_tls(directory):
+    """The policy is for another next hop."""
+    directory.write("passwords", "[a.test]:587 u:S3cret\n", mode=0o600)
+    maps = {
+        "smtp_sasl_auth_enable": "yes",
+        "smtp_sasl_password_maps": f"texthash:{directory.path}/passwords",
+        "smtp_sasl_security_options": "noanonymous",
+        "smtp_tls_policy_maps": f"texthash:{directory.path}/tls_policy",
+        "transport_maps": f"texthash:{directory.path}/transport",
+    }
+    directory.main_cf(relayhost="[a.test]:587", **maps)
+    with pytest.raises(DeclarationError, match=r"password_without_tls"):
+        table(directory, path="tls_policy", entries={"[a.test]:587": None, "other.test": "encrypt"})
+    with pytest.raises(DeclarationError, match=r"password_without_tls"):
+        main_cf(directory, parameters={"relayhost": "[b.test]", "smtp_sasl_password_maps": "static:u:S3cret"})
+    directory.write("passwords", "[b.test]:587 u:S3cret\n", mode=0o600)
+    with pytest.raises(DeclarationError, match=r"password_without_tls"):
+        table(directory, path="transport", entries={"y.test": "smtp:[b.test]:587"})
+    assert table(directory, path="transport", entries={"y.test": "smtp:[c.test]:587"}).changed

@@ -17,7 +17,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats.master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import declared
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.withdrawal import Withdrawal
-from ansible_collections.mailops.postfix.plugins.modules import configuration, verify
+from ansible_collections.mailops.postfix.plugins.modules import configuration, instance_info, verify
 
 TABLE = {"path": "passwords", "parameter": "smtp_sasl_password_maps", "exclusive": True, "mode": "0600", "type": "cdb"}
 
@@ -366,3 +366,14 @@ def test_the_store_forgets_what_is_withdrawn(apply, directory):
     for function in (declared.declared_path, declared.before_path):
         stored = json.loads(Path(function(str(directory))).read_text())
         assert not stored.get("written") and not stored.get("values")
+
+
+def test_what_follows_from_a_level_goes_with_it(apply, directory, run_module):
+    """tls_required_enable is derived from the level, and stays as long as the level does."""
+    for _run in range(3):
+        apply(main_cf={"smtp_tls_security_level": "encrypt"}, fail_closed=True)
+    text = (directory / "main.cf").read_text()
+    is_known = run_module(instance_info)["parameters"].get("tls_required_enable") is not None
+    assert ("tls_required_enable = no" in text) == is_known
+    apply(main_cf={"smtp_tls_security_level": "may"}, fail_closed=True)
+    assert "tls_required_enable" not in (directory / "main.cf").read_text()
