@@ -118,9 +118,7 @@ def _chosen(options: argparse.Namespace) -> List[Transaction]:
 
 def _undo(transaction: Transaction, boot: bool) -> int:
     try:
-        undone = undo.with_locks(
-            transaction, lambda current: undo.undo(current, lambda: Instance(current.instance), boot)
-        )
+        undone = undo.with_locks(transaction, lambda current: _undone(current, boot))
     except (PostfixError, OSError) as error:
         return _failed(f"{transaction.described()} in {transaction.instance} could not be undone: {error}")
     if undone is None:
@@ -133,6 +131,16 @@ def _undo(transaction: Transaction, boot: bool) -> int:
             f"Postfix does not use the restored files in {transaction.instance}: {'; '.join(undone.problems)}"
         )
     return 0
+
+
+def _undone(transaction: Transaction, boot: bool) -> undo.Undone:
+    # Imported here, since most calls of the timer find nothing to undo.
+    from .._verify import levels
+
+    def read_instance() -> Instance:
+        return Instance(transaction.instance)
+
+    return levels.with_fallen_levels(read_instance, lambda: undo.undo(transaction, read_instance, boot), boot)
 
 
 def by_this_program(transaction: Transaction) -> str:

@@ -42,15 +42,20 @@ class Undone:
     """What stays since others have changed it: files, with the parameter, the service or the key."""
     saved: List[str] = field(default_factory=list)
     """Copies of the old content of files that could not be taken back."""
+    fallen: List[str] = field(default_factory=list)
+    """The next hops whose TLS level has fallen by it, each with the level from which and to which."""
     problems: List[str] = field(default_factory=list)
     """Why the running Postfix does not use the restored files."""
 
     def report(self) -> str:
-        """What others have changed, as the end of a sentence; empty if nothing."""
-        if not self.kept:
-            return ""
-        aside = f". Their old content is in {', '.join(self.saved)}" if self.saved else ""
-        return f". Not taken back, because others have changed it since: {', '.join(self.kept)}{aside}"
+        """What others have changed, and which levels have fallen, as the end of a sentence; empty if nothing and none."""
+        result = ""
+        if self.kept:
+            aside = f". Their old content is in {', '.join(self.saved)}" if self.saved else ""
+            result = f". Not taken back, because others have changed it since: {', '.join(self.kept)}{aside}"
+        if self.fallen:
+            result += f". Mail is protected less than before the undo: {', '.join(self.fallen)}"
+        return result
 
 
 def undo(

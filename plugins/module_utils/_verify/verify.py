@@ -23,7 +23,7 @@ from .._plan.plan import REQUIRES
 from .._smtp import probe as probe_smtp
 from .._transaction import apply, confirmed, lock, store, undo
 from .._transaction.store import Transaction
-from . import listeners, maillog, next_hops
+from . import levels, listeners, maillog, next_hops
 from .listeners import Probe
 from .report import VerificationReport
 
@@ -189,7 +189,7 @@ def _undo_only(
         undone = _undone(read_instance, transaction, timeout)
         problems = _activated(read_instance, transaction, undone, probe)
     result.update(changed=bool(undone.restored), undone=True, restored=undone.restored)
-    if undone.kept:
+    if undone.report():
         result["warnings"].append(undone.report()[2:])
     if problems:
         raise VerificationFailed(
@@ -313,7 +313,7 @@ def _undo(
 def _undone(read_instance: Callable[[], Instance], transaction: Transaction, lock_timeout: float) -> undo.Undone:
     """Restore the files. The transaction stays open until Postfix uses them, so that the host tries again if this process ends."""
     with lock.held(os.path.join(transaction.instance, "main.cf"), lock_timeout):
-        return undo.undo(transaction, read_instance, closes=False)
+        return levels.with_fallen_levels(read_instance, lambda: undo.undo(transaction, read_instance, closes=False))
 
 
 def _activated(
