@@ -19,6 +19,7 @@ import time
 from functools import cached_property
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
+from .._errors import HostError
 from .._formats.lines import to_text
 from .._model.configuration import configuration_of
 from . import state, system
@@ -71,7 +72,15 @@ class Master:
         else:
             if self.instance.running():
                 self._postfix("stop")
-            self._postfix("start")
+            try:
+                self._postfix("start")
+            except HostError:
+                if not self.instance.running():
+                    raise
+                # Another process has started it meanwhile, such as the init of this host, and perhaps with the former files.
+                self._before = frozenset(self._processes())
+                for command in ("reload",) if requires == "reload" else ("stop", "start"):
+                    self._postfix(command)
 
     def survives(self, seconds: float) -> bool:
         """Whether master(8) keeps running for so many seconds, or until it uses the new configuration."""

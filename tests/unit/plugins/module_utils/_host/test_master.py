@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master as master_host
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.master import Master, Process
@@ -41,7 +43,8 @@ class Watched(Master):
 @pytest.fixture(name="make")
 def fixture_make(tmp_path):
     def make(master_cf=MASTER_CF, kind=Watched, disabled=""):
-        parameters = f"mail_version = 3.7.11\nmaster_service_disable = {disabled}\n".encode()
+        text = f"mail_version = 3.7.11\nmaster_service_disable = {disabled}\nqueue_directory = {tmp_path}\n"
+        parameters = text.encode()
 
         def run(argv, _stdin):
             return Completed(tuple(argv), 0, parameters if argv[0] == "postconf" else b"", b"")
@@ -156,6 +159,43 @@ def test_a_restart_by_systemd(tmp_path, no_hooks, state):
     Master(Instance(str(tmp_path), run)).bring_up("restart")
     expected = ["systemctl daemon-reload", "systemctl restart postfix.service"]
     assert [command for command in commands if command in expected] == (expected if state == "loaded" else [])
+
+
+@pytest.mark.parametrize(
+    ("requires", "after"), [("reload", ["reload"]), ("restart", ["stop", "start"])], ids=["reload", "restart"]
+)
+def test_another_process_starts_it_at_the_same_time(make, tmp_path, requires, after):
+    """At boot without systemd, cron may undo a change while the init script starts Postfix."""
+    commands = []
+    service = make()
+    (tmp_path / "pid").mkdir()
+
+    def run(argv, stdin):
+        if argv[0] != "postfix":
+            return known(argv, stdin)
+        commands.append(argv[-1])
+        if commands == ["start"]:
+            other = (tmp_path / "pid/master.pid").open("wb")
+            fcntl.flock(other, fcntl.LOCK_EX)
+            others.append(other)
+            return Completed(tuple(argv), 1, b"", b"fatal: the Postfix mail system is already running")
+        return Completed(tuple(argv), 0, b"", b"")
+
+    others = []
+    known, service.instance._run = service.instance._run, run
+    service.bring_up(requires)
+    others.pop().close()
+    assert commands == ["start", *after]
+
+
+def test_a_start_that_fails(make):
+    service = make()
+    known = service.instance._run
+    service.instance._run = lambda argv, stdin: (
+        Completed(tuple(argv), 1, b"", b"fatal: no") if argv[0] == "postfix" else known(argv, stdin)
+    )
+    with pytest.raises(HostError, match="fatal: no"):
+        service.bring_up("reload")
 
 
 def awaited(service):
