@@ -136,6 +136,8 @@ backup_files:
   sample: [/etc/postfix/tls/ca-certificates.pem.4711.2026-11-23@12:00:00~]
 """
 
+from functools import partial
+
 from ..module_utils import _ansible
 from ..module_utils._plan import ca_bundle_options, ca_bundle_standalone
 from ..module_utils._program import install
@@ -144,7 +146,7 @@ from ..module_utils._program import install
 def main():
     _ansible.run(
         build=ca_bundle_standalone.ca_bundle,
-        complete=install.add_program,
+        complete=partial(install.add_program, "ca_bundle"),
         hidden=install.OPTION,
         **ca_bundle_options.CaBundleOptions.specification(),
     )

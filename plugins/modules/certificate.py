@@ -201,6 +201,9 @@ options:
       - The default is V(true) if Postfix uses a copy of files that an ACME client renews (O(chain_file), O(sni)). A certificate that
         Postfix reads from the client's files needs no hook, but only with O(chain_file) the previous certificate can be restored.
       - If V(false), the stored declaration is removed, and the hook and the timer ignore this certificate.
+      - A run of M(mailops.postfix.configuration) removes the stored declarations of an earlier run that it does not repeat, unless Postfix still
+        uses the file. It does not remove those of this module; if the certificate's files no longer exist, the timer logs the stored
+        declaration to remove.
     type: bool
 seealso:
   - module: mailops.postfix.ca_bundle
@@ -401,6 +404,8 @@ backup_files:
   sample: [/etc/postfix/tls/mx1.example.org.pem.4711.2026-11-23@12:00:00~]
 """
 
+from functools import partial
+
 from ..module_utils import _ansible
 from ..module_utils._plan import certificate_options, certificate_standalone
 from ..module_utils._program import install
@@ -409,7 +414,7 @@ from ..module_utils._program import install
 def main():
     _ansible.run(
         build=certificate_standalone.certificate,
-        complete=install.add_program,
+        complete=partial(install.add_program, "certificate"),
         hidden=install.OPTION,
         **certificate_options.CertificateOptions.specification(),
     )

@@ -277,13 +277,22 @@ backup_files:
 
 from ..module_utils import _ansible
 from ..module_utils._plan import configuration
-from ..module_utils._program import install
+from ..module_utils._program import install, undeclared
+
+
+def build(instance, options):
+    return configuration.configuration(instance, undeclared.with_former(instance, options))
+
+
+def complete(instance, plan, options):
+    undeclared.forget(instance, plan, options)
+    install.add_program("configuration", instance, plan, options)
 
 
 def main():
     _ansible.run(
-        build=configuration.configuration,
-        complete=install.add_program,
+        build=build,
+        complete=complete,
         hidden={**install.OPTION, **_ansible.CONTROLLER},
         **configuration.CONFIGURATION,
     )

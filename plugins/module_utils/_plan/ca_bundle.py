@@ -24,7 +24,6 @@ from .._x509 import certificate, pem
 from .ca_bundle_options import CaBundleOptions
 from .plan import Change, Plan, Renewal, RenewalKind, root_owned
 
-_DEFAULT_PATH = {"file": "tls/ca-certificates.pem", "directory": "tls/ca-certificates"}
 _HEADER = "Written by Ansible (mailops.postfix.ca_bundle); changes made here are lost."
 _CLIENTS = ("smtp", "lmtp")
 
@@ -80,7 +79,7 @@ def planned_bundle(instance: Instance, options: CaBundleOptions, staged: Instanc
     services = _clients(staged)
     if system and not extra and not options.path and options.form == "file":
         return PlannedBundle(options, plan, system, services, len(ders))
-    path = instance.path(options.path or _DEFAULT_PATH[options.form])
+    path = instance.path(options.destination)
     if options.form == "file":
         _refuse_path(path, [*openssl.SYSTEM_BUNDLES, *extra])
         plan.changes.append(_file(instance, path, pem.bundle_text(_HEADER, ders)))

@@ -11,6 +11,9 @@ from typing import Sequence
 
 from .options import Options, option
 
+DEFAULT_PATHS = {"file": "tls/ca-certificates.pem", "directory": "tls/ca-certificates"}
+"""The default paths of both forms, relative to the configuration directory."""
+
 
 @dataclass(frozen=True)
 class CaBundleOptions(Options):
@@ -21,3 +24,8 @@ class CaBundleOptions(Options):
     form: str = option(choices=["file", "directory"], default="file")
     path: str | None = option("path")
     update_hook: bool | None = option("bool")
+
+    @property
+    def destination(self) -> str:
+        """The path of the bundle, relative to the configuration directory, unless smtp(8) uses the system's file."""
+        return self.path or DEFAULT_PATHS[self.form]

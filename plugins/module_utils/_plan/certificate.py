@@ -31,11 +31,37 @@ from .chain_file import Deployment
 from .plan import Attributes, Change, Plan, content_stays, strongest
 
 
-def deployments(instance: Instance, declared: Sequence[CertificateOptions]) -> list[Deployment]:
-    """The deployments of several certificates that are installed together."""
+def deployments(
+    instance: Instance, declared: Sequence[CertificateOptions], former: Sequence[CertificateOptions] = ()
+) -> list[Deployment]:
+    """The deployments of several certificates that are installed together.
+
+    :param former: those of an earlier declaration, whose names the table of server names loses unless they are declared now.
+    """
     result = [_deployment(instance, options) for options in declared]
-    _join_sni(instance, result)
+    _join_sni(instance, result, sni_files(instance, former))
     return result
+
+
+def sni_files(instance: Instance, declared: Sequence[CertificateOptions]) -> list[str]:
+    """The chain files of those certificates that are served by server name."""
+    return [
+        path for options in declared if options.sni for path in [chain_file_plan.chain_file(instance, options)] if path
+    ]
+
+
+def without_names(instance: Instance, former: Sequence[CertificateOptions]) -> Plan:
+    """The plan that removes the server names of certificates, if no other certificate is declared for a server name."""
+    plan = Plan()
+    for path in dict.fromkeys(sni_path(instance, options) for options in former if options.sni):
+        files = sni_files(instance, [options for options in former if sni_path(instance, options) == path])
+        if any(
+            file in files for names in sni.files_by_name(instance.read(path) or b"", "hash").values() for file in names
+        ):
+            table = sni.sni_table(instance, path, [], files)
+            plan.changes += table.plan.changes
+            plan.requires = strongest(plan.requires, table.plan.requires)
+    return plan
 
 
 def sni_path(instance: Instance, options: CertificateOptions) -> str:
@@ -43,8 +69,11 @@ def sni_path(instance: Instance, options: CertificateOptions) -> str:
     return instance.path(options.sni_table or os.path.join("tls", "sni"))
 
 
-def _join_sni(instance: Instance, deployments: Sequence[Deployment]) -> None:
-    """Add the table of server names to the last of the plans whose certificates it lists. All certificates share one table."""
+def _join_sni(instance: Instance, deployments: Sequence[Deployment], former: Sequence[str]) -> None:
+    """Add the table of server names to the last of the plans whose certificates it lists. All certificates share one table.
+
+    :param former: the chain files of an earlier declaration.
+    """
     served = [item for item in deployments if item.options.sni and item.chain_file is not None]
     if not served:
         return
@@ -55,7 +84,7 @@ def _join_sni(instance: Instance, deployments: Sequence[Deployment]) -> None:
             f"sni_table: Postfix looks up server names in one table, not in {' and '.join(tables)}",
             "Give all certificates the same sni_table",
         )
-    table = sni.sni_table(instance, tables[0], served)
+    table = sni.sni_table(instance, tables[0], served, former)
     for item in served:
         item.parameters["tls_server_sni_maps"] = table.map
     last.plan.changes += table.plan.changes

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Mapping
 
 from .._host.instance import Instance
+from .._x509.acme_layout import Lineage
 from . import sni
 from .certificate import deployments, sni_path, source_files
 from .certificate_options import CertificateOptions
@@ -29,9 +30,9 @@ def renewed(instance: Instance, options: Mapping[str, Any]) -> Deployment:
     return deployments(instance, [CertificateOptions.from_declaration(options)])[0]
 
 
-def source(instance: Instance, options: Mapping[str, Any]) -> str:
-    """The path of the certificate file that its provider replaces at a renewal. Options: as for :func:`certificate`."""
-    return source_files(instance, CertificateOptions.from_declaration(options)).certificate
+def source(instance: Instance, options: Mapping[str, Any]) -> Lineage:
+    """The files that the certificate's provider replaces at a renewal. Options: as for :func:`certificate`."""
+    return source_files(instance, CertificateOptions.from_declaration(options))
 
 
 def served_file(instance: Instance, options: Mapping[str, Any]) -> str:

@@ -132,11 +132,15 @@ class Draft:
     options: ConfigurationOptions
     withdrawal: Withdrawal
     """What the owner of the instance has declared before, and no longer declares."""
+    former_certificates: Sequence[CertificateOptions] = ()
+    """Those of an earlier declaration."""
     parameters: dict[str, Any] = field(default_factory=dict)
     """The parameters of main.cf to set; None removes one."""
     service_specs: Sequence[ServiceSpec] = ()
     services: Services = Services(b"")
     certificates: Sequence[Part] = ()
+    server_names: Plan = field(default_factory=Plan)
+    """The table of server names without the names of former certificates, if no declared certificate is in it."""
     ca_bundle: Part | None = None
     files: Sequence[Plan] = ()
     tables: list[PlannedTable] = field(default_factory=list)
@@ -152,6 +156,7 @@ class Draft:
         """The plans of the parts, in the order of their installation."""
         return [
             *(deployment.plan for deployment in self.certificates),
+            self.server_names,
             *([] if self.ca_bundle is None else [self.ca_bundle.plan]),
             *self.files,
             *(table.plan for table in self.tables),
@@ -166,7 +171,12 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     :raises PostfixError: if a part is wrong; see the planner of that part.
     """
     declared = ConfigurationOptions.from_declaration(options)
-    draft = Draft(instance, declared, Withdrawal(instance, _former(instance, declared)))
+    draft = Draft(
+        instance,
+        declared,
+        Withdrawal(instance, _former(instance, declared), declared.transaction is not None),
+        [CertificateOptions.from_declaration(item) for item in options.get("former_certificates") or ()],
+    )
     _read_ahead(draft)
     _add_certificates(draft)
     _add_services(draft)
@@ -208,12 +218,15 @@ def _read_ahead(draft: Draft) -> None:
 
 def _add_certificates(draft: Draft) -> None:
     """Several certificates, such as RSA and ECDSA, share one list of chain files."""
-    if not draft.options.certificates:
+    declared, former = draft.options.certificates, draft.former_certificates
+    if not declared and not former:
         return
     # Here and below, imported where they are used: they need all that reads certificates.
     from . import certificate
 
-    draft.certificates = certificate.deployments(draft.instance, draft.options.certificates)
+    draft.certificates = certificate.deployments(draft.instance, declared, former)
+    if not any(options.sni for options in declared):
+        draft.server_names = certificate.without_names(draft.instance, former)
     for deployment in draft.certificates:
         for name, value in deployment.parameters.items():
             if name in draft.parameters and name.endswith("_chain_files"):

@@ -33,15 +33,16 @@ _OUTLINE = 'directory=$1 name=$2 map=$3; shift 3; postmap -c "$directory" -F -q 
 _PUBLIC_KEY = 'postmap -c "$1" -F -q "$2" "$3" | openssl pkey -passin pass:none -pubout'
 
 
-def sni_table(instance: Instance, path: str, entries: Sequence[Deployment]) -> PlannedTable:
+def sni_table(instance: Instance, path: str, entries: Sequence[Deployment], former: Sequence[str] = ()) -> PlannedTable:
     """The table with these certificates, which have chain files, for tls_server_sni_maps.
 
+    :param former: the chain files of certificates that may be in the table and must not stay there, unless they are among the entries.
     :raises DeclarationError: if a host name is not valid.
     """
     table = Table(instance, openssl.protected(path), choose_type(instance, "auto"))
     before = instance.read(path)
     text = before if before is not None else _HEADER
-    declared = lookup_table_edit.declaration(_values(table, text, entries), table.type)
+    declared = lookup_table_edit.declaration(_values(table, text, entries, former), table.type)
     after = lookup_table_edit.edit_table(text, declared, table.type, path=path)
     final = files_by_name(after, table.type)
     stale = _stale(table, before != after, final, entries)
@@ -72,10 +73,10 @@ def files_by_name(text: bytes, map_type: str) -> dict[str, list[str]]:
     return {to_text(name): words(to_text(value)) for name, value in contents.items()}
 
 
-def _values(table: Table, text: bytes, entries: Sequence[Deployment]) -> dict[str, str | None]:
+def _values(table: Table, text: bytes, entries: Sequence[Deployment], former: Sequence[str]) -> dict[str, str | None]:
     """The entries that change: for each name the files of its certificates, one for each type of key; None removes a name."""
     present = files_by_name(text, table.type)
-    own = {entry.chain_file for entry in entries}
+    own = {*(entry.chain_file for entry in entries), *former}
     wanted: dict[str, list[Deployment]] = {}
     for entry in entries:
         for hostname in entry.options.hostnames or entry.names:

@@ -50,6 +50,8 @@ class Withdrawal:
     instance: Instance
     declared: Declared
     """What is stored."""
+    joins: bool = False
+    """Whether the declaration joins an open transaction: an earlier call may have declared what this one does not, so nothing is taken back."""
     warnings: list[str] = field(default_factory=list)
     afterwards: list[tuple[str, ...]] = field(default_factory=list)
     """Commands to run after the installation."""
@@ -57,6 +59,11 @@ class Withdrawal:
     @cached_property
     def _present(self) -> PresentParts:
         return PresentParts(self.instance)
+
+    @cached_property
+    def _written(self) -> Mapping[str, WrittenFile]:
+        """What may be taken back."""
+        return {} if self.joins else self.declared.written
 
     def parameters(self, names: Collection[str]) -> dict[str, str | None]:
         """The parameters that go back to their former values; None removes one.
@@ -94,7 +101,7 @@ class Withdrawal:
         result = []
         for options in declared:
             path = table_path(self.instance, options.path)
-            file = self.declared.written.get(path)
+            file = self._written.get(path)
             if file is not None and not options.exclusive and options.src is None and options.state == "present":
                 entries = dict(self._entries(path, file, {str(key) for key in options.entries or {}}))
                 options = replace(options, entries={**entries, **(options.entries or {})}) if entries else options
@@ -109,7 +116,7 @@ class Withdrawal:
         paths = {table_path(self.instance, options.path) for options in declared}
         return [
             planned
-            for path, file in self.declared.written.items()
+            for path, file in self._written.items()
             if file.kind is FileKind.TABLE and path not in paths
             for planned in self._table(path, file, parameters)
         ]
@@ -118,7 +125,7 @@ class Withdrawal:
         """The files that are no longer declared."""
         paths = {self.instance.path(options.path) for options in declared}
         result = []
-        for path, file in self.declared.written.items():
+        for path, file in self._written.items():
             if file.kind is not FileKind.FILE or path in paths:
                 continue
             if not self._goes(path, file, CONTENT, file.parts[CONTENT]):
@@ -135,9 +142,11 @@ class Withdrawal:
         files = dict(written.files)
         for path, file, part, value in parts_of(self.declared.written):
             kept = files.get(path, replace(file, parts={}))
-            if value.derived or value.value is None or part in kept.parts:
+            if part in kept.parts:
                 continue
-            if value.is_same(self._present.value(path, file, part)):
+            if self.joins:
+                files[path] = replace(kept, parts={**kept.parts, part: value})
+            elif not value.derived and value.value is not None and value.is_same(self._present.value(path, file, part)):
                 files[path] = replace(kept, parts={**kept.parts, part: value})
                 self._report(path, file, part)
         before = {
@@ -157,7 +166,7 @@ class Withdrawal:
     def _only(self, kind: FileKind) -> tuple[str, WrittenFile]:
         """The file of a kind of which there is one."""
         path = self.instance.path(kind.value)
-        return path, self.declared.written.get(path, WrittenFile(kind, {}))
+        return path, self._written.get(path, WrittenFile(kind, {}))
 
     def _before(self, path: str, part: str) -> str | None:
         return self.declared.before.get(path, {}).get(part)

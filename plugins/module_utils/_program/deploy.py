@@ -30,7 +30,7 @@ from .._transaction import undo as take_back
 from .._transaction.apply import Confirmation
 from .._transaction.store import Transaction
 from .._verify import verify
-from . import deadline, host_log, install, renewals, specifications, undo
+from . import deadline, host_log, install, renewals, specifications, undeclared, undo
 from .ports import PORT_SECONDS, PortFault, Probe, port_faults, serves_another_certificate
 from .specifications import RenewalSpec
 
@@ -112,7 +112,7 @@ def _selection(arguments: Sequence[str], environment: Mapping[str, str]) -> Opti
 
 def _uses(spec: RenewalSpec, paths: Iterable[str]) -> bool:
     """Whether a certificate's source is one of these files, or is in one of these directories."""
-    source = certificate_standalone.source(spec.instance(), spec.options)
+    source = certificate_standalone.source(spec.instance(), spec.options).certificate
     own = {source, os.path.dirname(source)}
     # Compare paths before and after resolving links: a lineage of certbot is a directory of links to files whose names change.
     known = {os.path.abspath(path) for path in own} | {os.path.realpath(path) for path in own}
@@ -122,8 +122,8 @@ def _uses(spec: RenewalSpec, paths: Iterable[str]) -> bool:
 def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Callable[[RenewalSpec], str]) -> int:
     """Apply a function to each selected specification, also after it has failed for others; returns the exit status."""
     status = 0
-    for path in specifications.spec_files(kind.value):
-        config_directory, title = "", os.path.basename(path)
+    for path in specifications.spec_files(kind):
+        config_directory, title, spec = "", os.path.basename(path), None
         try:
             spec = specifications.read_spec(path)
             config_directory, title = spec.config_directory, spec.name
@@ -136,11 +136,25 @@ def _each(kind: RenewalKind, is_concerned: Callable[[RenewalSpec], bool], do: Ca
                     host_log.log(config_directory, "info", f"{title}: {result}")
         except Exception as error:  # the other certificates must be deployed whatever the error is
             status = 1
-            cause = str(error) if isinstance(error, PostfixError) else f"{type(error).__name__}: {error}"
+            cause = _cause(error, spec)
             message = " ".join(f"{title}: {cause}".split())
             sys.stderr.write(f"{host_log.TAG}: {message}\n")
             host_log.log(config_directory, "error", message)
     return status
+
+
+def _cause(error: Exception, spec: Optional[RenewalSpec]) -> str:
+    """The text of an error, with how to end it if the files of the renewal have been removed."""
+    if not isinstance(error, PostfixError):
+        return f"{type(error).__name__}: {error}"
+    lost: list[str] = []
+    if spec:
+        with suppress(PostfixError):
+            lost = undeclared.lost_sources(spec.instance(), spec)
+    if spec and lost:
+        hint = f"If it is no longer in use, remove {spec.path}; otherwise declare it again with files that exist"
+        error.remedy = f"{error.remedy}. {hint}" if error.remedy else hint
+    return str(error)
 
 
 def _is_left_alone(spec: RenewalSpec) -> bool:

@@ -57,21 +57,24 @@ _USUAL_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 _WRITTEN = "# Written by Ansible (mailops.postfix)."
 
 
-def add_program(instance: Instance, plan: Plan, options: Mapping[str, Any]) -> None:
+def add_program(module: str, instance: Instance, plan: Plan, options: Mapping[str, Any]) -> None:
     """Add to a plan the files that its renewals, and the deadline of its transaction, need on this host.
 
+    :param module: the name of the module.
     :param options: those of the module, with :data:`OPTION`.
     :raises DeclarationError: if a hook is declared that would have no effect.
     :raises ProgramNotSent: if the host needs the program and it has not been sent.
     """
     sent = options.get("_program")
-    add_renewals(instance, plan, sent)
+    add_renewals(instance, plan, sent, renewals.declarer(module, options))
     if options.get("confirm_within") and plan.changes_something():
         _add_program(instance, plan, sent)
         deadline.add_deadline(instance, plan, command())
 
 
-def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any]]) -> None:
+def add_renewals(
+    instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any]], declarer: renewals.Declarer
+) -> None:
     """Add to a plan the files that its renewals need on this host, and remove the specifications of those that are no longer wanted.
 
     :param sent: the value of :data:`OPTION`: checksum of the program, and its path on this host if it has been sent.
@@ -83,13 +86,14 @@ def add_renewals(instance: Instance, plan: Plan, sent: Optional[Mapping[str, Any
         renewal.result[_RESULT[renewal.kind]] = None
         if renewal not in wanted:
             plan.changes += renewals.forgotten(instance, renewal)
+        plan.changes += renewals.replaced(instance, renewal, declarer)
     if not wanted:
         return
     _add_program(instance, plan, sent)
     hourly = timer.timer(instance, f"{command()} deploy --due")
     changes = [*hourly.changes]
     for renewal in wanted:
-        changes += [renewals.stored(instance, renewal), *_scripts(instance, renewal)]
+        changes += [renewals.stored(instance, renewal, declarer), *_scripts(instance, renewal)]
         renewal.result[_RESULT[renewal.kind]] = {
             "program": PROGRAM,
             "command": f"{command()} deploy",

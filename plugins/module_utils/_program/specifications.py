@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Mapping
 
 from .._errors import HostError
 from .._host.instance import Instance
+from .._plan.plan import RenewalKind
 from .._transaction.journal import FORMAT
 from . import renewals
 
@@ -24,6 +26,11 @@ class RenewalSpec:
     config_directory: str
     options: Mapping[str, Any]
     """The options of the module, as its planner expects them."""
+    kind: RenewalKind
+    path: str
+    """The file that has it."""
+    declared_by: str = ""
+    """The role or module that has stored it; empty for one of an earlier version of this collection."""
 
     @property
     def name(self) -> str:
@@ -35,11 +42,20 @@ class RenewalSpec:
         return Instance(self.config_directory)
 
 
-def spec_files(kind: str) -> list[str]:
+def spec_files(kind: RenewalKind) -> list[str]:
     """The paths of all specifications of a kind, sorted."""
-    directory = os.path.join(renewals.STORE, kind)
+    directory = os.path.join(renewals.STORE, kind.value)
     names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
     return [os.path.join(directory, name) for name in names if name.endswith(".json")]
+
+
+def stored_for(instance: Instance, kind: RenewalKind) -> list[RenewalSpec]:
+    """The specifications of a kind for an instance, without damaged ones and those of a newer version of this collection."""
+    found = []
+    for path in spec_files(kind):
+        with suppress(HostError):
+            found.append(read_spec(path))
+    return [spec for spec in found if spec.config_directory == instance.config_directory]
 
 
 def read_spec(path: str) -> RenewalSpec:
@@ -50,7 +66,13 @@ def read_spec(path: str) -> RenewalSpec:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             content = json.load(file)
-        spec = RenewalSpec(content["config_directory"], content["options"])
+        spec = RenewalSpec(
+            content["config_directory"],
+            content["options"],
+            RenewalKind(os.path.basename(os.path.dirname(path))),
+            path,
+            content.get("declared_by", ""),
+        )
         format_number = int(content.get("format", 1))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HostError("reading", path, str(error), "Run the play that declares it again") from error

@@ -107,9 +107,11 @@ def run_module(directory, capsys):
     """A function that runs a module as Ansible does, on the configuration directory, and gives its result."""
 
     # ansible-core 2.18 does not have it; tests of plugins run with that version, too.
+    from ansible.module_utils.common import warnings
     from ansible.module_utils.testing import patch_module_args
 
     def run(module, **options):
+        warnings._global_warnings.clear()  # those of an earlier run in this process
         with patch_module_args({"config_directory": str(directory), **options}), pytest.raises(SystemExit):
             module.main()
         return json.loads(capsys.readouterr().out)

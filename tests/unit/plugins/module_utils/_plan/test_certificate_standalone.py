@@ -27,7 +27,8 @@ def test_the_file_that_is_served(directory, given, served):
 
 
 def test_source(directory):
-    assert certificate_standalone.source(Instance(str(directory)), FILES) == str(directory / "in/c.pem")
+    source = certificate_standalone.source(Instance(str(directory)), FILES)
+    assert source.certificate == str(directory / "in/c.pem")
 
 
 def test_server_names(directory):

@@ -17,6 +17,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils._formats.master_cf
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import declared
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.withdrawal import Withdrawal
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply as apply_transaction
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import store
 from ansible_collections.mailops.postfix.plugins.modules import configuration, instance_info, verify
 
 TABLE = {"path": "passwords", "parameter": "smtp_sasl_password_maps", "exclusive": True, "mode": "0600", "type": "cdb"}
@@ -377,3 +379,16 @@ def test_what_follows_from_a_level_goes_with_it(apply, directory, run_module):
     assert ("tls_required_enable = no" in text) == is_known
     apply(main_cf={"smtp_tls_security_level": "may"}, fail_closed=True)
     assert "tls_required_enable" not in (directory / "main.cf").read_text()
+
+
+def test_several_calls_of_one_transaction(run_module, directory, sent):
+    """A call that joins a transaction takes back nothing; the next run takes back what none of them has declared."""
+    common = {"owner": "smarthost", "confirm_within": 600, "_program": sent}
+    opened = run_module(configuration, main_cf={"relayhost": "[a.example]"}, **common)["transaction"]["id"]
+    run_module(configuration, main_cf={"biff": True}, transaction=opened, **common)
+    text = (directory / "main.cf").read_text()
+    assert "relayhost = [a.example]" in text and "biff = yes" in text
+    apply_transaction.confirm(store.find(str(directory), opened))
+    run_module(configuration, owner="smarthost")
+    text = (directory / "main.cf").read_text()
+    assert "relayhost" not in text and "biff = no" in text

@@ -27,7 +27,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
     lookup_table,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import CertificateOptions
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan, RenewalKind
 from ansible_collections.mailops.postfix.plugins.module_utils._program import (
     archive,
     deploy,
@@ -35,6 +35,7 @@ from ansible_collections.mailops.postfix.plugins.module_utils._program import (
     install,
     ports,
     renewals,
+    specifications,
     undo,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, store
@@ -57,7 +58,7 @@ def with_renewals(build):
 
     def plan(instance, options):
         result = build(instance, options)
-        install.add_renewals(instance, result, options["_program"])
+        install.add_renewals(instance, result, options["_program"], renewals.Declarer("module certificate"))
         return result
 
     return plan
@@ -172,7 +173,7 @@ def fixture_host(tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "PORT_SECONDS", 0.3)
     monkeypatch.setattr(ports, "_PAUSE", 0.01)
     monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
-    monkeypatch.setattr(master.Master, "_has_unit", lambda self: False)
+    monkeypatch.setattr(master.Master, "_unit", "")
     found = Host(tmp_path)
     found.directory.mkdir()
     (found.directory / "main.cf").write_text(
@@ -505,6 +506,36 @@ def test_a_failure_does_not_prevent_other_deployments(host, capsys):
     assert host.call("--all") == 1
     output = capsys.readouterr()
     assert "a.json" in output.err and "none: checking" in output.err and f"{NAME}: in service" in output.out
+
+
+@pytest.mark.parametrize("name", ["fullchain.pem", "privkey.pem"])
+def test_a_certificate_whose_files_have_been_removed(host, capsys, name):
+    [spec] = specifications.spec_files(RenewalKind.CERTIFICATE)
+    os.unlink(host.lineage / name)
+    assert host.call("--due") == 1
+    error = capsys.readouterr().err
+    assert f"{name}: there is no such file" in error
+    assert f"If it is no longer in use, remove {spec}; otherwise declare it again" in error
+    os.unlink(spec)
+    assert host.call("--due") == 0
+
+
+def test_a_ca_whose_file_has_been_removed(host, monkeypatch, capsys):
+    write(host.root / "system.pem", ROOT.pem, 0o644)
+    monkeypatch.setattr(openssl, "SYSTEM_BUNDLES", (str(host.root / "system.pem"),))
+    write(host.directory / "site.pem", MIDDLE.pem, 0o644)
+    wanted = {"extra": ["site.pem"], "system": True, "update_hook": True, "_program": host.options()["_program"]}
+    apply.apply(lambda instance: with_renewals(ca_bundle_standalone.ca_bundle)(instance, wanted), host.instance)
+    [spec] = specifications.spec_files(RenewalKind.CA_BUNDLE)
+    os.unlink(host.directory / "site.pem")
+    assert host.call("--due") == 1
+    assert f"If it is no longer in use, remove {spec}; otherwise declare it again" in capsys.readouterr().err
+
+
+def test_other_errors_do_not_suggest_to_remove_a_specification(host, capsys):
+    host.renew(EXPIRED)
+    assert host.call("--due") == 1
+    assert "it expired on" in (error := capsys.readouterr().err) and "no longer in use" not in error
 
 
 def test_a_removed_instance(host, capsys):

@@ -53,7 +53,7 @@ def with_renewals(build):
 
     def plan(instance, options):
         result = build(instance, options)
-        install.add_renewals(instance, result, options["_program"])
+        install.add_renewals(instance, result, options["_program"], renewals.Declarer("module certificate"))
         return result
 
     return plan
@@ -81,7 +81,7 @@ def apply(host, sent, *declared, check_mode=False):
             warnings=plans[0].warnings,
             renewals=[renewal for plan in plans for renewal in plan.renewals],
         )
-        install.add_renewals(instance, plan, sent)
+        install.add_renewals(instance, plan, sent, renewals.Declarer("module certificate"))
         return plan
 
     return apply_transaction.apply(build, lambda: Instance(str(host)), check_mode=check_mode)

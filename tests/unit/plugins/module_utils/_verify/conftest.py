@@ -19,7 +19,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr(next_hops, "NEXT_HOP_SECONDS", 0.2)
     monkeypatch.setattr(next_hops, "_PAUSE", 0.01)
-    monkeypatch.setattr(master.Master, "_has_unit", lambda self: False)
+    monkeypatch.setattr(master.Master, "_unit", "")
     old = f"queue_directory = {tmp_path}/queue\nmaillog_file = {tmp_path}/maillog\nmyhostname = host.example.test\nmydestination =\n"
     (tmp_path / "main.cf").write_text(old)
     (tmp_path / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n")
