@@ -43,6 +43,10 @@ from .written import (
 _PATH = re.compile(r"(?:^|[\s,:{])(/[^\s,{}$:]+)")
 
 
+_VARIABLES = {FileKind.MAIN_CF: "main_cf", FileKind.MASTER_CF: "master_cf", FileKind.TABLE: "lookup_tables"}
+"""The variables of roles in which administrators declare something literally."""
+
+
 @dataclass
 class Withdrawal:
     """What is taken back in an instance, step by step: each method is given what is declared of one kind."""
@@ -148,18 +152,21 @@ class Withdrawal:
                 files[path] = replace(kept, parts={**kept.parts, part: value})
             elif not value.derived and value.value is not None and value.is_same(self._present.value(path, file, part)):
                 files[path] = replace(kept, parts={**kept.parts, part: value})
-                self._report(path, file, part)
+                self._report(owner, path, file, part)
         before = {
             path: {part: self._before_now(path, file, part) for part in file.parts} for path, file in files.items()
         }
         return Declared(owner, files, before)
 
-    def _report(self, path: str, file: WrittenFile, part: str) -> None:
+    def _report(self, owner: str, path: str, file: WrittenFile, part: str) -> None:
         """Report what the administrator has declared literally and no longer does."""
+        if file.kind is FileKind.MASTER_CF and part != service_of(part):
+            return
         is_null = file.kind is FileKind.MAIN_CF or (file.kind is FileKind.TABLE and part != CONTENT)
-        remedy = "Set it to null" if is_null else "Declare it with state: absent"
-        if file.kind is not FileKind.MASTER_CF or part == service_of(part):
-            self.warnings.append(f"{_title(path, part)} is no longer declared, and stays. {remedy} to remove it")
+        remedy = "set it to null there" if is_null else "declare it there with state: absent"
+        self.warnings.append(
+            f"{_title(path, part)} is no longer declared in {owner}_{_VARIABLES[file.kind]}, and stays. To remove it, {remedy}"
+        )
 
     # What is taken back
 

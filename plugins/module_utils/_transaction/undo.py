@@ -73,8 +73,7 @@ def undo(
     with lock.files_held(_shared(transaction)):
         undone = _restore(transaction, instance)
     if not boot and any(path.startswith(_UNITS) for path in undone.restored) and system.systemd_runs():
-        with suppress(HostError):
-            read_instance().run("systemctl", "daemon-reload")
+        _restore_units(transaction, undone, read_instance())
     if closes:
         if not boot:
             undone.problems += activate(transaction, read_instance())
@@ -82,6 +81,20 @@ def undo(
         if not undone.problems:
             store.close(transaction, "undone")
     return undone
+
+
+def _restore_units(transaction: Transaction, undone: Undone, instance: Instance) -> None:
+    """Let systemd read its units again; stop services that the transaction has added, and start those that it has removed."""
+    commands = [("systemctl", "daemon-reload")]
+    for file in transaction.files:
+        if file.target in undone.restored and file.target.startswith(_UNITS) and file.target.endswith(".service"):
+            if transaction.former(file) is None:
+                commands.insert(0, ("systemctl", "stop", os.path.basename(file.target)))
+            elif file.digest is None and instance.running():
+                commands.append(("systemctl", "start", os.path.basename(file.target)))
+    for command in commands:
+        with suppress(HostError):
+            instance.run(*command)
 
 
 def with_locks(

@@ -117,8 +117,9 @@ def test_what_is_declared_literally_is_reported_and_stays(apply, directory):
     )
     warnings = apply()["warnings"]
     assert warnings == [
-        "relayhost is no longer declared, and stays. Set it to null to remove it",
-        f"{directory}/master.cf (9025/inet) is no longer declared, and stays. Declare it with state: absent to remove it",
+        "relayhost is no longer declared in smarthost_main_cf, and stays. To remove it, set it to null there",
+        f"{directory}/master.cf (9025/inet) is no longer declared in smarthost_master_cf, and stays. "
+        "To remove it, declare it there with state: absent",
     ]
     assert "relayhost = [hub.example]" in (directory / "main.cf").read_text()
     result = apply(

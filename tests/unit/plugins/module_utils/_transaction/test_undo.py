@@ -301,17 +301,24 @@ def test_nothing_is_asked_at_boot(directory, monkeypatch):
 
 
 @pytest.mark.parametrize("systemd", [True, False])
-def test_systemd_reads_the_units_again(directory, monkeypatch, tmp_path, systemd):
-    """A unit that the change has installed is gone, which systemd would not notice."""
+@pytest.mark.parametrize("runs", [True, False])
+def test_systemd_reads_the_units_again(directory, monkeypatch, tmp_path, systemd, runs):
+    """A service that the change has installed is stopped with it, and one that it has removed is started again if Postfix runs."""
     units = tmp_path / "units"
     units.mkdir()
+    for name in ("old.service", "changed.service", "old.conf"):
+        (units / name).write_bytes(b"[Service]\n")
     monkeypatch.setattr(undo, "_UNITS", f"{units}/")
     monkeypatch.setattr(undo.system, "systemd_runs", lambda: systemd)
+    monkeypatch.setattr(Instance, "running", lambda _self: runs)
 
     def build(found):
         return Plan(
             [
-                Change(str(units / "x.service"), b"[Service]\n", None),
+                Change(str(units / "new.service"), b"[Service]\n", None),
+                Change(str(units / "changed.service"), b"[Unit]\n", b"[Service]\n"),
+                Change(str(units / "old.service"), None, b"[Service]\n"),
+                Change(str(units / "old.conf"), None, b"[Service]\n"),
                 Change(found.path("main.cf"), found.main_cf + b"biff = no\n", found.main_cf),
             ]
         )
@@ -323,9 +330,17 @@ def test_systemd_reads_the_units_again(directory, monkeypatch, tmp_path, systemd
         return Completed(tuple(argv), 0, b"", b"")
 
     transaction = opened(directory, build)
+    transaction.ran = False
     undo.with_locks(transaction, lambda current: undo.undo(current, lambda: Instance(str(directory), run)))
-    assert not (units / "x.service").exists()
-    assert commands.count(("systemctl", "daemon-reload")) == int(systemd)
+    assert not (units / "new.service").exists() and (units / "old.service").exists()
+    expected = [("systemctl", "stop", "new.service"), ("systemctl", "daemon-reload")]
+    expected += [("systemctl", "start", "old.service")] if runs else []
+    found = [
+        command
+        for command in commands
+        if command[0] == "systemctl" and command[1] in ("stop", "daemon-reload", "start")
+    ]
+    assert found[: len(expected)] == (expected if systemd else [])
 
 
 def test_a_transaction_that_has_ended_meanwhile(directory):
