@@ -16,7 +16,7 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 from .._errors import HostError
 from .._formats import reversal
@@ -85,7 +85,7 @@ def undo(
 
 def _restore_units(transaction: Transaction, undone: Undone, instance: Instance) -> None:
     """Let systemd read its units again; stop services that the transaction has added, and start those that it has removed."""
-    commands = [("systemctl", "daemon-reload")]
+    commands: List[Tuple[str, ...]] = [("systemctl", "daemon-reload")]
     for file in transaction.files:
         if file.target in undone.restored and file.target.startswith(_UNITS) and file.target.endswith(".service"):
             if transaction.former(file) is None:
