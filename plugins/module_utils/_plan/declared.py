@@ -58,7 +58,7 @@ class WrittenFile:
     """What has been written to a file."""
 
     kind: FileKind
-    parts: Mapping[str, WrittenValue]
+    parts: dict[str, WrittenValue]
     """By the name of the part, such as ``relayhost`` or ``smtp/unix -o soft_bounce``; empty for the complete content."""
     type: str = ""
     """The type of a lookup table."""

@@ -143,16 +143,15 @@ class Withdrawal:
 
     def recorded(self, owner: str, written: WrittenParts) -> Declared:
         """What to store: what is declared now, what the administrator has declared literally and no longer does, and what was there before."""
-        files = dict(written.files)
+        files = {path: replace(file, parts=dict(file.parts)) for path, file in written.files.items()}
         for path, file, part, value in parts_of(self.declared.written):
-            kept = files.get(path, replace(file, parts={}))
-            if part in kept.parts:
+            if path in files and part in files[path].parts:
                 continue
-            if self.joins:
-                files[path] = replace(kept, parts={**kept.parts, part: value})
-            elif not value.derived and value.value is not None and value.is_same(self._present.value(path, file, part)):
-                files[path] = replace(kept, parts={**kept.parts, part: value})
-                self._report(owner, path, file, part)
+            is_literal = not value.derived and value.value is not None
+            if self.joins or (is_literal and value.is_same(self._present.value(path, file, part))):
+                files.setdefault(path, replace(file, parts={})).parts[part] = value
+                if not self.joins:
+                    self._report(owner, path, file, part)
         before = {
             path: {part: self._before_now(path, file, part) for part in file.parts} for path, file in files.items()
         }

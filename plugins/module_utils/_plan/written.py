@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Collection, Iterator, Mapping, Sequence
 
 from .._formats import lookup_table, lookup_table_edit, main_cf
@@ -111,7 +110,7 @@ class WrittenParts:
                 self.instance.path(options.path), FileKind.FILE, {CONTENT: written_value(options.content or "", True)}
             )
 
-    def _add(self, path: str, kind: FileKind, parts: Mapping[str, WrittenValue], table_type: str = "") -> None:
+    def _add(self, path: str, kind: FileKind, parts: dict[str, WrittenValue], table_type: str = "") -> None:
         if parts:
             self.files[path] = WrittenFile(kind, parts, table_type)
 
@@ -121,6 +120,8 @@ class PresentParts:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
+        self._texts: dict[str, bytes | None] = {}
+        self._entries: dict[str, Mapping[bytes, bytes]] = {}
 
     def value(self, path: str, file: WrittenFile, part: str) -> str | None:
         """The value of a part; None if there is none. For a service that exists it is ``present``."""
@@ -129,12 +130,16 @@ class PresentParts:
             return None if value is None else main_cf.normalize_whitespace(value)
         if file.kind is FileKind.MASTER_CF:
             return part_of_service(self.entry(part), part)
-        content = self._instance.read(path)
-        if content is None:
+        if path not in self._texts:
+            self._texts[path] = self._instance.read(path)
+        text = self._texts[path]
+        if text is None:
             return None
         if part == CONTENT:
-            return to_text(content)
-        found = _contents(content, file.type).get(lookup_table.fold(to_bytes(part), file.type))
+            return to_text(text)
+        if path not in self._entries:
+            self._entries[path] = _entries_of(text, file.type)
+        found = self._entries[path].get(lookup_table.fold(to_bytes(part), file.type))
         return None if found is None else to_text(found)
 
     def entry(self, part: str) -> MasterEntry | None:
@@ -179,8 +184,7 @@ def _is_secret(name: str, value: Any) -> bool:
     return value is not None and "static:" in str(value) and bool(_SECRET.search(name))
 
 
-@lru_cache(maxsize=4)
-def _contents(text: bytes, table_type: str) -> Mapping[bytes, bytes]:
+def _entries_of(text: bytes, table_type: str) -> Mapping[bytes, bytes]:
     return {
         lookup_table.fold(entry.key, table_type): entry.value for entry in lookup_table.table_entries(text, table_type)
     }
