@@ -17,7 +17,7 @@ import os
 import re
 import time
 from functools import cached_property
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Collection, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from .._errors import HostError
 from .._formats.lines import to_text
@@ -114,6 +114,16 @@ class Master:
             if not missing or time.monotonic() >= end:
                 return sorted(missing)
             time.sleep(PAUSE)
+
+    def oldest_start(self, programs: Collection[str]) -> Optional[float]:
+        """When the oldest process of these programs was started, in seconds since the epoch; None if none of them runs.
+
+        It is computed with the clock as it is now: if the clock has been set since, it differs from that of files by as much.
+        """
+        ticks = [start for (_number, start), process in self._processes().items() if process.program in programs]
+        if not ticks:
+            return None
+        return time.time() - state.boot_time() + min(ticks) / os.sysconf("SC_CLK_TCK")
 
     def stopped_on_purpose(self) -> bool:
         """Whether systemd says that Postfix has ended without a failure; False where systemd does not manage it."""

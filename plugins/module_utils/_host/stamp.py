@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Recognizes tables that have not changed, without reading them. Private to mailops.postfix.
+"""Recognizes files that have not changed, without reading them. Private to mailops.postfix.
 
-A stamp says that the text and the compiled file of a table agreed when the transaction installed or compared them. It has their status.
+A stamp says that some files agreed when the transaction installed or compared them: the text and the compiled file of a table, or the files
+of a certificate and those that Postfix uses. It has their status.
 Every write, touch(1) or chmod(1) sets the time of the last status change (ctime), which no program can set back. Then, and without a stamp,
 the contents must be compared. Instances that share a table share its stamp.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from functools import lru_cache
 from typing import Dict, Iterable
 
@@ -20,6 +22,9 @@ from . import state
 
 FIELDS = ("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_mode", "st_uid", "st_gid")
 """What a stamp has of the status of a file."""
+
+UNTIL = ""
+"""Among the files of a stamp, the entry for the time at which it ends: ``{"until": SECONDS}``, since the epoch."""
 
 Statuses = Dict[str, Dict[str, int]]
 """The status of files by path."""
@@ -64,8 +69,12 @@ def statuses(paths: Iterable[str]) -> Statuses:
 
 
 def holds(name: str, paths: Iterable[str]) -> bool:
-    """Whether all these files are as they were when this stamp was recorded."""
+    """Whether all these files are as they were when this stamp was recorded, and it has not ended."""
+    recorded = dict(stamps().get(name) or {})
+    until = recorded.pop(UNTIL, {}).get("until")
+    if not recorded or (until is not None and time.time() >= until):
+        return False
     try:
-        return stamps().get(name) == statuses(paths)
+        return recorded == statuses(paths)
     except OSError:
         return False

@@ -28,7 +28,7 @@ from . import chain_file as chain_file_plan
 from . import self_signed, sni
 from .certificate_options import CertificateOptions
 from .chain_file import Deployment
-from .plan import Attributes, Change, Plan, content_stays, strongest
+from .plan import Agreement, Attributes, Change, Plan, content_stays, strongest
 
 
 def deployments(
@@ -39,8 +39,33 @@ def deployments(
     :param former: those of an earlier declaration, whose names the table of server names loses unless they are declared now.
     """
     result = [_deployment(instance, options) for options in declared]
+    for item in result:
+        item.plan.agreements += _agreements(instance, item)
     _join_sni(instance, result, sni_files(instance, former))
     return result
+
+
+def stamped_files(instance: Instance, options: CertificateOptions) -> tuple[str, list[str]]:
+    """The name of the stamp of a certificate that a provider renews, and its files: the provider's, and those that depend on them."""
+    source = source_files(instance, options)
+    own = chain_file_plan.chain_file(instance, options)
+    trusted = instance.path(options.ca_file) if options.ca_file else openssl.system_bundle()
+    paths = [
+        source.private_key,
+        source.certificate,
+        *([own] if own else []),
+        *([trusted] if _verifies(options) and trusted else []),
+        # The text says for which names the file is served.
+        *([sni_path(instance, options)] if options.sni else []),
+    ]
+    hostnames = ", ".join(sorted(options.hostnames or ["all its names"]))
+    return f"certificate {own or source.certificate} for {hostnames}", paths
+
+
+def _agreements(instance: Instance, item: Deployment) -> list[Agreement]:
+    if item.source is None or not item.ends:
+        return []
+    return [Agreement(*stamped_files(instance, item.options), until=item.ends)]
 
 
 def sni_files(instance: Instance, declared: Sequence[CertificateOptions]) -> list[str]:
@@ -88,6 +113,7 @@ def _join_sni(instance: Instance, deployments: Sequence[Deployment], former: Seq
     for item in served:
         item.parameters["tls_server_sni_maps"] = table.map
     last.plan.changes += table.plan.changes
+    last.plan.agreements += table.plan.agreements
     last.plan.requires = strongest(last.plan.requires, table.plan.requires)
 
 
@@ -142,8 +168,7 @@ def _provided(instance: Instance, source: Lineage, options: CertificateOptions) 
     _check_names(source.certificate, leaf, options.hostnames or [])
     chain_file = chain_file_plan.chain_file(instance, options)
     protection = _protection(source.private_key, chain_file is not None, plan)
-    # Files of one's own may be from a CA that the system does not know.
-    if options.verify == "chain" or (options.verify == "auto" and options.provider != "files"):
+    if _verifies(options):
         _verify(instance, source.certificate, options)
     remaining = x509.remaining(leaf, now)
     if remaining < options.warn_below:
@@ -163,6 +188,7 @@ def _provided(instance: Instance, source: Lineage, options: CertificateOptions) 
         [item.der for item in chain],
         leaf.public_key,
         source,
+        min(item.not_after for item in chain).timestamp(),
     )
     if chain_file is not None:
         copy = _copy(instance, source, chain_file, chain, deployment.staged)
@@ -276,6 +302,11 @@ def _group_name(gid: int) -> str:
         return grp.getgrgid(gid).gr_name
     except KeyError:
         return str(gid)
+
+
+def _verifies(options: CertificateOptions) -> bool:
+    """Whether the chain must be verified. Files of one's own may be from a CA that the system does not know."""
+    return options.verify == "chain" or (options.verify == "auto" and options.provider != "files")
 
 
 def _verify(instance: Instance, path: str, options: CertificateOptions) -> None:

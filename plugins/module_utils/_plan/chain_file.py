@@ -45,6 +45,8 @@ class Deployment:
     public_key: bytes | None
     source: Lineage | None = None
     """The files of the provider; None if this collection signs the certificate."""
+    ends: float = 0.0
+    """When the first certificate of the chain expires, in seconds since the epoch; 0 if that is not known."""
     staged: dict[str, str] = field(default_factory=dict)
     """The temporary path of a new chain file during the transaction, by its path, for files that are made from it."""
 

@@ -427,4 +427,5 @@ def _merged(parts: Sequence[Plan]) -> Plan:
         requires=strongest(*(part.requires for part in parts if part.changes_something())),
         warnings=list(dict.fromkeys(warning for part in parts for warning in part.warnings)),
         afterwards=list(dict.fromkeys(command for part in parts for command in part.afterwards)),
+        agreements=[agreement for part in parts for agreement in part.agreements],
     )

@@ -10,12 +10,13 @@ Planners make plans. :mod:`_transaction.apply`, the only writer, installs them.
 from __future__ import annotations
 
 import grp
+import math
 import os
 import pwd
 import stat
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 from .._errors import DeclarationError, HostError
 from .._formats import file_modes
@@ -94,6 +95,17 @@ def content_stays(temporary: str) -> None:
     raise AssertionError(temporary)
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """Files that agree when a plan is installed. Their stamp (:mod:`_host.stamp`) saves the next plan the comparison."""
+
+    name: str
+    """What they agree in: with the paths, all that a comparison depends on."""
+    paths: Sequence[str]
+    until: float = math.inf
+    """The time at which they must be compared again, whether or not they have changed, in seconds since the epoch."""
+
+
 class RenewalKind(Enum):
     """What is renewed; the value is the name of the directory of its specifications."""
 
@@ -131,6 +143,7 @@ class Plan:
     afterwards: list[tuple[str, ...]] = field(default_factory=list)
     """Commands to run after the installation. A failure is a warning, since the files are already in place."""
     renewals: list[Renewal] = field(default_factory=list)
+    agreements: list[Agreement] = field(default_factory=list)
 
     def changes_something(self) -> bool:
         """Whether the content or the attributes of a file change that does more than record."""

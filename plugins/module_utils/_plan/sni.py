@@ -16,13 +16,13 @@ from .._errors import DeclarationError
 from .._formats import lookup_table, lookup_table_edit
 from .._formats.lines import to_bytes, to_text
 from .._formats.main_cf import words
-from .._host import openssl, postmap
+from .._host import openssl, postmap, stamp
 from .._host.instance import Instance
 from .._x509 import certificate, pem
 from .._x509.pem import PemError
 from .chain_file import Deployment
 from .lookup_table import PlannedTable
-from .plan import Change, Plan, root_owned
+from .plan import Agreement, Change, Plan, root_owned
 from .table_file import Table
 from .table_references import choose_type
 
@@ -45,7 +45,8 @@ def sni_table(instance: Instance, path: str, entries: Sequence[Deployment], form
     declared = lookup_table_edit.declaration(_values(table, text, entries, former), table.type)
     after = lookup_table_edit.edit_table(text, declared, table.type, path=path)
     final = files_by_name(after, table.type)
-    stale = _stale(table, before != after, final, entries)
+    agreement = _agreement(table, final)
+    stale = _stale(table, before != after, final, entries, agreement)
 
     def make(temporary: str) -> None:
         # For the path of a chain file the temporary path of the new version.
@@ -58,7 +59,25 @@ def sni_table(instance: Instance, path: str, entries: Sequence[Deployment], form
         Change(table.compiled_path, make, stale=stale, attributes=root_owned(0o600), secret=True),
     ]
     map_name = f"{table.type}:{openssl.as_parameter(path)}"
-    return PlannedTable(map_name, path, after, Plan(changes, requires="reload" if stale else "none"))
+    plan = Plan(changes, requires="reload" if stale else "none", agreements=[agreement])
+    return PlannedTable(map_name, path, after, plan)
+
+
+def has_stamp(instance: Instance, path: str) -> bool:
+    """Whether the compiled table has the current keys and certificates, since none of its files has changed since they were compared."""
+    table = Table(instance, path, choose_type(instance, "auto"))
+    agreement = _agreement(table, files_by_name(instance.read(path) or b"", table.type))
+    return stamp.holds(agreement.name, agreement.paths)
+
+
+def compiled_path(instance: Instance, path: str) -> str:
+    """The compiled file of a table of server names."""
+    return Table(instance, path, choose_type(instance, "auto")).compiled_path
+
+
+def _agreement(table: Table, final: Mapping[str, Sequence[str]]) -> Agreement:
+    files = dict.fromkeys(file for files in final.values() for file in files)
+    return Agreement(f"server names {table.map}", [table.path, table.compiled_path, *files])
 
 
 def key_of(hostname: str) -> str:
@@ -108,7 +127,13 @@ def _key_type_of_file(instance: Instance, path: str) -> str | None:
     return _key_type(openssl.read_chain(instance, path, "")[0].public_key)
 
 
-def _stale(table: Table, changed: bool, final: Mapping[str, Sequence[str]], entries: Sequence[Deployment]) -> str:
+def _stale(
+    table: Table,
+    changed: bool,
+    final: Mapping[str, Sequence[str]],
+    entries: Sequence[Deployment],
+    agreement: Agreement,
+) -> str:
     """Why the compiled table must be rebuilt; empty if it holds the current keys and certificates for each name of its text."""
     if openssl.status(table.compiled_path) is None:
         return "missing"
@@ -116,6 +141,8 @@ def _stale(table: Table, changed: bool, final: Mapping[str, Sequence[str]], entr
         return "other names or files"
     if any(entry.rewritten for entry in entries):
         return "other certificates"
+    if stamp.holds(agreement.name, agreement.paths):
+        return ""
     instance = table.instance
     chains = {entry.chain_file: entry.chain for entry in entries if entry.chain}
     for name, files in final.items():

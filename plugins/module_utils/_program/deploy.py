@@ -31,6 +31,7 @@ from .._transaction.apply import Confirmation
 from .._transaction.store import Transaction
 from .._verify import verify
 from . import deadline, host_log, install, renewals, specifications, undeclared, undo
+from .due import DueCertificates
 from .ports import PORT_SECONDS, PortFault, Probe, port_faults, serves_another_certificate
 from .specifications import RenewalSpec
 
@@ -77,7 +78,12 @@ def main(
         return _each(RenewalKind.CA_BUNDLE, lambda _spec: True, renew_bundle)
     if arguments == ["--due"]:
         bundles = _each(RenewalKind.CA_BUNDLE, _is_left_alone, lambda spec: renew_bundle(spec, quiet=True))
-        certificates = _each(RenewalKind.CERTIFICATE, _is_left_alone, lambda spec: deploy_due(spec, probe_port))
+        due = DueCertificates(probe_port)
+        certificates = _each(
+            RenewalKind.CERTIFICATE,
+            _is_left_alone,
+            lambda spec: deploy(spec, probe_port) if due.is_due(spec) else "",
+        )
         return max(bundles, certificates)
     is_concerned = _selection(arguments, environment)
     if is_concerned is None:
@@ -205,13 +211,6 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
     for warning in outcome.plan.warnings:
         host_log.log(spec.config_directory, "warn", f"{spec.name}: {warning}")
     return f"in service: {validity}" if is_served else f"installed, and served by no port: {validity}"
-
-
-def deploy_due(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
-    """Deploy a certificate if Postfix does not use it yet; returns a report, empty if Postfix uses it."""
-    planned = certificate_standalone.renewed(spec.instance(), spec.options)
-    due = planned.plan.changes_something() or serves_another_certificate(probe_port, spec)
-    return deploy(spec, probe_port) if due else ""
 
 
 def _with_deadline(plan: Plan) -> Plan:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._host.instance import Instance
 from .._model import listeners
-from .._model.configuration import configuration_of
+from .._model.configuration import Configuration, configuration_of
 from .._plan import certificate_standalone
 from .._smtp import probe_options
 from .._verify import listeners as listeners_verification
@@ -68,6 +68,18 @@ def serves_another_certificate(probe: Probe, spec: RenewalSpec) -> bool:
     return any(fault.about_certificate for fault in faults)
 
 
+def wrongly_served_files(instance: Instance, probe: Probe) -> Set[str]:
+    """The files with certificates in place of which a port serves others to clients that send no server name."""
+    configuration = configuration_of(instance)
+    found: Set[str] = set()
+    for listener in listeners.listeners(configuration):
+        expected = _fingerprints(instance, listener.certificates)
+        shown = _shown(probe, _request(configuration, listener, None), expected)[1]
+        if expected and not set(shown) <= set(expected):
+            found.update(listener.certificates)
+    return found
+
+
 def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set[PortFault], int, int]:
     """The faults of all ports, the number of ports that serve the certificate, and the number of those that must."""
     faults: Set[PortFault] = set()
@@ -77,29 +89,11 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
     configuration = configuration_of(instance)
     for listener in listeners.listeners(configuration):
         for name in [None, *(names if listener.tls else {})]:
-            host = listeners_verification.address(configuration, listener)
-            port = f"{listener.name} at {host}" + (f" for {name}" if name else "")
-            expected = (
-                names[name]
-                if name
-                else [listeners_verification.leaf_fingerprint(instance, path) for path in listener.certificates]
-            )
-            expected = [fingerprint for fingerprint in expected if fingerprint]
-            options = probe_options.ProbeOptions(
-                host=host,
-                port=listeners_verification.port(listener.port),
-                implicit_tls=listener.implicit_tls,
-                server_name=name,
-                relay=False,
-                protocols=False,
-                handshake=False,
-                timeout=_TIMEOUT,
-                time_limit=_TIME_LIMIT,
-            )
-            facts = probe(options)
+            request = _request(configuration, listener, name)
+            port = f"{listener.name} at {request.host}" + (f" for {name}" if name else "")
+            expected = names[name] if name else _fingerprints(instance, listener.certificates)
+            facts, shown = _shown(probe, request, expected)
             concerned = bool(name) or not own.isdisjoint(listener.certificates)
-            answers = [facts, *listeners_verification.probe_other_key_types(probe, options, facts, expected)]
-            shown = [answer["chain"][0]["fingerprint"]["sha256"] for answer in answers if answer["chain"]]
             if listener.tls and expected and concerned:
                 expected_ports += 1
                 served += bool(shown and shown[0] in expected)
@@ -112,10 +106,40 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
     return faults, served, expected_ports
 
 
+def _request(
+    configuration: Configuration, listener: listeners.Listener, name: Optional[str]
+) -> probe_options.ProbeOptions:
+    return probe_options.ProbeOptions(
+        host=listeners_verification.address(configuration, listener),
+        port=listeners_verification.port(listener.port),
+        implicit_tls=listener.implicit_tls,
+        server_name=name,
+        relay=False,
+        protocols=False,
+        handshake=False,
+        timeout=_TIMEOUT,
+        time_limit=_TIME_LIMIT,
+    )
+
+
+def _shown(
+    probe: Probe, request: probe_options.ProbeOptions, expected: Sequence[str]
+) -> Tuple[Dict[str, Any], List[str]]:
+    """The result of the probe of a port, and the fingerprints of all certificates that it serves."""
+    facts = probe(request)
+    answers = [facts, *listeners_verification.probe_other_key_types(probe, request, facts, expected)]
+    return facts, [answer["chain"][0]["fingerprint"]["sha256"] for answer in answers if answer["chain"]]
+
+
+def _fingerprints(instance: Instance, paths: Sequence[str]) -> List[str]:
+    found = (listeners_verification.leaf_fingerprint(instance, path) for path in paths)
+    return [fingerprint for fingerprint in found if fingerprint]
+
+
 def _sni_names(instance: Instance, spec: RenewalSpec) -> Dict[str, List[str]]:
     """The server names of a certificate, and the fingerprints of the certificates that the table has for each."""
     result: Dict[str, List[str]] = {}
     if spec.options.get("sni"):
         for name, files in certificate_standalone.server_names(instance, spec.options).items():
-            result[name] = [listeners_verification.leaf_fingerprint(instance, path) for path in files]
+            result[name] = _fingerprints(instance, files)
     return result

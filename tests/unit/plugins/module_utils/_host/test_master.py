@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import time
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
@@ -141,6 +142,27 @@ def test_the_children_of_the_process_that_the_file_names(make, tmp_path):
             assert master_host.Process("sleep", os.geteuid()) in awaited(service)
         finally:
             subprocess.run(["pkill", "-P", str(master.pid)], check=False)
+
+
+def test_the_start_of_the_oldest_process(make, monkeypatch):
+    service = make()
+    monkeypatch.setattr(master_host.state, "boot_time", lambda: 1000.0)
+    monkeypatch.setattr(master_host.time, "time", lambda: 5000.0)
+    service.found = {**BEFORE, (14, 200): Process("smtpd", 100), (15, 300): Process("tlsproxy", 100)}
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert service.oldest_start(["smtpd", "tlsproxy"]) == 4000 + 120 / ticks
+    assert service.oldest_start(["tlsproxy"]) == 4000 + 300 / ticks
+    assert service.oldest_start(["postscreen"]) is None
+
+
+def test_the_start_of_a_real_process(make, monkeypatch, tmp_path):
+    monkeypatch.setattr(master_host.system, "master_process", lambda _queue: os.getpid())
+    before = time.time()
+    with subprocess.Popen(["sleep", "60"]) as child:
+        after = time.time()
+        started = Master(make().instance).oldest_start(["sleep"])
+        child.kill()
+    assert before - 0.1 <= started <= after + 0.1  # the kernel counts in ticks
 
 
 @pytest.mark.parametrize("state", ["loaded", "not-found"])

@@ -99,3 +99,14 @@ def test_a_record_that_can_not_be_read(directory, content):
 def test_no_record(directory):
     Path(stamp.state_file()).unlink()
     assert not holds(directory) and stamp.stamps() == {}
+
+
+def test_a_stamp_that_ends(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    path.write_bytes(b"x")
+    until = time.time() + 100
+    recorded = {**stamp.statuses([str(path)]), stamp.UNTIL: {"until": int(until)}}
+    monkeypatch.setattr(stamp, "stamps", lambda: {"x": recorded})
+    assert stamp.holds("x", [str(path)]) and not stamp.holds("x", []) and not stamp.holds("y", [])
+    monkeypatch.setattr(stamp.time, "time", lambda: until)
+    assert not stamp.holds("x", [str(path)])

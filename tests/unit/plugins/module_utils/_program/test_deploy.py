@@ -10,7 +10,6 @@ After a failure, the file that Postfix serves must be the previous one, byte for
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -18,182 +17,29 @@ import shutil
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import PostfixError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master, openssl, state
-from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._host.runner import Completed, run_program
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import (
     ca_bundle_standalone,
-    certificate_standalone,
     chain_file,
     lookup_table,
 )
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.certificate_options import CertificateOptions
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan, RenewalKind
 from ansible_collections.mailops.postfix.plugins.module_utils._program import (
-    archive,
     deploy,
     host_log,
-    install,
-    ports,
     renewals,
     specifications,
-    undo,
 )
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, store
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import listeners, verify
-from ansible_collections.mailops.postfix.plugins.module_utils._x509 import pem
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._program.renewal_host import (
+    FIRST,
+    NAME,
+    SECOND,
+    THIRD,
+    leaf_of,
+    with_renewals,
+)
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, ROOT, issue, write
-
-NAME = "mx1.example.org"
-FIRST = issue(NAME, MIDDLE, names=[NAME])
-SECOND = issue(NAME, MIDDLE, names=[NAME])
-THIRD = issue(NAME, MIDDLE, names=[NAME])
-
-
-def leaf_of(issued):
-    return pem.fingerprint(pem.certificates(issued.pem)[0])
-
-
-def with_renewals(build):
-    """A planner with what its renewals need, as the module runs it."""
-
-    def plan(instance, options):
-        result = build(instance, options)
-        install.add_renewals(instance, result, options["_program"], renewals.Declarer("module certificate"))
-        return result
-
-    return plan
-
-
-class Host:
-    """An instance whose master(8) is a lock on a pid file, and whose port serves the certificates of its files at the last reload."""
-
-    def __init__(self, root):
-        self.root = root
-        self.directory = root / "postfix"
-        self.lineage = root / f"le/live/{NAME}"
-        self.chain_file = self.directory / "tls/mx1.pem"
-        self.program = root / "sent"
-        self.commands = []
-        self.log = []
-        self.failing = {}
-        self.problem = ""
-        self.stuck = False
-        self.served = {}
-        self.master = None
-        self.on_reload = lambda: None
-
-    def renew(self, issued=SECOND, chain=None, key=None):
-        write(self.lineage / "fullchain.pem", issued.pem + MIDDLE.pem if chain is None else chain, 0o644)
-        write(self.lineage / "privkey.pem", issued.key_pem if key is None else key)
-
-    def options(self, **given):
-        specified = {name: option.get("default") for name, option in CertificateOptions.suboptions()["options"].items()}
-        return {
-            **specified,
-            "name": NAME,
-            "directory": str(self.root / "le"),
-            "hostnames": [NAME],
-            "ca_file": str(self.root / "root.pem"),
-            "chain_file": "tls/mx1.pem",
-            "_program": {"checksum": install.checksum(archive.program()), "path": str(self.program)},
-            **given,
-        }
-
-    def declare(self, **given):
-        """Run the planner of the module, and install its plan."""
-        wanted = self.options(**given)
-        build = with_renewals(certificate_standalone.certificate)
-        apply.apply(lambda instance: build(instance, wanted), self.instance)
-        self.reload()
-
-    def instance(self):
-        return Instance(str(self.directory), self.run)
-
-    def start(self):
-        (self.directory / "queue/pid").mkdir(parents=True, exist_ok=True)
-        self.master = open(self.directory / "queue/pid/master.pid", "wb")  # noqa: SIM115
-        fcntl.flock(self.master, fcntl.LOCK_EX)
-
-    def stop(self):
-        if self.master:
-            self.master.close()
-        self.master = None
-
-    def run(self, argv, stdin=None):
-        if argv[0] == "postfix" and argv[-1] != "check":
-            self.commands.append(argv[-1])
-            if argv[-1] in self.failing:
-                return Completed(tuple(argv), 1, b"", self.failing.pop(argv[-1]))
-            if argv[-1] == "start":
-                self.start()
-            self.on_reload()
-            self.reload()
-            return Completed(tuple(argv), 0, b"", b"")
-        return run_program(argv, stdin)
-
-    def reload(self):
-        if not self.stuck:
-            self.served = {
-                None: self.leaf(self.chain_file),
-                "sni.example.org": self.leaf(self.directory / "tls/sni.example.org.pem"),
-            }
-
-    def leaf(self, path):
-        return listeners.leaf_fingerprint(Instance(str(self.directory)), str(path))
-
-    def write_log(self, argv, stdin=None):
-        assert argv[0] in ("postlog", "logger")
-        self.log.append(f"{argv[argv.index('-p') + 1]}: {argv[-1]}")
-        return Completed(tuple(argv), 0, b"", b"")
-
-    def probe(self, options):
-        served = self.served.get(options.server_name)
-        return {
-            "problem": self.problem or None,
-            "failed_at": "greeting" if self.problem else None,
-            "before_tls": {"auth": [], "starttls": True, "mail": {"accepted": True}},
-            "after_tls": {"auth": []},
-            "relay": None,
-            "chain": [{"fingerprint": {"sha256": served}}] if served and not self.problem else [],
-        }
-
-    def call(self, *arguments, **environment):
-        return deploy.main(arguments, environment, self.probe)
-
-    def certbot(self):
-        return self.call(RENEWED_LINEAGE=str(self.lineage))
-
-    def left_over(self):
-        """Files of transactions and other files that a run should not leave in the configuration directory."""
-        return sorted(set(os.listdir(self.directory)) - {"main.cf", "master.cf", "queue", "tls"})
-
-
-@pytest.fixture(name="host")
-def fixture_host(tmp_path, monkeypatch):
-    monkeypatch.setattr(deploy, "PORT_SECONDS", 0.3)
-    monkeypatch.setattr(ports, "_PAUSE", 0.01)
-    monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
-    monkeypatch.setattr(master.Master, "_unit", "")
-    found = Host(tmp_path)
-    found.directory.mkdir()
-    (found.directory / "main.cf").write_text(
-        f"compatibility_level = 3.6\nqueue_directory = {found.directory}/queue\nmyhostname = {NAME}\n"
-        f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {found.chain_file}\n"
-    )
-    (found.directory / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\n")
-    for name in ("main.cf", "master.cf"):
-        os.utime(found.directory / name, (1, 1))
-    monkeypatch.setattr(host_log, "run_program", found.write_log)
-    monkeypatch.setattr(undo, "Instance", lambda _directory: found.instance())
-    monkeypatch.setattr(deploy.RenewalSpec, "instance", lambda self: found.instance())
-    write(tmp_path / "root.pem", ROOT.pem, 0o644)
-    found.program.write_bytes(archive.program())
-    found.start()
-    found.renew(FIRST)
-    found.declare()
-    found.commands.clear()
-    yield found
-    found.stop()
 
 
 def test_a_renewal_is_deployed(host, capsys):

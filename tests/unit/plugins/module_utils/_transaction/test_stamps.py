@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import stamp
-from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Agreement, Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import stamps
 
 
@@ -88,3 +89,37 @@ def test_a_directory_that_can_not_be_written(tmp_path, state_directory):
     state_directory.write_bytes(b"")
     record(table(tmp_path))
     assert stamp.stamps() == {}
+
+
+def agreement(directory, **given):
+    """The plan for two files that a certificate depends on, which were there a minute before it was begun."""
+    paths = [str(directory / name) for name in ("source", "copy")]
+    for path in paths:
+        Path(path).write_bytes(b"x")
+    return Plan(agreements=[Agreement("certificate x", paths, **given)]), time.time() + 60
+
+
+def test_files_that_agree(tmp_path, state_directory):
+    plan, begun = agreement(tmp_path, until=time.time() + 1000)
+    record(plan, begun)
+    assert stamp.holds("certificate x", plan.agreements[0].paths)
+    (tmp_path / "copy").unlink()
+    record(table(tmp_path))
+    assert list(stamp.stamps()) == ["hash:t"]
+
+
+def test_a_file_that_was_replaced_since_the_plan_was_begun(tmp_path):
+    """By one with the modification time of an older one, as with cp -p."""
+    plan, _later = agreement(tmp_path)
+    os.utime(tmp_path / "source", (1, 1))
+    record(plan, time.time() - 60)
+    assert not stamp.holds("certificate x", plan.agreements[0].paths)
+
+
+def test_a_file_that_the_plan_writes(tmp_path):
+    plan, begun = agreement(tmp_path)
+    (tmp_path / "copy").write_bytes(b"y")
+    os.utime(tmp_path / "copy", (begun + 3600, begun + 3600))
+    plan.changes.append(Change(str(tmp_path / "copy"), b"y", b"x"))
+    record(plan, begun)
+    assert stamp.holds("certificate x", plan.agreements[0].paths)
