@@ -27,7 +27,7 @@ from .._host.instance import Instance
 from .._host.runner import run_program
 from .._plan.plan import Change, Plan, attribute_changes, strongest
 from . import confirmed, journal, lock, stamps, store
-from .install import install, shared_files
+from .install import install, installs, shared_files
 
 LARGE = 100_000
 """Bytes above which a diff shows only the size and checksum of a content."""
@@ -222,7 +222,9 @@ class _Run:
             install([change for change in plan.changes if change.stays], directory)
             plan.warnings += _run(plan.beforehand, instance)
             rest = [change for change in plan.changes if not change.stays]
-            outcome.transaction = self._opened(instance, plan)
+            # A new version of the program alone leaves nothing to undo.
+            if any(installs(change) for change in rest):
+                outcome.transaction = self._opened(instance, plan)
             outcome.backup_files = install(rest, directory, self.backup, outcome.transaction)
             if outcome.transaction is None and not self.blocking:
                 confirmed.remember(directory)

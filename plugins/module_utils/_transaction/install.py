@@ -39,7 +39,7 @@ def install(
     :returns: the paths of the backups.
     :raises HostError: if a file can't be written; nothing is changed then.
     """
-    targets = [(change, os.path.realpath(change.path)) for change in changes if _installs(change)]
+    targets = [(change, os.path.realpath(change.path)) for change in changes if installs(change)]
     backups: list[str] = []
     if not targets:
         return backups
@@ -88,7 +88,7 @@ def shared_files(changes: Sequence[Change], config_directory: str) -> list[Chang
         change
         for change in changes
         if not change.stays
-        and _installs(change)
+        and installs(change)
         and store.may_be_shared(os.path.realpath(change.path), config_directory)
     ]
 
@@ -108,7 +108,8 @@ def _record(
     store.save(transaction)
 
 
-def _installs(change: Change) -> bool:
+def installs(change: Change) -> bool:
+    """Whether the content or the attributes of the file change."""
     return change.rewrites or bool(attribute_changes(change))
 
 

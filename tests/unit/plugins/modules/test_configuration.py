@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime
 
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import store
+from ansible_collections.mailops.postfix.plugins.module_utils._program import install
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, store
 from ansible_collections.mailops.postfix.plugins.modules import configuration
+from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import LEAF, write
 
 
 def test_the_options_of_other_modules_have_their_defaults(run_module, directory):
@@ -60,6 +62,21 @@ def test_the_transaction_stays_open(run_module, directory, sent):
     deadline = datetime.datetime.strptime(transaction.deadline, "%Y-%m-%dT%H:%M:%S%z")
     left = deadline - datetime.datetime.now(datetime.timezone.utc)
     assert 590 < left.total_seconds() <= 600
+
+
+def test_a_new_version_of_the_program_is_not_a_transaction(run_module, directory, sent):
+    """After an upgrade of the collection, a run may have nothing else to install, and nothing to verify."""
+    for name in ("key.pem", "certificate.pem"):
+        write(directory / name, LEAF.key_pem + LEAF.pem)
+    files = {"certificate": str(directory / "certificate.pem"), "private_key": str(directory / "key.pem")}
+    certificate = {"name": "a", "provider": "files", **files, "deploy_hook": True}
+    declared = {"certificates": [certificate], "confirm_within": 600, "_program": sent}
+    apply.confirm(store.find(str(directory), run_module(configuration, **declared)["transaction"]["id"]))
+    with open(install.PROGRAM, "wb") as file:
+        file.write(b"an earlier version")
+    result = run_module(configuration, **declared)
+    assert result["changed"] and (result["transaction"]["id"], result["verify"]) == (None, "none")
+    assert store.open_transactions(str(directory)) == []
 
 
 def test_a_change_that_is_confirmed_at_once(run_module, directory):

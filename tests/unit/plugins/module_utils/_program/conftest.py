@@ -21,7 +21,7 @@ def fixture_host(tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "PORT_SECONDS", 0.3)
     monkeypatch.setattr(ports, "_PAUSE", 0.01)
     monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
-    monkeypatch.setattr(master.Master, "_has_unit", lambda self: False)
+    monkeypatch.setattr(master.Master, "_unit", "")
     found = Host(tmp_path)
     monkeypatch.setattr(master.Master, "oldest_start", lambda self, programs: found.oldest_process)
     found.directory.mkdir()
