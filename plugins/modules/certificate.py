@@ -342,6 +342,14 @@ certificate:
         sha1: DA:39:A3:EE:5E:6B:4B:0D:32:55:BF:EF:95:60:18:90:AF:D8:07:09
         sha256: E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55
         sha512: CF:83:E1:35:7E:EF:B8:BD:F1:54:28:50:D6:6D:80:07:(and so on)
+new_key:
+  description:
+    - Whether the chain file has, or in check mode would have, another private key than before this run, or did not exist. Peers that know the
+      certificate or its key must learn the new one.
+    - V(false) without a chain file, because the module does not know which key the provider's files had.
+  type: bool
+  returned: success
+  sample: false
 next:
   description:
     - The facts of the certificate of the next key, as in RV(certificate). V(null) if no next key has been prepared.

@@ -14,6 +14,9 @@ from . import _fleet, _owners
 
 Check = Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[str]]
 
+_CERTIFICATE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""As the module certificate has it."""
+
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 
 
@@ -67,6 +70,10 @@ def _smarthost(values: Mapping[str, Any], variables: Mapping[str, Any]) -> Itera
             f"smarthost_hostname: {', '.join(sorted(others))} has the name {own}, too, so that clients can't tell which key belongs to it. "
             "Give each smarthost a name of its own"
         )
+    # The role revokes the keys of hosts that have left the fleet. A renamed host is one of them, and must be able to enrol its key again.
+    for client in _fleet.clients_of(hostvars, values.get("fleet") or groups.get("roadwarriors") or [], host):
+        if client in hostvars:
+            yield from _client_names(client, hostvars[client].get("roadwarrior_certificates"), f" of {client}")
 
 
 def _roadwarrior(values: Mapping[str, Any], variables: Mapping[str, Any]) -> Iterator[str]:
@@ -74,8 +81,7 @@ def _roadwarrior(values: Mapping[str, Any], variables: Mapping[str, Any]) -> Ite
         if values.get(one) and not values.get(other):
             yield f"roadwarrior_{one} requires roadwarrior_{other}"
     host = str(variables.get("inventory_hostname"))
-    if values.get("certificates") is None:
-        yield from _own_name(host, "roadwarrior_certificates")
+    yield from _client_names(host, values.get("certificates"))
     wanted = values.get("smarthost")
     groups = variables.get("groups") or {}
     if wanted and "smarthosts" in groups:
@@ -108,14 +114,32 @@ def _dane(role: str, values: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _own_name(host: str, variable: str) -> Iterator[str]:
+def _client_names(host: str, certificates: Any, whose: str = "") -> Iterator[str]:
+    """A sentence for each name of a road-warrior's certificates that is not valid.
+
+    :param certificates: the value of roadwarrior_certificates; None or empty for the default, a certificate for the name in the inventory.
+    :param whose: follows the name of the variable.
+    """
+    if certificates is None or certificates == "":
+        yield from _own_name(host, "roadwarrior_certificates", whose)
+        return
+    for certificate in certificates if isinstance(certificates, list) else []:
+        name = certificate.get("name") if isinstance(certificate, Mapping) else None
+        if isinstance(name, str) and not _CERTIFICATE_NAME.fullmatch(name):
+            yield (
+                f"roadwarrior_certificates{whose}: {name!r} is not a valid certificate name. Use letters, digits, '.', '-' and '_', and begin "
+                "with a letter, a digit or '_'"
+            )
+
+
+def _own_name(host: str, variable: str, whose: str = "") -> Iterator[str]:
     """A sentence if the name of a host in the inventory can't be the name of a host or certificate."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
         if _HOST_NAME.fullmatch(host):
             return
-    yield f"{variable}: its default is the name in the inventory, but {host} is not a valid host name. Set {variable}"
+    yield f"{variable}{whose}: its default is the name in the inventory, but {host} is not a valid host name. Set {variable}"
 
 
 _CHECKS: Mapping[str, Check] = {

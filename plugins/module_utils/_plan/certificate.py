@@ -194,6 +194,7 @@ def _provided(instance: Instance, source: Lineage, options: CertificateOptions) 
         copy = _copy(instance, source, chain_file, chain, deployment.staged)
         plan.changes.append(copy)
         plan.requires = "reload" if copy.rewrites else "none"
+        deployment.new_key = copy.rewrites and _key_of(instance, chain_file) != leaf.public_key
     plan.changes += protection
     return deployment
 
@@ -245,6 +246,11 @@ def _copy(
             )
 
     return chain_file_plan.secret_file(chain_file, make, _stale(instance, chain_file, chain))
+
+
+def _key_of(instance: Instance, chain_file: str) -> bytes | None:
+    """The public half of the key in the chain file; None if there is no such file, or no key in it."""
+    return None if openssl.status(chain_file) is None else openssl.public_half(instance, chain_file)
 
 
 def _stale(instance: Instance, chain_file: str, chain: Sequence[Certificate]) -> str:

@@ -47,6 +47,8 @@ class Deployment:
     """The files of the provider; None if this collection signs the certificate."""
     ends: float = 0.0
     """When the first certificate of the chain expires, in seconds since the epoch; 0 if that is not known."""
+    new_key: bool = False
+    """Whether the chain file gets another private key than it has, or is new. Not known of the provider's own files."""
     staged: dict[str, str] = field(default_factory=dict)
     """The temporary path of a new chain file during the transaction, by its path, for files that are made from it."""
 
@@ -62,7 +64,13 @@ class Deployment:
             "certificate": self.source and self.source.certificate,
             "private_key": self.source and self.source.private_key,
         }
-        result = {"certificate": self.facts, "next": self.next_facts, "parameters": self.parameters, "files": files}
+        result = {
+            "certificate": self.facts,
+            "new_key": self.new_key,
+            "next": self.next_facts,
+            "parameters": self.parameters,
+            "files": files,
+        }
         key, copied = openssl.relative(instance, self.chain_file or self.options.name), self.chain_file is not None
         renewal = Renewal(RenewalKind.CERTIFICATE, key, asdict(self.options), copied, result)
         return replace(self.plan, result=result, renewals=[renewal])

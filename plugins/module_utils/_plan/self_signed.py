@@ -146,6 +146,7 @@ def _chain(request: _Request, path: str, source: str, existing: _Existing, stale
         request.names,
         [kept.der] if kept is not None else None,
         key,
+        new_key=key is None or source != path,
         staged=staged,
     )
 

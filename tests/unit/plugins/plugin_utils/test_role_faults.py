@@ -20,6 +20,12 @@ HOSTS = {
 SAME = {**HOSTS["hostvars"], "hub2": {"smarthost_hostname": "hub.test"}}
 
 
+def _fleet_with(name, group="roadwarriors", **variables):
+    """An inventory with a smarthost, and a host of this name in a group."""
+    groups = {"all": ["hub", "laptop", name], "smarthosts": ["hub"], group: ["hub", "laptop", name]}
+    return {"groups": groups, "hostvars": {"hub": {}, "laptop": {}, name: variables}}
+
+
 @pytest.mark.parametrize(
     ("role", "values", "variables", "words"),
     [
@@ -46,6 +52,33 @@ SAME = {**HOSTS["hostvars"], "hub2": {"smarthost_hostname": "hub.test"}}
         ("smarthost", {}, {"inventory_hostname": "fd00::1"}, "Set smarthost_hostname"),
         ("smarthost", {}, {"inventory_hostname": "Höst"}, "Höst is not a valid host name. Set smarthost_hostname"),
         ("smarthost", {"hostname": "x.test"}, {"inventory_hostname": "10.89.0.12"}, None),
+        (
+            "smarthost",
+            {},
+            _fleet_with("Lap_Töp"),
+            "Lap_Töp: its default is the name in the inventory, but Lap_Töp is not",
+        ),
+        (
+            "smarthost",
+            {"fleet": ["Lap_Töp"]},
+            _fleet_with("Lap_Töp", group="all"),
+            "of Lap_Töp: its default is the name in the",
+        ),
+        ("smarthost", {}, _fleet_with("10.89.0.12"), "roadwarrior_certificates of 10.89.0.12: its default"),
+        ("smarthost", {}, _fleet_with("Lap_Töp", roadwarrior_certificates=[]), None),
+        ("smarthost", {}, _fleet_with("Lap_Töp", roadwarrior_certificates=[{"name": "lap-toep"}]), None),
+        (
+            "smarthost",
+            {},
+            _fleet_with("lap", roadwarrior_certificates=[{"name": "Lap_Töp"}]),
+            "of lap: 'Lap_Töp' is not a valid certificate name",
+        ),
+        # A host of another smarthost, a host that is not a road-warrior, and a name that is not beautiful, but valid.
+        ("smarthost", {}, _fleet_with("Lap_Töp", roadwarrior_smarthost="hub2"), None),
+        ("smarthost", {}, _fleet_with("Lap_Töp", group="all"), None),
+        ("smarthost", {}, _fleet_with("Lap_Top.example"), None),
+        ("roadwarrior", {"certificates": [{"name": "Lap_Töp"}]}, {}, "'Lap_Töp' is not a valid certificate name"),
+        ("roadwarrior", {"certificates": [{"name": "lap"}]}, {}, None),
         ("roadwarrior", {}, {"inventory_hostname": "Lap_Töp"}, "Set roadwarrior_certificates"),
         ("roadwarrior", {"certificates": []}, {"inventory_hostname": "Lap_Töp"}, None),
         ("roadwarrior", {"sasl_user": "joe"}, {}, "roadwarrior_sasl_user requires roadwarrior_sasl_password"),

@@ -537,3 +537,20 @@ def test_private_key_is_never_read(host):
         for line in key.decode().split("\n")[1:-2]:
             assert line not in text
     assert "PUBLIC KEY" in text
+
+
+def test_whether_the_key_is_new(host):
+    """The chain file gets the key of the source."""
+
+    def is_new(issued, **given):
+        write(host / "live/mx1.example.org/privkey.pem", issued.key_pem)
+        write(host / "live/mx1.example.org/fullchain.pem", issued.pem + MIDDLE.pem, 0o644)
+        return run(host, **given).plan.result["new_key"]
+
+    copy = {"chain_file": "tls/mx1.pem"}
+    renewed, other = (issue("mx1.example.org", MIDDLE, names=["mx1.example.org"], key=key) for key in (LEAF.key, None))
+    assert [is_new(LEAF, **copy), is_new(LEAF, **copy), is_new(renewed, **copy)] == [True, False, False]
+    assert [is_new(other, **copy), is_new(other, **copy)] == [True, False]
+    assert is_new(LEAF) is False
+    (host / "postfix/tls/mx1.pem").write_bytes(b"damaged")
+    assert is_new(other, **copy) is True

@@ -104,7 +104,11 @@ def test_self_signed(host, given, names, key):
         assert value in (None, facts[name]) or set(value.values()) == {None}
     assert outcome.plan.result["parameters"]["smtpd_tls_chain_files"] == str(path)
     again = self_signed(host, **given)
-    assert not again.changed and again.plan.result == outcome.plan.result and again.plan.requires == "none"
+    assert (
+        not again.changed
+        and again.plan.result == {**outcome.plan.result, "new_key": False}
+        and again.plan.requires == "none"
+    )
     assert run_program(["openssl", "verify", "-purpose", "sslserver", "-CAfile", str(path), str(path)]).returncode == 0
 
 
@@ -263,7 +267,7 @@ def step(host: Path, **given: Any) -> Outcome:
         assert (expected is None) == (actual is None)
         assert actual is None or pin(expected) in (None, pin(actual))
     again = self_signed(host, **given)
-    assert not again.changed and again.plan.result == outcome.plan.result
+    assert not again.changed and again.plan.result == {**outcome.plan.result, "new_key": False}
     return outcome
 
 
@@ -402,3 +406,19 @@ def test_other_providers_have_no_next_key(directory, next_key):
         DeclarationError, match="provider files manages the keys of its certificates itself. Pins stay valid as long"
     ):
         certificate_standalone.certificate(Instance(str(directory)), {**specified, "name": "mx1", **given})
+
+
+def test_whether_the_key_is_new(host):
+    """A road-warrior must not use a key that its smarthost does not know."""
+
+    def is_new(**given):
+        predicted = self_signed(host, check_mode=True, **given).plan.result["new_key"]
+        result = self_signed(host, **given).plan.result
+        assert result["new_key"] is predicted
+        return predicted
+
+    assert [is_new(), is_new(), is_new(hostnames=["other.example.org"])] == [True, False, False]
+    steps = ("prepare", "prepare", "switch", "switch", "prepare", "discard")
+    assert [is_new(next_key=step) for step in steps] == [False, False, True, False, False, False]
+    assert [is_new(key_type="rsa"), is_new(key_type="rsa")] == [True, False]
+    assert is_new(hostnames=["third.example.org"], reuse_key=False) is True
