@@ -48,7 +48,7 @@ RETURN = r"""
 _value:
   description:
     - C(next_pins), the pins of the next keys; C(unreachable), the clients that could not be read; C(unconfirmed), the clients that do not have these
-      pins; C(is_incomplete), whether a client has the pin of a replaced key while there is no next key.
+      pins; C(is_incomplete), whether a client has the pin of a replaced key besides that of the current key, while there is no next key.
   type: dict
   sample: {next_pins: [], unreachable: [laptop-b], unconfirmed: ["laptop-b (unreachable)"], is_incomplete: false}
 """

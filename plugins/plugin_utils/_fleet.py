@@ -114,7 +114,8 @@ class Rotation(NamedTuple):
     unconfirmed: list[str]
     """The clients that do not have the pins of the next keys, each with the reason."""
     is_incomplete: bool
-    """Whether a client has the pin of a replaced key, and there is no next key: an earlier rotation has ended after the switch."""
+    """Whether a client has the pin of a replaced key besides the current one, and there is no next key: an earlier rotation has ended after
+    the switch. A client that has only other pins says that the smarthost's key was replaced by other means, such as a backup."""
 
 
 def rotation(
@@ -144,7 +145,7 @@ def rotation(
         for host, pins in pinned.items()
         if not _value(hosts, host, "roadwarrior", "pins")
         for pin in pins
-        if pin not in (*current, *following)
+        if pin not in (*current, *following) and set(current) <= set(pins)
     ]
     return Rotation(
         following, [host for host in clients if host not in pinned], unconfirmed, bool(old and not following)

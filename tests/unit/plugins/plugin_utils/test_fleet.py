@@ -145,6 +145,12 @@ def reading(*pins):
         ),
         ([key("B")], [reading("A", "B"), reading("B")], {"is_incomplete": True}),
         ([key("B", "C")], [reading("A", "B", "C"), reading("B", "C")], {"next_pins": ["C"]}),
+        # The smarthost has been restored from a backup, with and without a next key; a laptop comes from another smarthost.
+        ([key("A")], [reading("B"), reading("B")], {}),
+        ([key("A", "B")], [reading("B"), reading("B")], {"next_pins": ["B"]}),
+        ([key("A")], [reading("A"), reading("X")], {}),
+        ([key("A"), key("R")], [reading("A", "R", "X"), reading("A", "R")], {"is_incomplete": True}),
+        ([key("A"), key("R")], [reading("A", "X"), reading("A", "R")], {}),
     ],
 )
 def test_rotation(certificates, readings, expected):
