@@ -54,11 +54,11 @@ START_SECONDS = 90  # the time limit for the start of a host
 class Init:
     """The first process of a host.
 
-    option: of podman run. state: prints "running" when all services have been started. report: what to show if they have not.
+    options: of podman run. state: prints "running" when all services have been started. report: what to show if they have not.
     """
 
     argv: Sequence[str]
-    option: str
+    options: Sequence[str]
     state: Sequence[str]
     report: Sequence[Sequence[str]]
 
@@ -72,7 +72,7 @@ INITS = {
             "systemd.mask=systemd-ask-password-wall.path",
             "systemd.mask=systemd-ask-password-console.path",
         ),
-        option="--systemd=always",
+        options=("--systemd=always",),
         state=("systemctl", "is-system-running", "--wait"),
         report=(
             ("systemctl", "--failed", "--no-pager", "--plain"),
@@ -81,7 +81,8 @@ INITS = {
     ),
     "sysvinit-core": Init(
         argv=("/sbin/init",),
-        option="--systemd=false",
+        # As systemd's hosts, they have a new /run after each start. cron recognizes a reboot by that.
+        options=("--systemd=false", "--tmpfs=/run:mode=755"),
         state=("sh", "-c", "test ! -e /run/lab-started || echo running"),
         report=(("tail", "-n", "30", "/var/log/mail.log"),),
     ),
@@ -259,7 +260,7 @@ class Lab:
         options = [
             f"--hostname={self.fqdn(host.name)}",
             *networks,
-            init.option,
+            *init.options,
             "--tz=UTC",
             f"--volume={directory}:/lab:ro",
             f"--pidfile={PIDS / container}",
@@ -373,9 +374,10 @@ class Lab:
                 shutil.rmtree(self.directory, ignore_errors=True)
         say(f"lab {self.name}: {len(doomed)} hosts removed ({clock})")
 
-    def restart(self, names: Sequence[str]) -> None:
-        """Restart hosts, as a reboot does, and wait until they are ready."""
-        together(lambda name: podman("restart", "--time=20", self.container(name)), names)
+    def restart(self, names: Sequence[str], at_once: bool = False) -> None:
+        """Restart hosts, as a reboot does, or without stopping their services, as a loss of power does; wait until they are ready."""
+        seconds = 0 if at_once else 20
+        together(lambda name: podman("restart", f"--time={seconds}", self.container(name)), names)
         together(self.wait, names)
 
     def point(self, names: Sequence[str], other: str) -> None:
@@ -474,6 +476,7 @@ def command() -> int:
     down.add_argument("--scenario", help="remove the hosts of a scenario of molecule")
     down.add_argument("names", metavar="NAME", nargs="*")
     restart = commands.add_parser("restart", help="restart hosts, and wait until they are ready")
+    restart.add_argument("--at-once", action="store_true", help="without stopping their services")
     restart.add_argument("names", metavar="NAME", nargs="+")
     commands.add_parser("status", help="one line per host")
     shell = commands.add_parser("shell", help="a shell on a host, or a command")
@@ -490,7 +493,7 @@ def command() -> int:
     elif options.command == "down":
         lab.down(lab.of_scenarios(options.scenario) if options.scenario else options.names or None)
     elif options.command == "restart":
-        lab.restart(options.names)
+        lab.restart(options.names, options.at_once)
     elif options.command == "status":
         lab.status()
     elif options.command == "point":

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, mailops.postfix contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures: fleets of hosts. Tests with different fleets run at the same time."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+from fleet import SUITES, Fleet
+from lab.common import PROJECT
+from lab.hosts import Lab
+
+LAB = "endurance"
+FLEETS = ("kills", "pairs", "edits")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all tests of a fleet."""
+    for item in items:
+        for name in FLEETS:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
+def _started(name: str) -> Iterator[Fleet]:
+    names = [f"{name}-{suite}" for suite in SUITES]
+    # The hosts of the three fleets are started at the same time, and the lab's own lock admits one of them after the other.
+    subprocess.run([PROJECT / "tests/lab/hosts", "--lab", LAB, "up", "--fresh", *names], check=True)
+    directory = Path(tempfile.mkdtemp(prefix=f"endurance-{name}-"))
+    fleet = Fleet(Lab(LAB), name, directory)
+    fleet.prepare()
+    yield fleet
+    shutil.rmtree(directory)
+    subprocess.run([PROJECT / "tests/lab/hosts", "--lab", LAB, "down", *names], check=True)
+
+
+@pytest.fixture(scope="session")
+def kills() -> Iterator[Fleet]:
+    """The fleet whose controllers are killed."""
+    yield from _started("kills")
+
+
+@pytest.fixture(scope="session")
+def pairs() -> Iterator[Fleet]:
+    """The fleet with two controllers."""
+    yield from _started("pairs")
+
+
+@pytest.fixture(scope="session")
+def edits() -> Iterator[Fleet]:
+    """The fleet that others edit."""
+    yield from _started("edits")
+
+
+@pytest.fixture
+def chance(seed: int, request: pytest.FixtureRequest) -> random.Random:
+    """Random numbers of a test."""
+    return random.Random(f"{seed} {request.node.name}")
