@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE_UTILS = "ansible_collections/mailops/postfix/plugins/module_utils/"
 
 KIB = {
-    "certificate": 290,
+    "certificate": 300,
     "ca_bundle": 220,
     "configuration": 710,
     "main_cf": 450,
