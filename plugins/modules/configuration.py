@@ -262,8 +262,9 @@ transaction:
   sample: {id: 5f0c21abd1e2f304, deadline: "2026-11-23T12:10:00Z"}
 verify:
   description:
-    - What M(mailops.postfix.verify) has to verify. V(changed) if this run has changed something that must be confirmed. V(all) if it has changed
-      nothing, and main.cf or master.cf are not as they were confirmed last, since others have changed them. V(none) otherwise.
+    - What M(mailops.postfix.verify) has to verify. V(changed) if this run has changed something that must be confirmed, or if it has
+      changed nothing and something was wrong when the configuration was confirmed. V(all) if it has changed nothing, and main.cf or master.cf
+      are not as they were confirmed last, since others have changed them. V(none) otherwise.
   type: str
   returned: success
   sample: changed

@@ -19,12 +19,20 @@ description:
     STARTTLS if TLS is configured, with the certificate in the configured file. It must offer AUTH where AUTH is enabled, and neither where
     it is disabled nor before TLS. It must reject mail before TLS where TLS is mandatory. It must not relay mail for clients outside
     C(mynetworks); this is probed from an address of this host, if that is not in C(mynetworks).
-  - Has the real smtp(8) client, with its own chroot and tables, connect to each next hop that has a TLS policy above V(may), and to the
-    relayhost. The probe (C(sendmail -bv)) has no content, and Postfix discards its report.
+  - Has the real smtp(8) client, with its own chroot and tables, connect to each next hop that mail must not miss. These are the relayhosts, also
+    those of senders, the next hops whose policy or level demands TLS, and those for which there is a password. The probe (C(sendmail -bv)) ends
+    after RCPT TO. It has no content, and Postfix discards its report. A next hop that would get a password without TLS is not probed.
+  - Compares what smtp(8) has logged with the policy of the next hop. RV(next_hops) lists the outcomes.
   - Checks the services outside Postfix that smtp(8) relies on, such as the resolver for DANE and services of TLS policies
     (O(dependencies)).
   - If something is wrong, undoes O(transaction), activates the previous configuration, and fails with what it has found. What single modules
     have changed belongs to no transaction, and stays.
+  - If the same is wrong with the previous configuration, it is not the fault of the change. The module then installs the change again, confirms
+    it, and warns.
+  - A next hop that is V(held) or V(refused) undoes the change only if the previous configuration reaches it as well protected. A policy that
+    this change has made stricter or new stays, and mail for this next hop waits instead of leaving with less protection.
+  - What is wrong with a confirmed configuration is stored. A later run of M(mailops.postfix.configuration) that changes nothing returns
+    RV(mailops.postfix.configuration#module:verify=changed) then, so that it is probed again.
 extends_documentation_fragment:
   - mailops.postfix.attributes
   - mailops.postfix.instance.read_only
@@ -58,11 +66,12 @@ options:
     default: confirmed
   scope:
     description:
-      - What to verify. V(changed) limits the verification to what the change can affect. The module does not distinguish yet, and verifies
-        all in both cases.
+      - Which next hops to probe. V(changed) probes those that O(transaction) can affect, because their route, policy, password or parameters of
+        smtp(8) have changed, and those with which something was wrong when the configuration was confirmed. Ports are all probed.
+      - Without O(transaction), V(changed) probes only what was wrong.
+      - The default is V(changed) with O(transaction), and V(all) without.
     type: str
     choices: [changed, all]
-    default: all
   requires:
     description:
       - What the running Postfix needs first, as other modules return it. Unless this is V(none), a Postfix that is not running is started.
@@ -70,28 +79,27 @@ options:
     choices: [none, reload, restart]
     default: none
   listeners:
-    description: The severity of a port that differs from its configuration. With V(ignore), ports are not probed.
-    type: str
-    choices: [error, warning, ignore]
+    description:
+      - The severity of a port that differs from its configuration, V(error), V(warning) or V(ignore). With V(ignore), ports are not probed.
+      - A dictionary has severities by service, such as V(submission/inet), and the severity of all others in V(default).
+    type: raw
     default: error
   next_hops:
     description:
-      - The severity of a next hop that responds, but does not offer TLS or is not verified as its policy requires. With V(ignore), next hops
-        are not probed.
-    type: str
-    choices: [error, warning, ignore]
-    default: error
+      - The severity of a next hop that is held, refuses mail or is unreachable, V(error), V(warning) or V(ignore). With V(ignore), next hops are
+        not probed.
+      - A dictionary has severities by next hop, exactly as the route has it, the severity of next hops to which smtp(8) can't connect in
+        V(unreachable), and the severity of all others in V(default). An unreachable next hop is a warning by default, since the cause may be the
+        network, which a laptop often does not have.
+      - A leak and a fault of this host are always errors. So is a next hop that is held or refuses mail, if no other way out remains for the
+        mail.
+    type: raw
+    default: warning
   recipients:
     description: Further recipient addresses to which smtp(8) sends a probe.
     type: list
     elements: str
     default: []
-  unreachable:
-    description:
-      - The severity of a next hop to which smtp(8) can't connect. The cause may be the network, which a laptop often does not have.
-    type: str
-    choices: [error, warning, ignore]
-    default: warning
   dependencies:
     description:
       - The severity of a failure of a service outside Postfix that the configuration relies on. With V(ignore), these services are not
@@ -150,6 +158,13 @@ EXAMPLES = r"""
 - name: Verify the running configuration
   mailops.postfix.verify:
 
+- name: Verify the running configuration, with a partner that is often down, and one that must work
+  mailops.postfix.verify:
+    next_hops:
+      default: warning
+      partner.example.com: ignore
+      "[hub.example.org]:587": error
+
 - name: Undo the change without verifying it
   mailops.postfix.verify:
     transaction: "{{ result.transaction.id }}"
@@ -175,22 +190,41 @@ listeners:
   sample: [{service: smtp/inet, host: 192.0.2.25, port: 25, problems: []}]
 next_hops:
   description:
-    - The next hops that were probed. C(outcome) is V(verified), V(unreachable) or V(failed). C(accepted) is whether the next hop accepts
-      the recipient of the probe, which is not required.
+    - The next hops that were probed.
+    - C(outcome) is V(verified), V(trusted), V(encrypted) or V(clear), how the session was protected, if that is what the policy demands, or
+      more. Otherwise it is V(leak), mail leaves with less protection; V(misconfigured), this host's own fault; V(held), the next hop does not
+      meet its policy, and its mail waits; V(refused), the next hop refuses the connection, EHLO, AUTH or MAIL, or, if it must accept mail for
+      any domain, RCPT; V(unreachable), there is no connection.
+    - C(policy) is the level that the policy demands, C(level) how the session was protected.
+    - C(accepted) is whether the next hop accepts the recipient of the probe, which is not required, and C(reason) what smtp(8) has logged.
     - C(tls) is how smtp(8) has verified its certificate, if C(smtp_tls_loglevel) is at least 1.
   type: list
   elements: dict
   returned: always
   sample:
     - nexthop: "[hub.example.org]:587"
+      transport: smtp
       recipient: postmaster@hub.example.org
+      sender: ""
+      policy: fingerprint
       outcome: verified
+      level: verified
       relay: hub.example.org[192.0.2.1]:587
       accepted: true
       reason: 250 2.1.5 Ok
       tls: Verified
       protocol: TLSv1.3
       cipher: TLS_AES_256_GCM_SHA384
+summary:
+  description: What was probed, and what was found, in sentences.
+  type: str
+  returned: always
+  sample: "2 ports probed. 1 next hops probed up to RCPT TO (DATA was not): 1 verified"
+evidence:
+  description: Where the results of next hops come from, C(journal) or C(file); empty if none was probed.
+  type: str
+  returned: always
+  sample: journal
 problems:
   description: The problems of severity V(error).
   type: list

@@ -39,7 +39,7 @@ WIDTH = 140
 SHORT = 60
 """Sentences with fewer characters say little more than the name of the option."""
 
-SET_BY_ROLES = {"requires", "transaction", "state", "scope"}
+SET_BY_ROLES = {"requires", "transaction", "state"}
 """Options of the module verify that the roles set themselves."""
 
 

@@ -56,7 +56,7 @@ IMPURE_IMPORTS = {
     *("fcntl", "io", "pathlib", "shutil", "signal", "threading", "urllib"),
 }
 MAY_RUN_PROGRAMS = {"_host.runner"}
-MAY_CONNECT = {"_smtp.connection", "_host.dns"}
+MAY_CONNECT = {"_host.cleanup", "_smtp.connection", "_host.dns"}
 # A plan may contain a function that creates a file with a program, at the temporary path that it is given.
 # _host.postmap is what such functions call for a table.
 MAY_CHANGE_FILES = {TRANSACTION, PLAN, "_host.postmap"}

@@ -29,6 +29,9 @@ LISTS_SINCE = (3, 5)
 UNKNOWN_DOMAIN = "mail.invalid"
 """A domain that is not in any configuration: its mail takes the default route."""
 
+ITSELF = "the domain itself"
+"""The source of a route to the mail exchangers of the recipient's domain."""
+
 # Types whose tables see whole addresses only, not their domains (DICT_FLAG_PATTERN in src/util/dict_*.c).
 _PATTERNS = ("regexp", "pcre", "cidr", "tcp", "randmap", "fail")
 _COMBINED = ("pipemap", "unionmap")
@@ -326,7 +329,7 @@ class Router:
             self._value("relayhost", self._rewrite),
             "relayhost",
         )
-        return service, relayhost, source if relayhost else "the domain itself"
+        return service, relayhost, source if relayhost else ITSELF
 
     def _by_sender(self, parameter: str, sender: str) -> Optional[Tuple[str, str]]:
         """A table's result for a sender, and its description; None for DUNNO."""

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from .routing import UNKNOWN_DOMAIN, Hop, Route, Router, Unknown
+from .routing import UNKNOWN_DOMAIN, Hop, Route, Router, Unknown, host
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class WayOut:
     """Its place among the next hops of its route, from 0: smtp(8) tries them in this order."""
     is_default: bool
     """Whether mail for domains that no table names takes it."""
+
+    @property
+    def rank(self) -> Tuple[int, bool, bool]:
+        """The lower, the better it shows the next hop: first on its route, by any sender, for a recipient that it should know."""
+        return self.position, self.sender is not None, self.recipient.rpartition("@")[2] != host(self.hop.nexthop)
 
     @property
     def identity(self) -> Tuple[str, str]:
@@ -41,9 +47,9 @@ def ways_out(
     :param concerns: whether a next hop is of interest; None for all.
     """
     found: Dict[Tuple[str, str], WayOut] = {}
-    for way in [*_by_recipient(router, prober, domains, concerns), *_by_sender(router, prober, domains)]:
+    for way in [*_by_recipient(router, prober, domains, concerns), *_by_sender(router, prober)]:
         known = found.get(way.identity)
-        if known is None or (way.position, way.sender is not None) < (known.position, known.sender is not None):
+        if known is None or way.rank < known.rank:
             is_default = way.is_default or (known is not None and known.is_default)
             found[way.identity] = WayOut(way.hop, way.recipient, way.sender, way.position, is_default)
         elif way.is_default and not known.is_default:
@@ -64,7 +70,7 @@ def _by_recipient(
         yield from _of_routes(router, routes, address, None, recipient == UNKNOWN_DOMAIN)
 
 
-def _by_sender(router: Router, prober: str, domains: Sequence[str]) -> Iterator[WayOut]:
+def _by_sender(router: Router, prober: str) -> Iterator[WayOut]:
     """The next hops that only mail of certain senders takes."""
     try:
         usual = set(router.routes(f"postmaster@{UNKNOWN_DOMAIN}", prober))
@@ -79,19 +85,17 @@ def _by_sender(router: Router, prober: str, domains: Sequence[str]) -> Iterator[
             continue
         seen.update(routes)
         for way in _of_routes(router, routes, f"postmaster@{UNKNOWN_DOMAIN}", sender, True):
-            yield WayOut(way.hop, _recipient(router, way, domains), sender, way.position, True)
+            yield WayOut(way.hop, _recipient(router, way), sender, way.position, True)
 
 
-def _recipient(router: Router, way: WayOut, domains: Sequence[str]) -> str:
+def _recipient(router: Router, way: WayOut) -> str:
     """A recipient that the next hop is more likely to know than one of an unknown domain."""
-    for domain in domains:
-        try:
-            hops = [hop for route in router.routes(f"postmaster@{domain}", way.sender) for hop in router.hops(route)]
-        except Unknown:
-            continue
-        if way.hop.nexthop in [hop.nexthop for hop in hops]:
-            return f"postmaster@{domain}"
-    return way.recipient
+    address = f"postmaster@{host(way.hop.nexthop)}"
+    try:
+        nexthops = [hop.nexthop for route in router.routes(address, way.sender) for hop in router.hops(route)]
+    except Unknown:
+        return way.recipient
+    return address if way.hop.nexthop in nexthops and re.search("[g-z]", address.partition("@")[2]) else way.recipient
 
 
 def _of_routes(

@@ -86,7 +86,7 @@ class Outcome:
     """The open transaction that has the changes of this run; None if there is none, and in check mode."""
     verify: str = "none"
     """What has to be verified: ``none``, what this run has ``changed``, or ``all``, if nothing had to be changed and the files are not those
-    that were confirmed last."""
+    that were confirmed last. Without a transaction, ``changed`` is what was wrong when they were confirmed."""
 
 
 def apply(
@@ -238,8 +238,11 @@ class _Run:
         """The outcome with what has to be verified."""
         if outcome.transaction is not None:
             outcome.verify = "changed"
-        elif self.confirmation.seconds and not outcome.changed and not confirmed.is_current(instance.config_directory):
-            outcome.verify = "all"
+        elif self.confirmation.seconds and not outcome.changed:
+            if not confirmed.is_current(instance.config_directory):
+                outcome.verify = "all"
+            elif confirmed.open_findings(instance.config_directory):
+                outcome.verify = "changed"
         return outcome
 
     def _opened(self, instance: Instance, plan: Plan) -> store.Transaction | None:
@@ -295,15 +298,19 @@ def _without_conflicts(plan: Plan) -> Plan:
     return plan
 
 
-def confirm(transaction: store.Transaction, lock_timeout: float = lock.LOCK_TIMEOUT) -> None:
+def confirm(
+    transaction: store.Transaction, lock_timeout: float = lock.LOCK_TIMEOUT, findings: confirmed.Findings = ()
+) -> None:
     """Confirm a transaction: it can't be undone any more.
+
+    :param findings: what its verification has found.
 
     :raises HostError: if the lock of the instance can't be acquired.
     """
     with lock.held(os.path.join(transaction.instance, "main.cf"), lock_timeout):
         store.settle(transaction.instance)
         store.close(transaction, "confirmed")
-        confirmed.remember(transaction.instance)
+        confirmed.remember(transaction.instance, findings)
 
 
 def _run(commands: Sequence[tuple[str, ...]], instance: Instance) -> list[str]:

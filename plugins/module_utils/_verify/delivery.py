@@ -2,87 +2,116 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Parse the log of a probe (``sendmail -bv``): how far smtp(8) came, and how it verified the next hop.
-
-Private to mailops.postfix. Pure.
-"""
+"""Parse the log of probes: how far smtp(8) came, and how it verified the next hop. Private to mailops.postfix. Pure."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Collection, Sequence, Tuple
 
-VERIFIED = "verified"
-"""smtp(8) connected to the next hop as its configuration requires, and the next hop replied to an SMTP command of the mail transaction."""
-UNREACHABLE = "unreachable"
-"""smtp(8) could not connect, or the connection broke before a reply."""
-FAILED = "failed"
-"""smtp(8) connected, but could not send mail as its configuration requires."""
+CLEAR, ENCRYPTED, TRUSTED, VERIFIED = "clear", "encrypted", "trusted", "verified"
+"""How a session was protected, weakest first: no TLS, a server that nothing has verified, a certificate of a trusted CA, a match."""
 
 _DELIVERY = re.compile(
     r"^(?P<process>\S+?\[\d+\]): (?P<queue_id>\w+): to=<(?P<recipient>.*?)>,.*? relay=(?P<relay>.*?), "
-    r".*?status=(?P<status>deliverable|undeliverable) \((?P<reason>.*)\)$"
+    r"(?P<details>.*?)status=(?P<status>\w+) \((?P<reason>.*)\)$"
 )
 _TLS = re.compile(
-    r"^(?P<process>\S+?\[\d+\]): (?:\w+: )?(?P<tls>Anonymous|Untrusted|Trusted|Verified) TLS connection established to "
+    r"^(?P<process>\S+?\[\d+\]): (?:\w+: )?(?P<tls>Anonymous|Untrusted|Trusted|Verified) TLS connection (?:established|reused) to "
     r"(?P<host>\S+): (?P<protocol>\S+) with cipher (?P<cipher>\S+)"
 )
-_REPLIED = re.compile(r"said: .* \(in reply to (?:MAIL FROM|RCPT TO|DATA|RSET|end of DATA) command\)")
-_NO_SESSION = re.compile(
-    r"connect to |Connection (?:refused|timed out)|No route to host|Network is unreachable|Host (?:or domain name )?not found"
-    r"|Host found but no data record|Name service error|conversation with .* timed out|refused to talk to me|lost connection",
-    re.IGNORECASE,
-)
+_LEVELS = {"Anonymous": ENCRYPTED, "Untrusted": ENCRYPTED, "Trusted": TRUSTED, "Verified": VERIFIED}
+_PROBES = ("deliverable", "undeliverable")
+# The programs that handle a message before smtp(8) does.
+_BEFORE = re.compile(r"^\S+?/(?:pickup|cleanup)\[\d+\]: (?P<text>.*)$")
+_QUEUED = re.compile(r"^(?P<warning>(?:warning|error): )?(?P<queue_id>[0-9A-F]{6,}|[0-9A-Za-z]{10,}): (?P<rest>.*)$")
+_SENDER = re.compile(r"(?:uid=\d+ )?from=<(?P<sender>[^>]*)>$")
+_REJECTED = re.compile(r"(?:milter-)?(?:reject|hold|discard|quarantine): |to=<.* status=bounced ")
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """The result of one probe."""
+    """What smtp(8) has logged of one probe."""
 
-    outcome: str
-    """``verified``, ``unreachable`` or ``failed``."""
     relay: str
     """The host that smtp(8) connected to, as ``hub.example.org[192.0.2.1]:587``; ``none`` if there was no connection."""
     accepted: bool
     """Whether the next hop accepts mail to the recipient, which does not depend on TLS."""
     reason: str
     """The reason that smtp(8) has logged."""
+    process: str = ""
+    """The program that has logged it, such as ``postfix/smtp[4711]``."""
     tls: str = ""
     """Anonymous, Untrusted, Trusted or Verified; empty without TLS, or if smtp_tls_loglevel is 0."""
     protocol: str = ""
     cipher: str = ""
 
+    @property
+    def level(self) -> str:
+        """How the session was protected, if smtp(8) logs TLS sessions."""
+        return _LEVELS.get(self.tls, CLEAR)
 
-def delivery_of(lines: Sequence[str], recipient: str) -> Delivery | None:
-    """The result of the probe for a recipient; None while the log does not have it.
+
+Probe = Tuple[str, str]
+"""The queue id of a probe, empty if it is not known, and its recipient."""
+
+
+def deliveries(lines: Sequence[str], probes: Collection[Probe]) -> dict[Probe, Delivery]:
+    """The results of probes, as far as the log has them.
 
     :param lines: the lines of the log in order, each from the program's name on (``postfix/smtp[4711]: …``).
+    :param probes: each is for a next hop of its own, so that each has a session of its own.
     """
-    tls = {}
+    wanted = {(queue_id, recipient.lower()): (queue_id, recipient) for queue_id, recipient in probes}
+    known = {queue_id for queue_id, _recipient in probes}
+    tls: dict[str, re.Match[str]] = {}
+    found: dict[Probe, Delivery] = {}
     for line in lines:
         established = _TLS.match(line)
         if established:
             tls[established["process"]] = established
             continue
-        found = _DELIVERY.match(line)
-        if not found or found["recipient"].lower() != recipient.lower():
+        delivery = _DELIVERY.match(line)
+        if not delivery:
             continue
-        seen = tls.get(found["process"])
-        if seen and seen["host"] != found["relay"]:
+        # The next delivery of this process is in another session, or says again that it has TLS.
+        seen = tls.pop(delivery["process"], None)
+        queue_id = delivery["queue_id"] if delivery["queue_id"] in known else ""
+        probe = wanted.get((queue_id, delivery["recipient"].lower()))
+        if probe is None or delivery["status"] not in _PROBES:
+            continue
+        if seen and seen["host"] != delivery["relay"]:
             seen = None
-        accepted = found["status"] == "deliverable"
-        return Delivery(
-            _outcome(accepted, found["reason"]),
-            found["relay"],
-            accepted,
-            found["reason"],
+        found[probe] = Delivery(
+            delivery["relay"],
+            delivery["status"] == "deliverable",
+            delivery["reason"],
+            delivery["process"],
             *((seen["tls"], seen["protocol"], seen["cipher"]) if seen else ()),
         )
-    return None
+    return found
 
 
-def _outcome(accepted: bool, reason: str) -> str:
-    if accepted or _REPLIED.search(reason):
-        return VERIFIED
-    return UNREACHABLE if _NO_SESSION.search(reason) else FAILED
+def rejections(lines: Sequence[str], senders: Collection[str]) -> list[str]:
+    """The lines in which pickup(8) and cleanup(8) report what keeps probes from smtp(8), such as a milter.
+
+    :param senders: the senders of the probes. Messages of others do not count.
+    """
+    mine: set[str] = set()
+    result: dict[str, None] = {}
+    for line in lines:
+        before = _BEFORE.match(line)
+        if not before:
+            continue
+        queued = _QUEUED.match(before["text"])
+        if not queued:
+            if re.match(r"(?:warning|error|fatal): ", before["text"]):
+                result[line] = None
+            continue
+        sender = _SENDER.match(queued["rest"])
+        if sender and sender["sender"] in senders:
+            mine.add(queued["queue_id"])
+        elif queued["queue_id"] in mine and (queued["warning"] or _REJECTED.match(queued["rest"])):
+            result[line] = None
+    return list(result)

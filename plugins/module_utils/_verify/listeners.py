@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Collection, Iterator, Mapping, Sequence
 
 from .._errors import HostError
 from .._formats import master_cf
@@ -19,34 +19,47 @@ from .._model.configuration import Configuration, configuration_of
 from .._smtp import connection, probe_options
 from .._x509 import pem
 from .report import VerificationReport
+from .severities import Severities
 
 Probe = Callable[[probe_options.ProbeOptions], dict[str, Any]]
 """A function that probes a port, as ``probe.probe`` does."""
 
 
-def probe_listeners(instance: Instance, options: Mapping[str, Any], probe: Probe, report: VerificationReport) -> None:
+def probe_listeners(
+    instance: Instance,
+    severities: Severities,
+    timeout: float,
+    probe: Probe,
+    report: VerificationReport,
+    only: Collection[str] | None = None,
+) -> None:
     """Probe each port on which smtpd(8) listens, and record what differs from its configuration.
 
-    :param options: ``listeners``, the severity of a difference, and ``timeout`` in seconds.
+    :param timeout: seconds that each reply may take.
+    :param only: the subjects of faults, to probe only their ports; None for all.
     """
     configuration = configuration_of(instance)
     for listener in listeners_model.listeners(configuration):
         host = address(configuration, listener)
         number = port(listener.port)
-        problems = _faults(instance, listener, host, options, probe)
+        subject = f"{listener.name} at {host}"
+        severity = severities.of(listener.service)
+        if severity == "ignore" or (only is not None and subject not in only):
+            continue
+        problems = _faults(instance, listener, host, timeout, probe)
         report.listeners.append({"service": listener.service, "host": host, "port": number, "problems": problems})
         for problem in problems:
-            report.add(options["listeners"], f"{listener.name} at {host}: {problem}")
+            report.add(severity, f"{subject}: {problem}", subject, problem)
 
 
 def _faults(
-    instance: Instance, listener: listeners_model.Listener, host: str, options: Mapping[str, Any], probe: Probe
+    instance: Instance, listener: listeners_model.Listener, host: str, timeout: float, probe: Probe
 ) -> list[str]:
     request = probe_options.ProbeOptions(
         host=host,
         port=port(listener.port),
         implicit_tls=listener.implicit_tls,
-        timeout=options["timeout"],
+        timeout=timeout,
         protocols=False,
         handshake=False,
     )

@@ -35,25 +35,30 @@ class Log:
         self._sizes = {path: _size(path) for path in ((maillog_file,) if has_maillog_file else self.FILES)}
         self._cursor = "" if has_maillog_file else self._journal_end()
 
+    @property
+    def evidence(self) -> str:
+        """Where the lines come from: ``journal`` or ``file``."""
+        return "journal" if self._cursor else "file"
+
     def lines(self) -> list[str]:
-        """The lines of all programs, each from the program's name on, without repetitions."""
-        text: list[str] = []
-        for path, size in self._sizes.items():
-            text += _tail(path, size)
+        """The lines of all programs, each from the program's name on.
+
+        Where several places have them, the one with most: a line that a program logs twice must count twice.
+        """
+        texts = [_tail(path, size) for path, size in self._sizes.items()]
         if self._cursor:
             # systemd-journald writes with a delay.
             self.instance.run("journalctl", "--sync", check=False)
             done = self.instance.run(
                 "journalctl", "--quiet", "--no-pager", "--output=short", f"--after-cursor={self._cursor}", check=False
             )
-            text += to_text(done.stdout).split("\n")
-        found = (re.search(r" ([^\s\[]+\[\d+\]: .*)$", line) for line in text)
-        return list(dict.fromkeys(match.group(1) for match in found if match))
+            texts.append(to_text(done.stdout).split("\n"))
+        return max((_of_programs(text) for text in texts), key=len, default=[])
 
     def warnings(self) -> list[str]:
-        """The lines in which Postfix reports a warning, an error, a fatal error or a panic."""
+        """The lines in which Postfix reports a warning, an error, a fatal error or a panic, each once."""
         names = ("postfix", macros.expanded_parameter("syslog_name", self.instance.parameters) or "postfix")
-        own = [line for line in self.lines() if line.startswith(names)]
+        own = dict.fromkeys(line for line in self.lines() if line.startswith(names))
         return [line for line in own if re.search(r"\b(fatal|panic|error|warning): ", line)]
 
     def _journal_end(self) -> str:
@@ -69,6 +74,11 @@ class Log:
 def daemon_failures(lines: Sequence[str]) -> list[str]:
     """Those lines in which a daemon reports a fatal error or a panic. Commands that users run do not count."""
     return [line for line in lines if _FATAL.search(line) and not _COMMAND.match(line)]
+
+
+def _of_programs(text: Sequence[str]) -> list[str]:
+    found = (re.search(r" ([^\s\[]+\[\d+\]: .*)$", line) for line in text)
+    return [match.group(1) for match in found if match]
 
 
 def _size(path: str) -> int:

@@ -10,125 +10,333 @@ itself discards the report. The result is in the log.
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import asdict
-from typing import Any, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Collection, Mapping, Protocol, Sequence
 
+from .._errors import HostError
 from .._formats import macros
-from .._formats.main_cf import words
+from .._host import cleanup
 from .._host.instance import Instance
-from .._model import routing
+from .._model.routing import Router
 from .._plan import tables
-from . import delivery
+from .._transaction.store import Transaction
+from . import outcome, targets
+from .delivery import Delivery, Probe, deliveries, rejections
 from .maillog import Log
-from .report import VerificationReport
+from .outcome import HELD, MISCONFIGURED, REFUSED, UNREACHABLE
+from .previous import previous_router
+from .report import COMPARE, KEEP, UNDO, VerificationReport
+from .severities import Severities
+from .targets import Target
+from .waiting import waiting
 
 NEXT_HOP_SECONDS = 60
 """Seconds that smtp(8) may take to log the result of a probe."""
 
 _PAUSE = 0.2
-_WEAK = ("none", "may")
+_REJECTED_SECONDS = 2
+"""Seconds to wait for results after a program before smtp(8) has reported an error."""
+_AT_ONCE = 50
+"""Recipients of one message: smtp(8) probes their next hops at the same time."""
+
+_NAME = "the next hop "
+_BAD = (HELD, REFUSED, MISCONFIGURED)
 
 
-def send_probes(instance: Instance, options: Mapping[str, Any], report: VerificationReport) -> dict[str, str]:
-    """Send a probe to each next hop that is declared; returns the next hops by recipient.
+@dataclass
+class Selection:
+    """The next hops that a verification probes."""
 
-    :param options: ``recipients``, further addresses to probe, and ``next_hops``, the severity of a probe that can't be sent.
+    router: Router
+    prober: str
+    """The sender of probes: Postfix discards reports to this address (bounce(8))."""
+    targets: list[Target] = field(default_factory=list)
+    before: Router | None = None
+    """The routes before the change; None if it is not known, or there is none."""
+    recipients: Sequence[str] = ()
+    """Further recipients."""
+
+
+@dataclass
+class Sent:
+    """The probes that have been sent."""
+
+    selection: Selection
+    by_probe: dict[Probe, Target | str] = field(default_factory=dict)
+    """What each probes: a next hop, or a further recipient."""
+    senders: set[str] = field(default_factory=set)
+
+
+class Scope(Protocol):
+    """What a verification looks at."""
+
+    @property
+    def scope(self) -> str:
+        """``changed`` or ``all``."""
+
+    @property
+    def recipients(self) -> Sequence[str]:
+        """Further recipients to probe."""
+
+    @property
+    def next_hops(self) -> Severities:
+        """The severities of next hops."""
+
+
+def select(
+    instance: Instance, wanted: Scope, transaction: Transaction | None, again: Collection[str] = ()
+) -> Selection:
+    """What to probe.
+
+    :param transaction: the change; None if nothing has changed.
+    :param again: next hops with a fault when they were probed last.
     """
-    recipients = _recipients(instance)
-    recipients.update((recipient, recipient) for recipient in options["recipients"])
-    sender = _sender(instance)
-    sent = {}
-    for recipient, nexthop in recipients.items():
+    router = tables.router_of(instance)
+    selection = Selection(router, _prober(instance), recipients=wanted.recipients)
+    if transaction is not None:
+        selection.before = previous_router(instance, transaction)
+    if wanted.scope == "changed" and (selection.before is not None or transaction is None):
+        found = [] if transaction is None else _affected(selection, transaction)
+        faulty = {nexthop.lower() for nexthop in again}
+        if faulty:
+            known = {target.way.identity for target in found}
+            more = targets.targets(router, selection.prober, lambda nexthop: nexthop.lower() in faulty)
+            found += [target for target in more if target.way.identity not in known]
+    else:
+        found = targets.targets(router, selection.prober)
+    selection.targets = [
+        target for target in _with_group(selection, found) if wanted.next_hops.of(target.hop.nexthop) != "ignore"
+    ]
+    return selection
+
+
+def _affected(selection: Selection, transaction: Transaction) -> list[Target]:
+    assert selection.before is not None
+    files = [file.target for file in transaction.files]
+    return targets.affected(selection.before, selection.router, selection.prober, files)
+
+
+def _with_group(selection: Selection, found: list[Target]) -> list[Target]:
+    """The targets, with all others of the default route if one of them is in it: whether another way out remains depends on them."""
+    if not any(target.way.is_default for target in found):
+        return found
+    relayhosts = set(targets.default_nexthops(selection.router, selection.prober))
+    known = {target.way.identity for target in found}
+    more = targets.targets(selection.router, selection.prober, lambda nexthop: nexthop.lower() in relayhosts, ())
+    return found + [target for target in more if target.way.is_default and target.way.identity not in known]
+
+
+def send_probes(instance: Instance, selection: Selection, report: VerificationReport) -> Sent:
+    """Send a probe to each next hop that smtp(8) tries first for some mail, as many at once as possible."""
+    sent = Sent(selection)
+    together: dict[str, Target | str] = {recipient: recipient for recipient in selection.recipients}
+    for target in selection.targets:
+        if target.discloses:
+            report.notes.append(
+                f"the next hop {target.hop.nexthop} is not probed: its level is {target.policy.level}, so that the probe could send the "
+                "password without TLS"
+            )
+        elif target.way.position > 0:
+            continue  # smtp(8) tries it when those before it fail
+        elif target.way.sender is None and target.way.recipient not in together:
+            together[target.way.recipient] = target
+        else:
+            sender = selection.prober if target.way.sender is None else target.way.sender
+            _send_by_itself(instance, target, sender, report, sent)
+    recipients = list(together)
+    for start in range(0, len(recipients), _AT_ONCE):
+        some = recipients[start : start + _AT_ONCE]
         done = instance.run(
             macros.expanded_parameter("sendmail_path", instance.parameters) or "sendmail",
-            "-C",
-            instance.config_directory,
-            "-bv",
-            "-f",
-            sender,
-            recipient,
+            *("-C", instance.config_directory, "-bv", "-f", selection.prober, "--", *some),
             check=False,
         )
         if done.returncode == 0:
-            sent[recipient] = nexthop
-        else:
-            report.add(options["next_hops"], f"sending a probe to the next hop {nexthop}: {done.complaint}")
+            sent.by_probe.update((("", recipient), together[recipient]) for recipient in some)
+            sent.senders.add(selection.prober)
+            continue
+        for recipient in some:
+            _not_sent(together[recipient], done.complaint, report)
     return sent
 
 
-def _recipients(instance: Instance) -> dict[str, str]:
-    """A recipient for each next hop that has a policy above ``may`` and for each relayhost: mail to the recipient takes this next hop."""
-    router = tables.router_of(instance)
-    nexthops = words(router.configuration.value("relayhost") or "")
+def _send_by_itself(instance: Instance, target: Target, sender: str, report: VerificationReport, sent: Sent) -> None:
+    """Send a probe whose sender would get a report from sendmail(1), or whose recipient another probe has."""
     try:
-        for name in router.map_names("smtp_tls_policy_maps"):
-            entries = router.tables.entries(name) or {}
-            nexthops += [key for key, value in entries.items() if value.split()[0].lower() not in _WEAK]
-    except routing.Unknown:
-        return {}
-    found = samples(router, list(dict.fromkeys(nexthops)), _sender(instance))
-    return {recipient: nexthop for nexthop, recipient in found.items()}
+        queue_id = cleanup.queue_probe(instance, sender, target.way.recipient)
+    except HostError as error:
+        _not_sent(target, str(error), report)
+        return
+    sent.by_probe[queue_id, target.way.recipient] = target
+    sent.senders.add(sender)
 
 
-def samples(router: routing.Router, nexthops: Sequence[str], sender: str) -> dict[str, str]:
-    """For each next hop a recipient whose mail from a sender takes it first; those for which none is known are left out."""
-    named = [name for name in map(routing.host, nexthops) if re.search("[g-z]", name)]
-    spellings: dict[str, list[str]] = {}
-    for nexthop in nexthops:
-        spellings.setdefault(nexthop.lower(), []).append(nexthop)
-    result: dict[str, str] = {}
-    for recipient in router.representatives(named):
-        address = recipient if "@" in recipient else f"postmaster@{recipient}"
-        try:
-            hops = [router.hops(route)[0] for route in router.routes(address, sender)]
-        except (routing.Unknown, IndexError):
-            continue
-        first = hops[0].nexthop.lower() if hops and hops[0].protocol else ""
-        for nexthop in spellings.get(first, ()):
-            result.setdefault(nexthop, address)
+def _not_sent(what: Target | str, cause: str, report: VerificationReport) -> None:
+    subject = _subject(what)
+    report.add("error", f"sending a probe to the next hop {subject}: {cause}", _named(subject), MISCONFIGURED)
+
+
+def read_results(instance: Instance, sent: Sent, severities: Severities, log: Log, report: VerificationReport) -> None:
+    """Wait until the log has the result of each probe, and record the results."""
+    found, rejected = _wait_for_results(sent, log)
+    report.evidence = log.evidence
+    outcomes: dict[Probe, str] = {}
+    for probe, what in sent.by_probe.items():
+        delivery = found.get(probe) or _without_result(rejected)
+        expected = what.expected if isinstance(what, Target) else targets.expected_of(sent.selection.router, what)
+        outcomes[probe] = outcome.outcome_of(delivery, expected)
+        if probe not in found:
+            outcomes[probe] = MISCONFIGURED if rejected else UNREACHABLE
+        report.next_hops.append(_entry(probe, what, outcomes[probe], delivery, expected))
+    stuck = _without_another_way_out(sent, outcomes)
+    waits = waiting(
+        instance,
+        sent.selection.router,
+        [what.hop for probe, what in sent.by_probe.items() if isinstance(what, Target) and outcomes[probe] == HELD],
+    )
+    lifetime = instance.parameters.get("maximal_queue_lifetime", "5d")
+    for probe, what in sent.by_probe.items():
+        entry = next(entry for entry in report.next_hops if entry["probe"] == probe)
+        words = _message(what, outcomes[probe], entry["reason"])
+        if outcomes[probe] == HELD and isinstance(what, Target):
+            mail = waits.get(what.way.identity)
+            words += (
+                f". Its mail waits: {mail.described(lifetime)}"
+                if mail
+                else f". No mail waits for it now; what waits is returned after {lifetime} (maximal_queue_lifetime)"
+            )
+        _judge(report, sent.selection, what, outcomes[probe], words, severities, probe in stuck)
+    for entry in report.next_hops:
+        del entry["probe"]
+
+
+def _entry(
+    probe: Probe, what: Target | str, result: str, delivery: Delivery, expected: outcome.Expected
+) -> dict[str, Any]:
+    reached = result in (*outcome.GOOD, outcome.LEAK, REFUSED) and delivery.relay != "none"
+    return {
+        "probe": probe,
+        "nexthop": _subject(what),
+        "transport": what.hop.transport if isinstance(what, Target) else "",
+        "recipient": probe[1],
+        "sender": (what.way.sender or "") if isinstance(what, Target) else "",
+        "policy": expected.policy.level,
+        "outcome": result,
+        "level": outcome.level_of(delivery, expected) if reached else "",
+        "relay": delivery.relay,
+        "accepted": delivery.accepted,
+        "reason": delivery.reason,
+        "tls": delivery.tls,
+        "protocol": delivery.protocol,
+        "cipher": delivery.cipher,
+    }
+
+
+def _judge(
+    report: VerificationReport,
+    selection: Selection,
+    what: Target | str,
+    result: str,
+    words: str,
+    severities: Severities,
+    is_stuck: bool,
+) -> None:
+    """Record the fault of a next hop, if its outcome is one."""
+    subject = _subject(what)
+    level = what.policy.level if isinstance(what, Target) else ""
+    if result in (outcome.LEAK, MISCONFIGURED):
+        report.add("error", words, _named(subject), result, UNDO, level)
+    elif result in (HELD, REFUSED):
+        severity = "error" if is_stuck else severities.of(subject)
+        is_new = (
+            selection.before is not None and isinstance(what, Target) and targets.is_stricter(selection.before, what)
+        )
+        if is_stuck:
+            words += ". No other way out remains for this mail"
+        report.add(
+            severity, words, _named(subject), result, KEEP if is_new or selection.before is None else COMPARE, level
+        )
+    elif result == UNREACHABLE:
+        report.add(severities.of(subject, UNREACHABLE), words, _named(subject), result, KEEP, level)
+    else:
+        entry = report.next_hops[[_subject_of(entry) for entry in report.next_hops].index(subject)]
+        if not entry["accepted"]:
+            report.notes.append(
+                f"the next hop {subject} does not accept mail for {entry['recipient']}: {entry['reason']}"
+            )
+
+
+def _message(what: Target | str, result: str, reason: str) -> str:
+    subject = _subject(what)
+    if not isinstance(what, Target):
+        return f"the next hop {subject}: {reason}"
+    policy = what.policy
+    source = f"the policy {policy.key} in {policy.table}" if policy.table else f"{what.hop.protocol}_tls_security_level"
+    if result == outcome.LEAK:
+        return f"the next hop {subject}: mail leaves less protected than {source} demands ({policy.level}): {reason}"
+    if result == HELD:
+        return f"the next hop {subject} does not meet level {policy.level} ({source}): {reason}"
+    verb = {REFUSED: " refuses mail", MISCONFIGURED: " can't be used because of this host's configuration"}.get(
+        result, ""
+    )
+    return f"the next hop {subject}{verb}: {reason}"
+
+
+def _without_another_way_out(sent: Sent, outcomes: Mapping[Probe, str]) -> set[Probe]:
+    """The probes of the default route, for all senders or for one, if none of its next hops takes mail."""
+    groups: dict[str, list[Target]] = {}
+    for target in sent.selection.targets:
+        if target.way.is_default:
+            groups.setdefault(target.way.sender or "", []).append(target)
+    by_identity = {what.way.identity: probe for probe, what in sent.by_probe.items() if isinstance(what, Target)}
+    result: set[Probe] = set()
+    for group in groups.values():
+        probes = [by_identity.get(target.way.identity) for target in group]
+        if all(probe is not None and outcomes[probe] in _BAD for probe in probes):
+            result.update(probe for probe in probes if probe is not None)
     return result
 
 
-def _sender(instance: Instance) -> str:
-    """The sender of probes: Postfix discards reports to this address (bounce(8))."""
+def _wait_for_results(sent: Sent, log: Log) -> tuple[dict[Probe, Delivery], list[str]]:
+    """The results, and what has kept probes from smtp(8)."""
+    end = time.monotonic() + NEXT_HOP_SECONDS
+    found: dict[Probe, Delivery] = {}
+    rejected: list[str] = []
+    while len(found) < len(sent.by_probe) and time.monotonic() < end:
+        time.sleep(_PAUSE)
+        lines = log.lines()
+        found = deliveries(lines, list(sent.by_probe))
+        if not rejected:
+            rejected = rejections(lines, sent.senders)
+            if rejected:
+                end = min(end, time.monotonic() + _REJECTED_SECONDS)
+    return found, rejected
+
+
+def _without_result(rejected: Sequence[str]) -> Delivery:
+    if rejected:
+        return Delivery("none", False, f"smtp(8) has not been given the probe: {' / '.join(rejected[-2:])}")
+    return Delivery("none", False, f"smtp(8) has not logged a result within {NEXT_HOP_SECONDS} seconds")
+
+
+def _prober(instance: Instance) -> str:
     name = instance.parameters.get("double_bounce_sender", "double-bounce")
     return f"{name}@{macros.expanded_parameter('myhostname', instance.parameters)}"
 
 
-def read_results(probes: Mapping[str, str], options: Mapping[str, Any], log: Log, report: VerificationReport) -> None:
-    """Wait until the log has the result of each probe, and record the results.
-
-    :param probes: next hops by recipient.
-    :param options: the severities ``next_hops`` and ``unreachable``.
-    """
-    results = _wait_for_results(probes, log)
-    for recipient, nexthop in probes.items():
-        result = results.get(recipient) or delivery.Delivery(
-            delivery.UNREACHABLE,
-            "none",
-            False,
-            f"smtp(8) has not logged a result within {NEXT_HOP_SECONDS} seconds",
-        )
-        report.next_hops.append({"nexthop": nexthop, "recipient": recipient, **asdict(result)})
-        message = f"the next hop {nexthop}: {result.reason}"
-        if result.outcome == delivery.FAILED:
-            report.add(options["next_hops"], message)
-        elif result.outcome == delivery.UNREACHABLE:
-            report.add(options["unreachable"], message)
-        elif not result.accepted:
-            report.warnings.append(f"the next hop {nexthop} does not accept mail for {recipient}: {result.reason}")
+def _subject(what: Target | str) -> str:
+    return what.hop.nexthop if isinstance(what, Target) else what
 
 
-def _wait_for_results(probes: Mapping[str, str], log: Log) -> dict[str, delivery.Delivery]:
-    end = time.monotonic() + NEXT_HOP_SECONDS
-    results: dict[str, delivery.Delivery] = {}
-    while len(results) < len(probes) and time.monotonic() < end:
-        time.sleep(_PAUSE)
-        lines = log.lines()
-        for recipient in probes:
-            result = delivery.delivery_of(lines, recipient)
-            if result is not None:
-                results[recipient] = result
-    return results
+def _subject_of(entry: Mapping[str, Any]) -> str:
+    return str(entry["nexthop"])
+
+
+def _named(nexthop: str) -> str:
+    return f"{_NAME}{nexthop}"
+
+
+def named(subjects: Collection[str]) -> list[str]:
+    """The next hops among the subjects of faults."""
+    return [subject[len(_NAME) :] for subject in subjects if subject.startswith(_NAME)]

@@ -9,6 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+UNDO, KEEP, COMPARE = "undo", "keep", "compare"
+"""What follows from a fault: the change is undone, it stays, or it is undone if there was no such fault before the change."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is wrong."""
+
+    subject: str
+    """What is wrong: a port, a next hop; empty for Postfix itself."""
+    kind: str
+    """How it is wrong. Two faults of the same subject and kind are the same."""
+    message: str
+    severity: str
+    """``error`` or ``warning``."""
+    undo: str = UNDO
+    level: str = ""
+    """For a next hop, the level that its policy demands."""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The same before and after a change."""
+        return self.subject, self.kind
+
 
 @dataclass
 class VerificationReport:
@@ -16,14 +40,49 @@ class VerificationReport:
 
     listeners: list[dict[str, Any]] = field(default_factory=list)
     next_hops: list[dict[str, Any]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Warnings that are not about faults."""
     log: list[str] = field(default_factory=list)
+    evidence: str = ""
+    """Where the results of next hops come from: ``journal`` or ``file``."""
 
-    def add(self, severity: str, message: str) -> None:
-        """Record a message.
+    @property
+    def problems(self) -> list[str]:
+        """The messages of the faults of severity ``error``."""
+        return [fault.message for fault in self.faults if fault.severity == "error"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """The messages of the faults of severity ``warning``, and other warnings."""
+        return [fault.message for fault in self.faults if fault.severity == "warning"] + self.notes
+
+    def add(
+        self, severity: str, message: str, subject: str = "", kind: str = "", undo: str = UNDO, level: str = ""
+    ) -> None:
+        """Record a fault.
 
         :param severity: ``error`` (a problem), ``warning`` or ``ignore`` (not recorded).
+        :param kind: by default the message itself.
         """
         if severity != "ignore":
-            (self.problems if severity == "error" else self.warnings).append(message)
+            # A warning alone does not undo a change.
+            follows = KEEP if severity == "warning" and undo == UNDO else undo
+            self.faults.append(Fault(subject, kind or message, message, severity, follows, level))
+
+    def problem(self, message: str) -> None:
+        """Record an error of Postfix itself."""
+        self.add("error", message)
+
+    @property
+    def summary(self) -> str:
+        """One sentence for people: how many ports and next hops were probed, and their results."""
+        parts = []
+        if self.listeners:
+            wrong = sum(bool(listener["problems"]) for listener in self.listeners)
+            parts.append(f"{len(self.listeners)} ports probed" + (f", {wrong} of them differ" if wrong else ""))
+        if self.next_hops:
+            outcomes = [found["outcome"] for found in self.next_hops]
+            counts = [f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes)]
+            parts.append(f"{len(outcomes)} next hops probed up to RCPT TO (DATA was not): {', '.join(counts)}")
+        return ". ".join([*parts, *self.warnings, *self.problems])

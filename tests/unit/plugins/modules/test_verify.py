@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import yaml
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import restoration, verify
 from ansible_collections.mailops.postfix.plugins.modules import configuration
 from ansible_collections.mailops.postfix.plugins.modules import verify as verify_module
 
@@ -51,6 +51,6 @@ def test_the_undo_waits_for_another_writer(run_module, directory, sent, monkeypa
         seen.append((path, limit))
         yield ""
 
-    monkeypatch.setattr(verify.lock, "held", held)
+    monkeypatch.setattr(restoration.lock, "held", held)
     run_module(verify_module, lock_timeout=7, transaction=result["transaction"]["id"], state="undone")
     assert seen == [(f"{directory}/main.cf", 7.0)]

@@ -13,8 +13,8 @@ from ansible_collections.mailops.postfix.plugins.module_utils._errors import Dec
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
 from ansible_collections.mailops.postfix.plugins.module_utils._model.effective_policy import policy_keys
 from ansible_collections.mailops.postfix.plugins.module_utils._model.routing import Unknown, host
+from ansible_collections.mailops.postfix.plugins.module_utils._model.ways_out import ways_out
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.tables import router_of
-from ansible_collections.mailops.postfix.plugins.module_utils._verify.next_hops import samples
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.trivial_rewrite import resolve
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -392,13 +392,25 @@ def test_policies_that_could_not_apply_are_refused(postfix, parameters, entries,
         ),
     ],
 )
-def test_samples(postfix, parameters, entries, nexthops, recipients):
+def test_messages_that_take_a_next_hop_first(postfix, parameters, entries, nexthops, recipients):
     """Found by asking for the route of each: nothing is taken for granted."""
     directory = postfix({**TRANSPORT, **parameters}, transport=entries)
-    resolver = router_of(Instance(str(directory)))
-    assert samples(resolver, nexthops, "s@x.test") == recipients
+    domains = [name for name in map(host, nexthops) if name.endswith(".test")]
+    ways = ways_out(router_of(Instance(str(directory))), "s@x.test", domains)
+    found = {way.hop.nexthop: way.recipient for way in ways if way.position == 0}
+    assert {nexthop: found[nexthop] for nexthop in nexthops if nexthop in found} == recipients
     for nexthop, recipient in recipients.items():
         assert resolve(directory, recipient, "s@x.test")[1] == nexthop
+
+
+def test_messages_of_senders_that_take_a_next_hop(postfix):
+    directory = postfix(
+        {**SENDERS, "relayhost": "[hub.test]"}, senders={"@x.test": "[x.test]:587", "joe@y.test": "[y.test]"}
+    )
+    ways = {way.hop.nexthop: way for way in ways_out(router_of(Instance(str(directory))), "s@here.test")}
+    assert set(ways) == {"[hub.test]", "[x.test]:587", "[y.test]"}
+    for nexthop, way in ways.items():
+        assert resolve(directory, way.recipient, way.sender or "s@here.test")[1] == nexthop
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,6 @@ def test_next_hops_of_senders():
         senders={"@a.test": "[sa.test]:587", "bob@b.test": "[sb.test]", "@c.test": "DUNNO"},
         transports={"@d.test": "slow:"},
         relayhost="[r.test]",
-        domains=["sa.test"],
     )
     assert ways["smtp [r.test]"].sender is None
     assert (ways["smtp [sa.test]:587"].sender, ways["smtp [sa.test]:587"].recipient) == (

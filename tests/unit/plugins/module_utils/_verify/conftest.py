@@ -10,17 +10,18 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import next_hops, verify
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import examination, next_hops
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._verify.host import Host
 
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(examination, "FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr(next_hops, "NEXT_HOP_SECONDS", 0.2)
     monkeypatch.setattr(next_hops, "_PAUSE", 0.01)
     monkeypatch.setattr(master.Master, "_unit", "")
     old = f"queue_directory = {tmp_path}/queue\nmaillog_file = {tmp_path}/maillog\nmyhostname = host.example.test\nmydestination =\n"
+    old += "smtp_tls_loglevel = 1\n"
     (tmp_path / "main.cf").write_text(old)
     (tmp_path / "master.cf").write_text("127.0.0.1:2525 inet n - n - - smtpd\nsmtp unix - - n - - smtp\n")
     (tmp_path / "maillog").write_text("Nov 23 11:00:00 host postfix/smtpd[1]: fatal: long ago\n")

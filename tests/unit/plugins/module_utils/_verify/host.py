@@ -20,7 +20,6 @@ OPTIONS = {
     "requires": "reload",
     "listeners": "error",
     "next_hops": "error",
-    "unreachable": "warning",
     "recipients": [],
     "on_failure": "undo",
     "timeout": 1.0,
@@ -51,6 +50,10 @@ class Host:
         self.results = [CORRECT]
         self.failing = {}
         self.delivery = "status=deliverable (250 2.1.5 Ok)"
+        self.deliveries = {}
+        self.tls = "Verified"
+        self.queue = b""
+        self.messages = []
         self.master = None
 
     def instance(self):
@@ -65,17 +68,32 @@ class Host:
                 self.start()
             return Completed(tuple(argv), 0, b"", b"")
         if argv[0].endswith("sendmail"):
-            if "sendmail" in self.failing:
-                return Completed(tuple(argv), 1, b"", self.failing["sendmail"])
-            recipient = argv[-1]
-            with open(self.log, "a", encoding="utf-8") as file:
-                file.write(
-                    f"Nov 23 12:00:00 host postfix/smtp[1]: A1: to=<{recipient}>, relay=hub[192.0.2.1]:25, {self.delivery}\n"
-                )
-            self.commands.append(f"probe {recipient}")
-            return Completed(tuple(argv), 0, b"", b"")
+            return self.sendmail(argv)
+        if argv[0] == "postqueue":
+            return Completed(tuple(argv), 0, self.queue, b"")
         assert argv[0] in ("postconf", "openssl"), argv
         return run_program(argv, stdin)
+
+    def sendmail(self, argv):
+        if "sendmail" in self.failing:
+            return Completed(tuple(argv), 1, b"", self.failing["sendmail"])
+        recipients = argv[argv.index("--") + 1 :]
+        self.messages.append(recipients)
+        with open(self.log, "a", encoding="utf-8") as file:
+            for number, recipient in enumerate(recipients, 1):
+                self.commands.append(f"probe {recipient}")
+                delivery = self.deliveries.get(recipient, self.delivery)
+                delivery = delivery(self) if callable(delivery) else delivery
+                relay = f"hub[192.0.2.{number}]:25"
+                if self.tls:
+                    file.write(
+                        f"Nov 23 12:00:00 host postfix/smtp[{number}]: {self.tls} TLS connection established to {relay}: TLSv1.3 with "
+                        "cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n"
+                    )
+                file.write(
+                    f"Nov 23 12:00:00 host postfix/smtp[{number}]: A1: to=<{recipient}>, relay={relay}, {delivery}\n"
+                )
+        return Completed(tuple(argv), 0, b"", b"")
 
     def start(self):
         """As master(8) does, lock its pid file."""

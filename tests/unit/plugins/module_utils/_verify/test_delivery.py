@@ -5,102 +5,51 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import delivery as delivery_verification
+from ansible_collections.mailops.postfix.plugins.module_utils._verify.delivery import deliveries, rejections
 
 # Lines of Postfix 3.10, from hosts of the lab.
+PROBER = "double-bounce@sender.example.test"
 START = [
-    "postfix/pickup[209]: 45B2827C7ED: uid=0 from=<double-bounce@sender.example.test>",
+    f"postfix/pickup[209]: 45B2827C7ED: uid=0 from=<{PROBER}>",
     "postfix/cleanup[237]: 45B2827C7ED: message-id=<20261123044826.45B2827C7ED@sender.example.test>",
-    "postfix/qmgr[210]: 45B2827C7ED: from=<double-bounce@sender.example.test>, size=316, nrcpt=1 (queue active)",
+    f"postfix/qmgr[210]: 45B2827C7ED: from=<{PROBER}>, size=316, nrcpt=1 (queue active)",
 ]
+RECIPIENT = "postmaster@hub.example.test"
+HUB = "hub.example.test[192.0.2.1]:25"
 
 
-def tls(verdict="Verified", process=240, host="hub.example.test[192.0.2.1]:25"):
+def tls(verdict="Verified", process=240, host=HUB, how="established"):
     return (
-        f"postfix/smtp[{process}]: {verdict} TLS connection established to {host}: TLSv1.3 with cipher "
+        f"postfix/smtp[{process}]: {verdict} TLS connection {how} to {host}: TLSv1.3 with cipher "
         "TLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange x25519 server-signature ECDSA (prime256v1) server-digest SHA256"
     )
 
 
-def delivery(
-    reason,
-    status="undeliverable",
-    relay="hub.example.test[192.0.2.1]:25",
-    process=240,
-    to="postmaster@hub.example.test",
-):
+def delivery(reason="250 2.1.5 Ok", status="deliverable", relay=HUB, process=240, to=RECIPIENT, more=""):
     return (
-        f"postfix/smtp[{process}]: 45B2827C7ED: to=<{to}>, relay={relay}, delay=0.08, delays=0.02/0.01/0.03/0.02, "
+        f"postfix/smtp[{process}]: 45B2827C7ED: to=<{to}>, relay={relay}, delay=0.08, delays=0.02/0.01/0.03/0.02, {more}"
         f"dsn=2.1.5, status={status} ({reason})"
     )
 
 
-REFUSED = "host hub.example.test[192.0.2.1] said: 554 5.7.1 <postmaster@hub.example.test>: Relay access denied (in reply to RCPT TO command)"
-
-
-@pytest.mark.parametrize(
-    ("reason", "status", "outcome", "accepted"),
-    [
-        ("250 2.1.5 Ok", "deliverable", "verified", True),
-        (REFUSED, "undeliverable", "verified", False),
-        (
-            "host a[192.0.2.1] said: 450 4.2.0 Greylisted (in reply to RCPT TO command)",
-            "undeliverable",
-            "verified",
-            False,
-        ),
-        (
-            "host a[192.0.2.1] said: 530 5.7.0 Must authenticate (in reply to MAIL FROM command)",
-            "undeliverable",
-            "verified",
-            False,
-        ),
-        (
-            "host a[192.0.2.1] said: 454 4.7.0 TLS not available (in reply to STARTTLS command)",
-            "undeliverable",
-            "failed",
-            False,
-        ),
-        ("Server certificate not verified", "undeliverable", "failed", False),
-        ("Server certificate not trusted", "undeliverable", "failed", False),
-        (
-            "TLS is required, but was not offered by host plain.example.test[192.0.2.2]",
-            "undeliverable",
-            "failed",
-            False,
-        ),
-        ("Cannot start TLS: handshake failure", "undeliverable", "failed", False),
-        ("SASL authentication failed; server a[192.0.2.1] said: 535 5.7.8 Error", "undeliverable", "failed", False),
-        ("mail transport unavailable", "undeliverable", "failed", False),
-        ("non DNSSEC destination", "undeliverable", "failed", False),
-        ("connect to a[192.0.2.1]:25: Connection refused", "undeliverable", "unreachable", False),
-        ("connect to a[2001:db8::1]:25: Network is unreachable", "undeliverable", "unreachable", False),
-        (
-            "Host or domain name not found. Name service error for name=a.example.test type=AAAA: Host not found",
-            "undeliverable",
-            "unreachable",
-            False,
-        ),
-        (
-            "conversation with a[192.0.2.1] timed out while receiving the initial server greeting",
-            "undeliverable",
-            "unreachable",
-            False,
-        ),
-        ("host a[192.0.2.1] refused to talk to me: 421 busy", "undeliverable", "unreachable", False),
-    ],
-)
-def test_outcome(reason, status, outcome, accepted):
-    found = delivery_verification.delivery_of([*START, tls(), delivery(reason, status)], "postmaster@hub.example.test")
-    assert (found.outcome, found.accepted, found.reason) == (outcome, accepted, reason)
+def only(*lines):
+    return deliveries([*START, *lines], [("", RECIPIENT)])["", RECIPIENT]
 
 
 def test_the_other_side():
-    found = delivery_verification.delivery_of(
-        [*START, tls(), delivery("250 2.1.5 Ok", "deliverable")], "Postmaster@hub.example.test"
-    )
+    found = only(tls(), delivery(to="Postmaster@hub.example.test"))
+    assert (found.accepted, found.reason, found.process) == (True, "250 2.1.5 Ok", "postfix/smtp[240]")
     assert (found.tls, found.protocol, found.cipher) == ("Verified", "TLSv1.3", "TLS_AES_256_GCM_SHA384")
-    assert found.relay == "hub.example.test[192.0.2.1]:25"
+    assert (found.relay, found.level) == (HUB, "verified")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "level"),
+    [("Anonymous", "encrypted"), ("Untrusted", "encrypted"), ("Trusted", "trusted"), ("Verified", "verified")],
+)
+def test_levels(verdict, level):
+    assert only(tls(verdict), delivery()).level == level
+    assert only(tls(verdict, how="reused"), delivery()).level == level
 
 
 @pytest.mark.parametrize(
@@ -113,23 +62,39 @@ def test_the_other_side():
     ids=["of another process", "to another host", "not established"],
 )
 def test_tls_of_something_else(line):
-    assert (
-        delivery_verification.delivery_of(
-            [line, delivery("250 2.1.5 Ok", "deliverable")], "postmaster@hub.example.test"
-        ).tls
-        == ""
+    assert only(line, delivery()).level == "clear"
+
+
+@pytest.mark.parametrize("status", ["sent", "deferred", "bounced", "deliverable"])
+def test_tls_of_the_mail_before(status):
+    """The same process sends to the same host, first with TLS, then without: a leak must not look like the session before."""
+    assert only(tls(), delivery(status=status, to="other@hub.example.test"), delivery()).level == "clear"
+
+
+def test_several_probes():
+    found = deliveries(
+        [tls("Trusted"), delivery(to="a@x.test"), tls("Verified"), delivery(to="b@y.test"), delivery(to="c@z.test")],
+        [("", name) for name in ("a@x.test", "b@y.test", "c@z.test", "d@w.test")],
     )
+    assert {name: result.level for (_id, name), result in found.items()} == {
+        "a@x.test": "trusted",
+        "b@y.test": "verified",
+        "c@z.test": "clear",
+    }
 
 
-def test_a_line_with_the_queue_id():
-    """Since Postfix 3.10 a line about TLS may bear it."""
+def test_probes_with_the_same_recipient():
+    """The probe of one sender must not be taken for the probe of all others."""
+    of_sender = delivery().replace("45B2827C7ED", "4C0FFEE")
+    found = deliveries([tls(), of_sender, delivery("no", "undeliverable")], [("4C0FFEE", RECIPIENT), ("", RECIPIENT)])
+    assert (found["4C0FFEE", RECIPIENT].accepted, found["", RECIPIENT].accepted) == (True, False)
+    assert deliveries([of_sender], [("4C0FFEE", RECIPIENT), ("", RECIPIENT)]).keys() == {("4C0FFEE", RECIPIENT)}
+
+
+def test_lines_of_other_versions():
+    """Since Postfix 3.10 a line about TLS may bear the queue id, since 3.11 a delivery the level."""
     line = tls().replace("]: ", "]: 45B2827C7ED: ", 1)
-    assert (
-        delivery_verification.delivery_of(
-            [line, delivery("250 2.1.5 Ok", "deliverable")], "postmaster@hub.example.test"
-        ).tls
-        == "Verified"
-    )
+    assert only(line, delivery(more="tls=verify, ")).level == "verified"
 
 
 @pytest.mark.parametrize(
@@ -137,11 +102,45 @@ def test_a_line_with_the_queue_id():
     [
         [],
         START,
-        [delivery("250 2.1.5 Ok", "deliverable", to="other@hub.example.test")],
+        [delivery(to="other@hub.example.test")],
         [delivery("250 2.0.0 Ok: queued as 1", "sent")],
         [delivery("connect to a[192.0.2.1]:25: Connection refused", "deferred")],
     ],
     ids=["nothing", "queued", "another probe", "a mail", "a mail that waits"],
 )
 def test_not_known_yet(lines):
-    assert delivery_verification.delivery_of(lines, "postmaster@hub.example.test") is None
+    assert deliveries(lines, [("", RECIPIENT)]) == {}
+
+
+MILTER = "postfix/cleanup[237]: 45B2827C7ED: milter-reject: CONNECT from localhost[127.0.0.1]: 4.7.1 Service unavailable - try again later"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        MILTER,
+        "postfix/cleanup[237]: warning: connect to Milter service inet:127.0.0.1:9: Connection refused",
+        "postfix/cleanup[237]: error: open database /etc/postfix/nope.db: No such file or directory",
+        "postfix/cleanup[237]: warning: 45B2827C7ED: virtual_alias_maps map lookup problem for a@b.test -- message not accepted, try again later",
+        "postfix/cleanup[237]: 45B2827C7ED: to=<a@b.test>, relay=none, delay=0.01, delays=0.01/0/0/0, dsn=5.5.0, status=bounced (Service unavailable)",
+        "postfix/cleanup[237]: 45B2827C7ED: reject: header Subject: x from local; from=<a@b.test>: 5.7.1 message content rejected",
+        "postfix/pickup[209]: warning: 45B2827C7ED: message rejected",
+    ],
+)
+def test_what_keeps_a_probe_from_smtp(line):
+    assert rejections([*START[:1], line], [PROBER]) == [line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *START[1:],
+        MILTER.replace("45B2827C7ED", "4C0FFEE0000"),
+        "postfix/cleanup[237]: warning: 4C0FFEE0000: virtual_alias_maps map lookup problem for a@b.test",
+        "postfix/smtpd[9]: NOQUEUE: reject: RCPT from x[192.0.2.7]: 554 5.7.1 cleanup[1]: fatal: Relay access denied",
+        "postfix/cleanup[237]: 45B2827C7ED: removed (canceled)",
+        "postfix/cleanup[237]: 45B2827C7ED: info: header Subject: rejected from local",
+    ],
+)
+def test_what_does_not(line):
+    assert rejections([*START[:1], line], [PROBER]) == []

@@ -42,7 +42,8 @@ def test_maillog_file(tmp_path):
     log = maillog.Log(Instance(maillog_file=str(path)))
     assert log.lines() == []
     path.write_text(OLD + NEW + NEW + "not a line of syslog\n")
-    assert log.lines() == [LINE]
+    assert log.lines() == [LINE, LINE], "of two sessions of one process, each is logged"
+    assert log.warnings() == [LINE]
 
 
 def test_a_rotated_file_is_read_from_its_beginning(tmp_path):

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import dns_message, master, state
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
-from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, store
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
+from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, confirmed, store
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import examination, restoration, verify
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._verify.host import CORRECT, MISCONFIGURED
 
 
@@ -194,13 +194,54 @@ def test_a_service_that_does_not_start_after_undo(host, monkeypatch):
         host.verify()
 
 
-def test_the_previous_configuration_is_wrong_too(host):
+def test_what_was_wrong_before_is_not_the_fault_of_the_change(host):
+    """The change is undone, the same is wrong, and the change is installed again and confirmed."""
     host.results = [MISCONFIGURED]
+    result = host.verify()
+    assert (result["confirmed"], result["undone"], result["problems"]) == (True, False, [])
+    assert "451 4.3.5" in result["warnings"][0] and result["warnings"][0].endswith("It was so before the change")
+    assert host.main_cf() == host.old + "# new\n" and host.open() == []
+    assert host.commands == ["reload", "reload", "stop", "start", "reload"], "there and back again"
+
+
+def test_something_else_was_wrong_before(host):
+    host.results = [MISCONFIGURED, {**CORRECT, "problem": "no TLS", "failed_at": "connect"}]
     with pytest.raises(
-        verify.VerificationFailed, match=r"has been restored, but its verification fails, too: .*451 4\.3\.5"
+        verify.VerificationFailed, match=r"451 4\.3\.5.*has been restored, but its verification fails, too: "
     ):
         host.verify()
+    assert host.main_cf() == host.old and host.open() == []
+
+
+def test_there_is_no_time_to_compare(host, monkeypatch):
+    monkeypatch.setattr(restoration, "COMPARISON_SECONDS", 700)
+    host.results = [MISCONFIGURED]
+    with pytest.raises(verify.VerificationFailed, match=r"has been restored, but its verification fails, too"):
+        host.verify()
     assert host.main_cf() == host.old
+
+
+def test_findings_of_a_confirmed_change_are_looked_at_again(host):
+    """An unchanged run looks at what was wrong, and at nothing else."""
+    host.results = [MISCONFIGURED]
+    warned = host.verify(listeners="warning")["warnings"]
+    assert confirmed.open_findings(str(host.directory))[0]["subject"] == "127.0.0.1:2525/inet at 127.0.0.1"
+    host.probed.clear()
+    again = host.verify(transaction=None, scope="changed", requires="none", listeners="warning")
+    assert again["warnings"] == warned and host.probed == [("127.0.0.1", 2525)]
+    host.results = [CORRECT]
+    assert host.verify(transaction=None, scope="changed", requires="none")["warnings"] == []
+    host.probed.clear()
+    host.verify(transaction=None, scope="changed", requires="none")
+    assert host.probed == [] and confirmed.open_findings(str(host.directory)) == []
+
+
+def test_a_severity_for_one_listener(host):
+    host.results = [MISCONFIGURED]
+    listeners = {"default": "error", "127.0.0.1:2525/inet": "warning"}
+    assert len(host.verify(listeners=listeners)["warnings"]) == 1
+    with pytest.raises(DeclarationError, match="listeners: default: 'wrong' is not a valid severity"):
+        host.verify(transaction=None, listeners={"default": "wrong"})
 
 
 def test_master_terminates_after_the_reload(host):
@@ -390,3 +431,12 @@ def test_check_mode_changes_nothing(host):
     assert not host.verify(check_mode=True, requires="none")["changed"]
     assert (host.commands, host.probed) == ([], [("127.0.0.1", 2525)])
     assert len(host.open()) == 1
+
+
+def test_a_dependency_is_a_fault_of_its_own(dane, nameservers):
+    """It is compared by what it is about, not by its message."""
+    nameservers["."] = NOT_SIGNED
+    report = examination.VerificationReport()
+    wanted = examination.Wanted("none", dependencies="warning")
+    examination.Examination(dane.instance, wanted, dane.probe).without_next_hops(report)
+    assert [fault.kind for fault in report.faults] == ["unvalidated_dns"]
