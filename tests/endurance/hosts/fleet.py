@@ -93,8 +93,9 @@ class Host:
         :param issued: the directory with the issued files.
         """
         live, archive = (self.root / "etc/letsencrypt" / name / self.fqdn for name in ("live", "archive"))
-        for directory in (live, archive, self.root / "etc/letsencrypt/renewal-hooks/deploy"):
-            directory.mkdir(parents=True, exist_ok=True)
+        for directory in (live, archive):
+            directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            directory.mkdir(exist_ok=True)
         number = len(list(archive.glob("cert*"))) + 1
         for name in ("privkey", "cert", "chain", "fullchain"):
             shutil.copy(issued / f"{name}.pem", archive / f"{name}{number}.pem")
@@ -145,8 +146,11 @@ class Host:
         if self.has_systemd:
             self.run("systemctl", "start", "mailops-postfix-expired.service", check=False)
             return
-        line = (self.root / "etc/cron.d/mailops-postfix").read_text(encoding="ascii").splitlines()[0]
-        self.run("sh", "-c", line.split(" root ", 1)[1].partition(" > ")[0], check=False)
+        crontab = (self.root / "etc/cron.d/mailops-postfix").read_text(encoding="ascii")
+        command = next(line for line in crontab.splitlines() if line.startswith("* * * * * root ")).partition(" root ")[
+            2
+        ]
+        self.run("sh", "-c", command, check=False)
 
     # Postfix
 
@@ -177,8 +181,8 @@ class Host:
             services={"do": "run", "argv": ["postconf", "-M"]},
         )
         return {
-            "port 25": _size(seen["first"]),
-            "port 2525": _size(seen["second"]),
+            "port 25": size(seen["first"]),
+            "port 2525": size(seen["second"]),
             "certificate": seen["first"]["certificate"],
             "main.cf": seen["limit"]["stdout"],
             "table": seen["entry"]["stdout"],
@@ -190,7 +194,8 @@ class Host:
         }
 
 
-def _size(session: Mapping[str, str]) -> str:
+def size(session: Mapping[str, str]) -> str:
+    """The largest message that a port accepts, as it says; what it says instead if it does not."""
     words = session["before"].split()
     return words[words.index("SIZE") + 1] if "SIZE" in words else f"{session['before']} {session['error']}"
 
@@ -301,9 +306,11 @@ class Play:
         return self
 
     def interrupt(self) -> None:
-        """Do what Ctrl-C in its terminal does, and wait until it ends."""
+        """Do what Ctrl-C in its terminal does, and wait until it has ended, and the modules that go on without it."""
+        left = [pid for pid in _descendants(self._process.pid) if not _is_here(pid)]
         os.killpg(self._process.pid, signal.SIGINT)
         self.result()
+        _ended(left)
 
     def kill(self, modules: bool) -> None:
         """Kill it with its children.
@@ -317,7 +324,7 @@ class Play:
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
         self.result()
-        until(lambda: not any(map(_runs, left)), lambda: f"a module has not ended: {self.text}")
+        _ended(left)
 
 
 def _descendants(ancestor: int) -> list[int]:
@@ -331,6 +338,11 @@ def _descendants(ancestor: int) -> list[int]:
     for pid in found:
         found += children.get(pid, [])
     return list(filter(_runs, found))
+
+
+def _ended(pids: Sequence[int]) -> None:
+    """Wait until processes have ended."""
+    until(lambda: not any(map(_runs, pids)), lambda: f"modules have not ended: {[pid for pid in pids if _runs(pid)]}")
 
 
 def _runs(pid: int) -> bool:
