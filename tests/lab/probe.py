@@ -181,20 +181,24 @@ def _follow(message_ids: Iterable[str], since: str, leaving: bool = False) -> di
         time.sleep(0.2)
 
 
-def _message(sender: str, recipient: str, message_id: str) -> str:
-    return f"From: {sender}\nTo: {recipient}\nSubject: Probe\nMessage-ID: <{message_id}>\n\nHello.\n"
+def _message(sender: str, recipient: str, message_id: str, header: str = "") -> str:
+    more = f"{header}\n" if header else ""
+    return f"{more}From: {sender}\nTo: {recipient}\nSubject: Probe\nMessage-ID: <{message_id}>\n\nHello.\n"
 
 
-def send(recipients: dict[str, str], sender: str = "root", run_id: str = "", keep: bool = False) -> dict[str, Any]:
+def send(
+    recipients: dict[str, str], sender: str = "root", run_id: str = "", keep: bool = False, header: str = ""
+) -> dict[str, Any]:
     """Submit a message for each recipient, all at once, as a user of this host, and follow them to the end of the first attempt.
 
     run_id: the message NAME gets the Message-ID NAME.run_id, with which other hosts can follow it too.
     keep: keep undelivered messages in the queue. Otherwise they are deleted and the queue is flushed, so that Postfix delivers
     the next message to the same next hops immediately.
+    header: one more header of each message.
     """
     run_id = run_id or f"{uuid.uuid4().hex}@probe"
     for name, recipient in recipients.items():
-        text = _message(sender, recipient, f"{name}.{run_id}")
+        text = _message(sender, recipient, f"{name}.{run_id}", header)
         _execute("/usr/sbin/sendmail", "-i", "-f", sender, recipient, stdin=text)
     mails = _follow([f"{name}.{run_id}" for name in recipients], _beginning())
     stuck = "".join(f"{mail['queue_id']}\n" for mail in mails.values() if mail["queue_id"] and mail["status"] != "sent")

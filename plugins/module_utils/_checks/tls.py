@@ -14,7 +14,7 @@ from .._errors import DeclarationError
 from .._formats import master_cf, tls_levels, tls_protocols
 from .._formats.main_cf import words
 from .._formats.master_cf import MasterEntry
-from .._model import parameters
+from .._model import content_filter, parameters
 from .._model.configuration import MAIN, Configuration, shown
 from .._model.finding import Finding, Setting
 
@@ -38,8 +38,11 @@ def tls_findings(configuration: Configuration) -> Iterator[Finding]:
 
 def override_findings(configuration: Configuration, declared: FrozenSet[Setting]) -> Iterator[Finding]:
     """Options in master.cf that override a declared value of main.cf: weaker ones, and any on the main services."""
+    filters = content_filter.loopback_transports(configuration)
     for service in configuration.services:
         for name, written in service.effective_options.items():
+            if name.endswith("_tls_security_level") and _stays_on_this_host(service, filters):
+                continue
             if (MAIN, name) not in declared or (service.key, name) in declared or name not in configuration.entries:
                 continue
             mine, its = configuration.value(name), configuration.value(name, service)
@@ -57,6 +60,15 @@ def override_findings(configuration: Configuration, declared: FrozenSet[Setting]
                     frozenset([(MAIN, name), (service.key, name)]),
                     "error" if weaker else "warning",
                 )
+
+
+def _stays_on_this_host(service: MasterEntry, filters: FrozenSet[str]) -> bool:
+    """Whether connections of a service do not leave this host: to a content filter, and back from it."""
+    name, kind = service.column("service"), service.column("type")
+    if kind != "inet":
+        return name in filters
+    host = name.rpartition(":")[0].strip("[]")
+    return host.startswith("127.") or host in ("::1", "localhost")
 
 
 def _is_weaker(name: str, its: str, mine: str) -> bool:

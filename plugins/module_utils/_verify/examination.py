@@ -14,7 +14,7 @@ from typing import Callable, Collection, Sequence
 from .._host.instance import Instance
 from .._host.master import Master
 from .._transaction.store import Transaction
-from . import listeners, maillog, next_hops
+from . import filters, listeners, maillog, next_hops
 from .listeners import Probe
 from .report import VerificationReport
 from .severities import Severities
@@ -110,6 +110,9 @@ class Examination:
             only = again if transaction is None and wanted.scope == "changed" else None
             listeners.probe_listeners(instance, wanted.listeners, wanted.timeout, self.probe, report, only)
         if sent is not None and log is not None:
+            if transaction is not None or wanted.scope == "all":
+                before = sent.selection.before if wanted.scope == "changed" else None
+                filters.probe_filters(sent.selection.router, before, wanted.timeout, self.probe, report)
             next_hops.read_results(instance, sent, wanted.next_hops, log, report)
 
     def _check_dependencies(self, instance: Instance, report: VerificationReport) -> None:

@@ -103,6 +103,8 @@ def select(
             known = {target.way.identity for target in found}
             more = targets.targets(router, selection.prober, lambda nexthop: nexthop.lower() in faulty)
             found += [target for target in more if target.way.identity not in known]
+        if selection.before is not None and targets.is_handled_otherwise(selection.before, router):
+            found = _with_some_mail(instance, selection, found)
     else:
         found = targets.targets(router, selection.prober)
     selection.targets = [
@@ -115,6 +117,18 @@ def _affected(selection: Selection, transaction: Transaction) -> list[Target]:
     assert selection.before is not None
     files = [file.target for file in transaction.files]
     return targets.affected(selection.before, selection.router, selection.prober, files)
+
+
+def _with_some_mail(instance: Instance, selection: Selection, found: list[Target]) -> list[Target]:
+    """The targets, with those of the default route, or a mailbox of this host: some mail must get through cleanup(8)."""
+    relayhosts = set(targets.default_nexthops(selection.router, selection.prober))
+    known = {target.way.identity for target in found}
+    more = targets.targets(selection.router, selection.prober, lambda nexthop: nexthop.lower() in relayhosts, ())
+    found = found + [target for target in more if target.way.identity not in known]
+    if not found:
+        own = macros.expanded_parameter("myhostname", instance.parameters)
+        selection.recipients = [*selection.recipients, f"postmaster@{own}"]
+    return found
 
 
 def _with_group(selection: Selection, found: list[Target]) -> list[Target]:
@@ -197,7 +211,7 @@ def read_results(instance: Instance, sent: Sent, severities: Severities, log: Lo
     )
     lifetime = instance.parameters.get("maximal_queue_lifetime", "5d")
     for probe, what in sent.by_probe.items():
-        entry = next(entry for entry in report.next_hops if entry["probe"] == probe)
+        entry = next(entry for entry in report.next_hops if entry.get("probe") == probe)
         words = _message(what, outcomes[probe], entry["reason"])
         if outcomes[probe] == HELD and isinstance(what, Target):
             mail = waits.get(what.way.identity)
@@ -208,7 +222,7 @@ def read_results(instance: Instance, sent: Sent, severities: Severities, log: Lo
             )
         _judge(report, sent.selection, what, outcomes[probe], words, severities, probe in stuck)
     for entry in report.next_hops:
-        del entry["probe"]
+        entry.pop("probe", None)
 
 
 def _entry(

@@ -46,6 +46,11 @@ _WITHOUT_EFFECT = re.compile(
 )
 # Without tables, whose answers count, and fallback relays, which are next hops of their own.
 _OF_SESSIONS = re.compile(r"(?!.*(?:_maps|_fallback_relay)$)(?:(?:smtp|lmtp|tls)_|inet_(?:interfaces|protocols)$)")
+# What handles mail before smtp(8) does, by the configuration of pickup(8) and cleanup(8).
+_BEFORE_SMTP = re.compile(
+    r"non_smtpd_milters$|milter_|content_filter$|receive_override_options$|(?:\w+_)?canonical_(?:maps|classes)$|virtual_alias_"
+    r"|(?:\w+_)?(?:header|body)_checks$|always_bcc$|(?:sender|recipient)_bcc_maps$|cleanup_|pickup_|local_header_rewrite"
+)
 _FILES = re.compile(r"_tls_(?:CAfile|CApath|trust_anchor_file|chain_files|(?:d|ec)?(?:cert|key)_file)$")
 _TABLES = re.compile(r"(?:_tls_policy_maps|_sasl_password_maps|^transport_maps|^sender_dependent_.*_maps)$")
 
@@ -122,6 +127,16 @@ def affected(before: Router, after: Router, prober: str, changed_files: Collecti
     old = {target.way.identity: target.signature for target in targets(before, prober, concerns, keys)}
     found = targets(after, prober, concerns, keys)
     return [target for target in found if everything or old.get(target.way.identity) != target.signature]
+
+
+def is_handled_otherwise(before: Router, after: Router) -> bool:
+    """Whether a change is about what handles mail before smtp(8), such as a milter."""
+
+    def values(router: Router) -> List[Tuple[object, ...]]:
+        services = [*router.configuration.of_command("pickup"), *router.configuration.of_command("cleanup")]
+        return [_values(router, service, _BEFORE_SMTP) for service in (None, *services)]
+
+    return values(before) != values(after)
 
 
 def is_stricter(before: Router, target: Target) -> bool:
@@ -211,6 +226,11 @@ def _map_names(router: Router, parameter: str) -> List[str]:
 
 
 # What has changed
+
+
+def session_values(router: Router, hop: Hop) -> Tuple[object, ...]:
+    """The parameters of smtp(8) that a session with a next hop depends on."""
+    return _values(router, router.service(hop.transport), _OF_SESSIONS)
 
 
 def _settings(router: Router) -> Dict[str, Tuple[object, ...]]:

@@ -103,3 +103,32 @@ def test_options_that_defeat_what_is_declared(name, mine, service, its, severity
     assert [problem.severity for problem in found] == ([severity] if severity else [])
     assert list(tls.override_findings(built, frozenset())) == []
     assert list(tls.override_findings(built, frozenset({("main", name), (f"{service}/inet", name)}))) == []
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "master_cf", "count"),
+    [
+        ("", "127.0.0.1:10025 inet n - y - - smtpd -o smtpd_tls_security_level=none\n", 0),
+        ("", "[::1]:10025 inet n - y - - smtpd -o smtpd_tls_security_level=none\n", 0),
+        ("", "192.0.2.1:10025 inet n - y - - smtpd -o smtpd_tls_security_level=none\n", 1),
+        (
+            "content_filter = amavis:[127.0.0.1]:10024\n",
+            "amavis unix - - y - - smtp -o smtp_tls_security_level=none\n",
+            0,
+        ),
+        (
+            "content_filter = amavis:[192.0.2.1]:10024\n",
+            "amavis unix - - y - - smtp -o smtp_tls_security_level=none\n",
+            1,
+        ),
+        ("", "amavis unix - - y - - smtp -o smtp_tls_security_level=none\n", 1),
+    ],
+)
+def test_what_does_not_leave_this_host_keeps_its_level(main_cf, master_cf, count):
+    levels = {"smtp_tls_security_level": "encrypt", "smtpd_tls_security_level": "may"}
+    text = main_cf + "".join(f"{name} = {value}\n" for name, value in levels.items())
+    filters = {"content_filter": main_cf.partition(" = ")[2].strip()}
+    found = tls.override_findings(
+        configuration(text, master_cf, **levels, **filters), frozenset(("main", name) for name in levels)
+    )
+    assert len(list(found)) == count

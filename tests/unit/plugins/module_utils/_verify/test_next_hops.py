@@ -297,6 +297,17 @@ def test_scope_all_probes_all(hub):
 # Probes that fail before smtp(8)
 
 
+def test_a_change_before_smtp_is_tried_with_some_mail(hub):
+    change(hub, main_cf=hub.hub_cf + "non_smtpd_milters = inet:127.0.0.1:9\n")
+    assert list(outcomes(hub.verify())) == [HUB]
+
+
+def test_it_is_tried_with_local_mail_where_there_is_no_relayhost(host):
+    apply.confirm(*store.open_transactions(str(host.directory)))
+    change(host, main_cf=host.old + "canonical_maps = tcp:127.0.0.1:9\n")
+    assert list(outcomes(host.verify())) == ["postmaster@host.example.test"]
+
+
 def test_a_milter_that_rejects_probes(hub):
     hub.delivery = "another line"
 
