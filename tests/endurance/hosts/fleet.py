@@ -120,8 +120,8 @@ class Host:
 
     def edit_records(self, **values: Any) -> None:
         """Change the records of open transactions."""
-        for directory in self.transactions():
-            path = directory / "record"
+        # A process that was killed before it has installed anything leaves no record.
+        for path in filter(Path.exists, (directory / "record" for directory in self.transactions())):
             path.write_text(json.dumps({**json.loads(path.read_text(encoding="ascii")), **values}), encoding="ascii")
 
     def endings(self) -> dict[str, str]:
