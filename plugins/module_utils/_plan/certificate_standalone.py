@@ -31,10 +31,10 @@ def renewed(instance: Instance, options: Mapping[str, Any]) -> Deployment:
     return deployments(instance, [CertificateOptions.from_declaration(options)])[0]
 
 
-def has_stamp(instance: Instance, options: Mapping[str, Any]) -> bool:
+def certificate_has_stamp(instance: Instance, options: Mapping[str, Any]) -> bool:
     """Whether what :func:`renewed` would find has been found before: none of the files has changed since, and no certificate has expired.
 
-    The compiled table of server names has a stamp of its own (:func:`sni.has_stamp`). Options: as for :func:`certificate`.
+    The compiled table of server names has a stamp of its own (:func:`sni.sni_table_has_stamp`). Options: as for :func:`certificate`.
     """
     return stamp.holds(*stamped_files(instance, CertificateOptions.from_declaration(options)))
 

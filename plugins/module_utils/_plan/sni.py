@@ -63,7 +63,7 @@ def sni_table(instance: Instance, path: str, entries: Sequence[Deployment], form
     return PlannedTable(map_name, path, after, plan)
 
 
-def has_stamp(instance: Instance, path: str) -> bool:
+def sni_table_has_stamp(instance: Instance, path: str) -> bool:
     """Whether the compiled table has the current keys and certificates, since none of its files has changed since they were compared."""
     table = Table(instance, path, choose_type(instance, "auto"))
     agreement = _agreement(table, files_by_name(instance.read(path) or b"", table.type))

@@ -66,7 +66,7 @@ class _InstanceView:
 
     def agrees(self, spec: RenewalSpec) -> bool:
         """Whether the files that Postfix uses are made from the current ones of the ACME client."""
-        if certificate_standalone.has_stamp(self._instance, spec.options) and self._table_has_stamp(spec):
+        if certificate_standalone.certificate_has_stamp(self._instance, spec.options) and self._table_has_stamp(spec):
             return True
         begun = time.time()
         plan = certificate_standalone.renewed(self._instance, spec.options).plan
@@ -93,7 +93,7 @@ class _InstanceView:
             return True
         path = certificate_standalone.table_of_names(self._instance, spec.options)
         if path not in self._stamped_tables:
-            self._stamped_tables[path] = sni.has_stamp(self._instance, path)
+            self._stamped_tables[path] = sni.sni_table_has_stamp(self._instance, path)
         return self._stamped_tables[path]
 
     def _may_be_outdated(self, spec: RenewalSpec) -> bool:

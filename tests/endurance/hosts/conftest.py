@@ -19,7 +19,7 @@ from lab.common import PROJECT
 from lab.hosts import Lab
 
 LAB = "endurance"
-FLEETS = ("kills", "pairs", "edits")
+FLEETS = ("kills", "pairs", "edits", "keys")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,13 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.xdist_group(name))
 
 
-def _started(name: str) -> Iterator[Fleet]:
+def _started(name: str, is_relay: bool = True) -> Iterator[Fleet]:
     names = [f"{name}-{suite}" for suite in SUITES]
     # The hosts of the three fleets are started at the same time, and the lab's own lock admits one of them after the other.
     subprocess.run([PROJECT / "tests/lab/hosts", "--lab", LAB, "up", "--fresh", *names], check=True)
     directory = Path(tempfile.mkdtemp(prefix=f"endurance-{name}-"))
     fleet = Fleet(Lab(LAB), name, directory)
-    fleet.prepare()
+    if is_relay:
+        fleet.prepare()
     yield fleet
     shutil.rmtree(directory)
     subprocess.run([PROJECT / "tests/lab/hosts", "--lab", LAB, "down", *names], check=True)
@@ -58,6 +59,12 @@ def pairs() -> Iterator[Fleet]:
 def edits() -> Iterator[Fleet]:
     """The fleet that others edit."""
     yield from _started("edits")
+
+
+@pytest.fixture(scope="session")
+def keys() -> Iterator[Fleet]:
+    """The fleet whose keys are rotated."""
+    yield from _started("keys", is_relay=False)
 
 
 @pytest.fixture

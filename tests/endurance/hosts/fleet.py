@@ -121,8 +121,8 @@ class Host:
 
     def edit_records(self, **values: Any) -> None:
         """Change the records of open transactions."""
-        for directory in self.transactions():
-            path = directory / "record"
+        # A process that was killed before it has installed anything leaves no record.
+        for path in filter(Path.exists, (directory / "record" for directory in self.transactions())):
             path.write_text(json.dumps({**json.loads(path.read_text(encoding="ascii")), **values}), encoding="ascii")
 
     def endings(self) -> dict[str, str]:
@@ -386,15 +386,40 @@ class Fleet:
         argv = [program, "--inventory", str(self._inventory), "--extra-vars", f"@{path}", str(HERE / playbook)]
         return Play(argv, path.with_suffix(".log"))
 
+    def start_in_groups(self, groups: Mapping[str, Mapping[str, Any]], playbook: str) -> Play:
+        """Start a playbook of the collection.
+
+        :param groups: the groups of the inventory, each with its ``hosts`` and ``vars``.
+        """
+        self._plays += 1
+        path = self.scratch / f"{self.name}-{self._plays}.yml"
+        members = json.loads(self._inventory.read_text(encoding="utf-8"))["all"]["hosts"]
+        inventory = {
+            group: {**values, "hosts": {host: members[host] for host in values["hosts"]}}
+            for group, values in groups.items()
+        }
+        path.write_text(json.dumps({"all": {"children": inventory}}), encoding="utf-8")
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        return Play([program, "--inventory", str(path), f"playbooks/{playbook}"], path.with_suffix(".log"))
+
     def prepare(self) -> None:
         """Give each host its certificate, and apply the role for the first time."""
         for host in self:
-            host.renew(self._lab.directory / "hosts" / host.name / "certificates" / host.fqdn)
+            host.renew(self.first_certificate(host))
         self.apply(0)
+
+    def first_certificate(self, host: Host) -> Path:
+        """The directory with the certificate that a host has got first."""
+        return self._lab.directory / "hosts" / host.name / "certificates" / host.fqdn
+
+    @property
+    def authority(self) -> Path:
+        """The directory of the lab's CA."""
+        return self._lab.directory / "ca"
 
     def issue(self, host: Host, directory: Path) -> Path:
         """Another certificate for a host, of the lab's CA; returns its directory."""
-        ca.issue(self._lab.directory / "ca", [host.fqdn], directory)
+        ca.issue(self.authority, [host.fqdn], directory)
         return directory
 
     def apply(self, serial: int, **main_cf: Any) -> None:
