@@ -16,6 +16,7 @@ from typing import Any, Mapping
 from .._errors import DeclarationError
 from .._formats import macros
 from .._formats import main_cf as main_cf_format
+from .._formats import master_cf as master_cf_format
 from .._host.instance import Instance
 from .plan import Change, Plan, strongest
 from .proposal import Proposal
@@ -135,8 +136,9 @@ def _requires(instance: Instance, staged: Instance) -> str:
 
     before, after = _values(instance), _values(staged)
     needs = [
-        # A CA directory is copied into the chroot at a restart; one that is no longer used needs no copy.
-        "reload" if name.endswith("_CApath") and not after.get(name) else parameters_model.requires(name)
+        "reload"
+        if name.endswith("_CApath") and not _is_copied(name, after, staged)
+        else parameters_model.requires(name)
         for name in _affected(before, after)
         if name in instance.parameters and _expanded(name, before) != _expanded(name, after)
     ]
@@ -144,6 +146,15 @@ def _requires(instance: Instance, staged: Instance) -> str:
     if _user_defined(instance) != _user_defined(staged) or instance.master_cf != staged.master_cf:
         needs.append("reload")
     return strongest("none", *needs)
+
+
+def _is_copied(name: str, after: Mapping[str, str], staged: Instance) -> bool:
+    """Whether a directory of CAs is copied into a chroot when Postfix starts: it is used, by a service in the chroot."""
+    if not _expanded(name, after):
+        return False
+    programs = (name.partition("_tls_")[0], "tlsproxy")
+    services = master_cf_format.master_entries(staged.master_cf, staged.path("master.cf"))
+    return any(staged.chrooted(service.key) for service in services if service.column("command") in programs)
 
 
 def _values(instance: Instance) -> dict[str, str]:

@@ -133,6 +133,25 @@ def test_what_a_change_requires(directory, parameters, requires):
 
 
 @pytest.mark.parametrize(
+    ("name", "program", "chroot", "requires"),
+    [
+        ("smtp_tls_CApath", "smtp", "y", "restart"),
+        ("smtp_tls_CApath", "smtp", "n", "reload"),
+        ("smtpd_tls_CApath", "smtpd", "y", "restart"),
+        ("smtpd_tls_CApath", "smtpd", "n", "reload"),
+        ("smtp_tls_CApath", "tlsproxy", "y", "restart"),
+        ("tlsproxy_client_CApath", "tlsproxy", "n", "reload"),
+    ],
+)
+def test_only_a_directory_that_is_copied_into_a_chroot_requires_a_restart(directory, name, program, chroot, requires):
+    """Debian's scripts copy it when Postfix starts."""
+    (directory / "master.cf").write_text(f"other unix - - y - - local\nx unix - - {chroot} - - {program}\n")
+    outcome = main_cf(directory, **{name: "/etc/ssl/certs"})
+    assert outcome.plan.requires == requires
+    assert main_cf(directory, **{name: None}).plan.requires == "reload"
+
+
+@pytest.mark.parametrize(
     ("parameters", "asked"),
     [
         ({}, ""),
