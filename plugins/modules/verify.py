@@ -66,7 +66,7 @@ options:
     default: confirmed
   scope:
     description:
-      - Which next hops to probe. V(changed) probes those that O(transaction) can affect, because their route, policy, password or parameters of
+      - Which next hops to probe. V(changed) probes those that the transaction can affect, because their route, policy, password or parameters of
         smtp(8) have changed, and those with which something was wrong when the configuration was confirmed. Ports are all probed.
       - Without O(transaction), V(changed) probes only what was wrong.
       - The default is V(changed) with O(transaction), and V(all) without.
