@@ -201,7 +201,7 @@ ADDRESS = "203.0.113.77"
 def test_others_restart_postfix(edits, old, lost):
     """The run has not brought the change into service, but others have: they restart Postfix, which terminates if the address is lost."""
     before = edits.in_service()
-    edits.each(lambda host: host.run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo"))
+    edits.each(lambda host: host.run("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo"))
     edits.open({"main_cf": {"inet_interfaces": ADDRESS}})
     if lost:
         edits.each(lambda host: host.run("ip", "address", "del", f"{ADDRESS}/32", "dev", "lo"))
