@@ -115,10 +115,10 @@ def activate(transaction: Transaction, instance: Instance) -> List[str]:
 
     A Postfix that did not run when the transaction was opened is not started, nor is one that was stopped on purpose since.
     """
-    has_read = _has_read(transaction)
-    if transaction.requires == "none" and not has_read:
+    if transaction.requires == "none" and not _has_read(transaction):
         return []
-    requires = transaction.requires if has_read and transaction.requires != "none" else "reload"
+    # Others may have restarted Postfix, which has read the new files then.
+    requires = "reload" if transaction.requires == "none" else transaction.requires
     try:
         if instance.running() or must_run(transaction, instance):
             Master(instance).bring_up(requires)
@@ -148,9 +148,12 @@ def _shared(transaction: Transaction) -> List[str]:
 def must_run(transaction: Transaction, instance: Instance) -> bool:
     """Whether Postfix must run after the undo: it ran when the transaction was opened, and has not been stopped since.
 
-    A Postfix that has not read the new files can only have been stopped on purpose. One that has may have terminated because of them.
+    Where systemd does not tell, one that has not read the new files is taken for stopped on purpose, and one that has for terminated by them.
     """
-    return transaction.ran and _has_read(transaction) and not Master(instance).stopped_on_purpose()
+    if not transaction.ran:
+        return False
+    on_purpose = Master(instance).stopped_on_purpose()
+    return _has_read(transaction) if on_purpose is None else not on_purpose
 
 
 def _has_read(transaction: Transaction) -> bool:

@@ -22,6 +22,7 @@ LAB = "endurance"
 FLEETS = ("kills", "pairs", "edits", "keys")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process run all tests of a fleet."""
     for item in items:

@@ -269,14 +269,14 @@ def until(condition: Callable[[], Any], report: Callable[[], str], pause: float 
 class Play:
     """A process of ansible-playbook."""
 
-    def __init__(self, argv: Sequence[str], output: Path) -> None:
+    def __init__(self, argv: Sequence[str], output: Path, environment: Mapping[str, str]) -> None:
         self.output = output
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_FORKS": "10"}
+        plain = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_FORKS": "10"}
         with open(output, "wb") as file:
             self._process = subprocess.Popen(
                 argv,
                 cwd=PROJECT,
-                env=environment,
+                env={**os.environ, **plain, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -377,14 +377,17 @@ class Fleet:
         self._inventory = scratch / f"{name}.yml"
         self._inventory.write_text(json.dumps({"all": {"hosts": members}}), encoding="utf-8")
 
-    def start(self, variables: Mapping[str, Any], playbook: str = "relay.yml") -> Play:
-        """Start a playbook on all hosts; by default the role."""
+    def start(self, variables: Mapping[str, Any], playbook: str = "relay.yml", **environment: str) -> Play:
+        """Start a playbook on all hosts; by default the role.
+
+        :param environment: environment variables of ansible-playbook.
+        """
         self._plays += 1
         path = self.scratch / f"{self.name}-{self._plays}.json"
         path.write_text(json.dumps(variables), encoding="utf-8")
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         argv = [program, "--inventory", str(self._inventory), "--extra-vars", f"@{path}", str(HERE / playbook)]
-        return Play(argv, path.with_suffix(".log"))
+        return Play(argv, path.with_suffix(".log"), environment)
 
     def start_in_groups(self, groups: Mapping[str, Mapping[str, Any]], playbook: str) -> Play:
         """Start a playbook of the collection.

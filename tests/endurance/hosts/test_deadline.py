@@ -49,6 +49,8 @@ def pytest_generate_tests(metafunc):
     full = bool(os.environ.get("FULL"))
     if "opened" in metafunc.fixturenames:
         metafunc.parametrize("opened", [0, DAY, -DAY] if full else [0])
+    if "first_undone" in metafunc.fixturenames:
+        metafunc.parametrize("first_undone", ["/etc/postfix", SECOND] if full else [SECOND])
     if "small" in metafunc.fixturenames:
         paths = {"configuration": "/etc/postfix", "state": f"/{STATE}"}
         names = list(paths) if full else ["configuration"]
@@ -90,6 +92,7 @@ def test_a_verification_after_a_suspend(pairs):
 
 ADDRESS = "203.0.113.77"
 SECOND = "/etc/postfix-out"
+SHARED = "/etc/shared/clients"
 
 
 @pytest.fixture
@@ -139,7 +142,7 @@ def test_a_second_instance_at_boot(kills, second):
     """With the change it can't be started, because an address is missing that the host had before."""
     first, before = kills.in_service(), kills.each(_second)
     assert all(seen["runs"] for seen in before.values()), before
-    kills.each(lambda host: host.run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo"))
+    kills.each(lambda host: host.run("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo"))
     kills.open({"config_directory": SECOND, "main_cf": {"inet_interfaces": ADDRESS, "message_size_limit": 20_000_000}})
     assert [len(host.records()) for host in kills] == [1, 1, 1]
     kills.restart(at_once=True)
@@ -147,6 +150,35 @@ def test_a_second_instance_at_boot(kills, second):
     until(lambda: all(seen["runs"] for seen in kills.each(_second).values()), lambda: str(kills.each(_second)))
     assert differences(kills.each(_second), before) == {}
     assert differences(kills.in_service(), first) == {}
+
+
+def test_two_instances_share_a_table(kills, second, first_undone):
+    """Each has changed it. They are undone in either order: the entries of the other one stay, and it is reloaded."""
+    table = f"mkdir -p {os.path.dirname(SHARED)} && echo 'base 0' > {SHARED} && postmap {SHARED}"
+    named = f"postconf -c $i -e relay_clientcerts=hash:{SHARED} && postfix -c $i reload"
+    kills.each(lambda host: host.run("sh", "-ec", f"{table}; for i in /etc/postfix {SECOND}; do {named}; done"))
+    for directory, entry in (("/etc/postfix", {"one": "1"}), (SECOND, {"two": "2"})):
+        shared = {"path": SHARED, "type": "hash", "entries": entry}
+        kills.open({"config_directory": directory, "lookup_tables": [shared]})
+    open_ones = {host.name: {found["instance"]: found["id"] for found in host.pending()} for host in kills}
+    order = ["/etc/postfix", SECOND]
+    left = [["base\t0", "two\t2"], ["base\t0"]]
+    if first_undone == SECOND:
+        order, left = order[::-1], [["base\t0", "one\t1"], ["base\t0"]]
+    for directory, entries in zip(order, left):
+        for host in kills:
+            since = host.probe(now={"do": "log"})["now"]["cursor"]
+            host.run("mailops-postfix", "undo", open_ones[host.name][directory])
+            assert sorted(host.run("postmap", "-s", f"hash:{SHARED}").splitlines()) == entries, host.name
+            log = {"do": "log", "pattern": r"/master\[\d+\]: reload ", "since": since}
+
+            def reloaded(host=host, log=log, directory=directory):
+                lines = host.probe(log=dict(log))["log"]["lines"]
+                return {line.partition("/")[0] for line in lines} >= {
+                    "postfix" if directory == SECOND else "postfix-out"
+                }
+
+            until(reloaded, lambda host=host, log=log: f"{host.name}: {host.probe(log=dict(log))}")
 
 
 # Disks

@@ -88,6 +88,8 @@ def pytest_generate_tests(metafunc):
         full = os.environ.get("FULL")
         pairs = [(edit, way) for edit in EDITS for way in WAYS] if full else [("all", "deadline")]
         metafunc.parametrize(("edit", "way"), pairs)
+    if "lost" in metafunc.fixturenames:
+        metafunc.parametrize("lost", [True, False] if os.environ.get("FULL") else [True], ids=str)
 
 
 @pytest.fixture
@@ -191,3 +193,23 @@ def test_certbot_renews_a_certificate(edits, old):
         assert hook.returncode == 0, f"{host.name}: {output} {errors}"
     for name, now in edits.in_service().items():
         assert _changed(now, before[name]) == {"certificate", f"/etc/postfix/tls/{name}.example.test.pem"}, name
+
+
+ADDRESS = "203.0.113.77"
+
+
+def test_others_restart_postfix(edits, old, lost):
+    """The run has not brought the change into service, but others have: they restart Postfix, which terminates if the address is lost."""
+    before = edits.in_service()
+    edits.each(lambda host: host.run("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo"))
+    edits.open({"main_cf": {"inet_interfaces": ADDRESS}})
+    if lost:
+        edits.each(lambda host: host.run("ip", "address", "del", f"{ADDRESS}/32", "dev", "lo"))
+    edits.each(lambda host: host.run("service", "postfix", "restart", check=False))
+    _at_deadline(edits)
+    edits.each(lambda host: host.undone_by_itself())
+    for host in edits:
+        if lost and not host.has_systemd:  # nothing tells there that Postfix has not been stopped on purpose
+            host.run("service", "postfix", "start")
+    assert differences(edits.in_service(), before) == {}
+    edits.each(lambda host: host.run("ip", "address", "del", f"{ADDRESS}/32", "dev", "lo", check=False))
