@@ -214,31 +214,6 @@ def _client_wrapper_mode(configuration: Configuration, service: MasterEntry, sid
             "implicit TLS needs at least level encrypt: Postfix would defer all mail",
             f"Write {side}_tls_security_level = encrypt, or stricter",
         )
-    if side != "smtp" or service.column("service") != "smtp":
-        return
-    if (configuration.value("default_transport") or "smtp").partition(":")[0] != "smtp":
-        return
-    for element in words(configuration.value("relayhost") or ""):
-        port = element.rpartition("]")[2].rpartition(":")[2]
-        if port in ("465", "smtps", "submissions") and not implicit:
-            yield _problem(
-                configuration,
-                service,
-                "wrapper_mode",
-                ("relayhost",),
-                "port 465 starts with TLS, and smtp(8) would wait for a greeting there",
-                f"Write {name} = yes and smtp_tls_security_level = encrypt or stricter, or use port 587",
-                (name,),
-            )
-        elif port in ("25", "smtp", "587", "submission") and implicit:
-            yield _problem(
-                configuration,
-                service,
-                "wrapper_mode",
-                ("relayhost", name),
-                f"port {port} starts without TLS",
-                "Use port 465, or remove " + name,
-            )
 
 
 def _connection_reuse(configuration: Configuration, service: MasterEntry, side: str) -> Iterator[Finding]:

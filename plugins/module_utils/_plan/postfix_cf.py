@@ -27,7 +27,9 @@ _TLS_FILE = re.compile(r"_(tls_)?(CAfile|(ec|d)?(cert|key)_file|chain_files)$")
 _RELIES = re.compile(r"\bdane\b|\b(socketmap|tcp):")
 
 # Without one of these in a file there is no level or policy that mail could bypass, and no password that it could disclose.
-_POLICIES = re.compile(b"tls_policy_maps|tls_required_enable|sasl_password_maps")
+_POLICIES = re.compile(
+    b"tls_policy_maps|tls_required_enable|sasl_password_maps|:(465|smtps|submissions)|smtp_tls_wrappermode|transport_maps|sender_dep"
+)
 
 
 def plan(proposal: Proposal) -> Plan:

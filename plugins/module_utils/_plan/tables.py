@@ -13,7 +13,7 @@ import os
 from functools import cached_property
 from typing import Mapping
 
-from .._checks import passwords, routing, shadowed_policy, tls_required
+from .._checks import implicit_tls, passwords, routing, shadowed_policy, tls_required
 from .._errors import HostError
 from .._formats import lookup_table
 from .._formats.lines import to_bytes, to_text
@@ -173,6 +173,7 @@ def _findings(router: Router, planned: PlannedTables) -> list[Finding]:
         *tls_required.tls_required_findings(router),
         *shadowed_policy.shadowed_policies(router, planned.policy_keys, planned.policy_table),
         *passwords.password_findings(router),
+        *implicit_tls.implicit_tls_findings(router),
     ]
 
 

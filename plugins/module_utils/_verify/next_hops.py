@@ -11,7 +11,7 @@ itself discards the report. The result is in the log.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Collection, Mapping, Protocol, Sequence
 
 from .._errors import HostError
@@ -195,14 +195,16 @@ def read_results(instance: Instance, sent: Sent, severities: Severities, log: Lo
     """Wait until the log has the result of each probe, and record the results."""
     found, rejected = _wait_for_results(sent, log)
     report.evidence = log.evidence
-    outcomes: dict[Probe, str] = {}
+    outcomes = {probe: _outcome(sent, probe, found, rejected) for probe in sent.by_probe}
+    leaks = [probe for probe in sent.by_probe if outcomes[probe] == outcome.LEAK]
+    if leaks:
+        # A line about TLS may be lost, as systemd-journald drops lines under load: a leak must show twice.
+        again = _probe_again(instance, sent, leaks, report)
+        found.update(again)
+        outcomes.update((probe, _outcome(sent, probe, found, rejected)) for probe in leaks)
     for probe, what in sent.by_probe.items():
         delivery = found.get(probe) or _without_result(rejected)
-        expected = what.expected if isinstance(what, Target) else targets.expected_of(sent.selection.router, what)
-        outcomes[probe] = outcome.outcome_of(delivery, expected)
-        if probe not in found:
-            outcomes[probe] = MISCONFIGURED if rejected else UNREACHABLE
-        report.next_hops.append(_entry(probe, what, outcomes[probe], delivery, expected))
+        report.next_hops.append(_entry(probe, what, outcomes[probe], delivery, _expected(sent, what)))
     stuck = _without_another_way_out(sent, outcomes)
     waits = waiting(
         instance,
@@ -223,6 +225,33 @@ def read_results(instance: Instance, sent: Sent, severities: Severities, log: Lo
         _judge(report, sent.selection, what, outcomes[probe], words, severities, probe in stuck)
     for entry in report.next_hops:
         entry.pop("probe", None)
+
+
+def _outcome(sent: Sent, probe: Probe, found: Mapping[Probe, Delivery], rejected: Sequence[str]) -> str:
+    if probe not in found:
+        return MISCONFIGURED if rejected else UNREACHABLE
+    return outcome.outcome_of(found[probe], _expected(sent, sent.by_probe[probe]))
+
+
+def _expected(sent: Sent, what: Target | str) -> outcome.Expected:
+    return what.expected if isinstance(what, Target) else targets.expected_of(sent.selection.router, what)
+
+
+def _probe_again(
+    instance: Instance, sent: Sent, probes: Sequence[Probe], report: VerificationReport
+) -> dict[Probe, Delivery]:
+    """The results of further probes, by the first ones."""
+    what = [sent.by_probe[probe] for probe in probes]
+    selection = replace(
+        sent.selection,
+        targets=[item for item in what if isinstance(item, Target)],
+        recipients=[item for item in what if isinstance(item, str)],
+    )
+    log = Log(instance)
+    second = send_probes(instance, selection, report)
+    found, _rejected = _wait_for_results(second, log)
+    first = {id(sent.by_probe[probe]): probe for probe in probes}
+    return {first[id(second.by_probe[probe])]: delivery for probe, delivery in found.items()}
 
 
 def _entry(

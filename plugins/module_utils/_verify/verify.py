@@ -163,7 +163,7 @@ def _concluded(
     apply.confirm(transaction, timeout, _findings(report))
     result["confirmed"] = True
     if report.problems:
-        remedy = remedy or "The change has been confirmed: without it, this would be no better"
+        remedy = remedy or "The change has been confirmed: with its undo, this mail would not leave as declared either"
         raise _failure(transaction.instance, report, remedy, result)
     return result
 

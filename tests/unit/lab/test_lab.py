@@ -40,7 +40,15 @@ def test_a_lab_has_one_name_server(lab):
 def test_hosts_of_a_scenario():
     lab = Lab("molecule")
     assert lab.of_scenarios("submission") == ["submission", "submission-cyrus"]
-    assert lab.of_scenarios("", "routes") == ["ns", "plain", "selfsigned", "impostor", "trusted", "router"]
+    assert lab.of_scenarios("", "routes") == [
+        "ns",
+        "plain",
+        "selfsigned",
+        "impostor",
+        "trusted",
+        "router",
+        "routes-hub",
+    ]
     assert {"ns", "plain"} <= set(lab.of_scenarios("", "default"))
     with pytest.raises(LabError, match="there is no scenario rely in molecule/"):
         lab.of_scenarios("", "rely")

@@ -56,13 +56,6 @@ AUTH = {"smtpd_sasl_auth_enable": "yes"}
         ({"smtp_tls_security_level": "secure"}, SMTP, ["no_trusted_ca"]),
         ({"smtp_tls_security_level": "secure", "smtp_tls_CAfile": "/ca.pem"}, SMTP, []),
         ({"smtp_tls_wrappermode": "yes"}, SMTP, ["wrapper_mode"]),
-        ({"relayhost": "[hub]:465", "smtp_tls_security_level": "encrypt"}, SMTP, ["wrapper_mode"]),
-        ({"relayhost": "[hub]:465"}, SMTP + "  -o smtp_tls_wrappermode=yes -o smtp_tls_security_level=encrypt\n", []),
-        (
-            {"relayhost": "[hub]:587", "smtp_tls_wrappermode": "yes", "smtp_tls_security_level": "encrypt"},
-            SMTP,
-            ["wrapper_mode"],
-        ),
         ({"smtp_tls_connection_reuse": "yes"}, SMTP, ["missing_service", "missing_service"]),
         (
             {"smtp_tls_connection_reuse": "yes"},
