@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+from dataclasses import replace
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
@@ -162,17 +163,29 @@ def test_two_writers_of_one_file(shared, monkeypatch):
     assert [query(shared, f"{name}.example") for name in ("a", "b", "old")] == ["smtp:[a]", "smtp:[b]", "smtp:[old]"]
 
 
-def test_a_writer_waits_for_the_lock_of_the_file(shared):
+def test_a_writer_holds_the_lock_of_the_file(shared, monkeypatch):
+    """And the undo, too. The file of the lock is not left behind."""
     write(shared, "old.example smtp:[old]\n")
-    with lock.files_held([str(shared / "shared/transport")]):
-        thread = threading.Thread(
-            target=opened, args=(shared, "in", change_of_table(shared, {b"a.example": b"smtp:[a]"}))
-        )
-        thread.start()
-        thread.join(1)
-        assert thread.is_alive() and query(shared, "a.example") == ""
-    thread.join(20)
-    assert query(shared, "a.example") == "smtp:[a]"
+    path = shared / "shared/transport"
+    build = change_of_table(shared, {b"a.example": b"smtp:[a]"})
+    holders = []
+
+    def watched(instance):
+        plan = build(instance)
+
+        def compiled(temporary, make=plan.changes[1].after):
+            with lock.held_if_free(str(path)) as free:
+                holders.append(free)
+            make(temporary)
+
+        plan.changes[1] = replace(plan.changes[1], after=compiled)
+        return plan
+
+    transaction = opened(shared, "in", watched)
+    monkeypatch.setattr(lock.files_held.__wrapped__, "__defaults__", (0,))
+    with lock.held(str(path)), pytest.raises(HostError, match="has been editing this configuration"):
+        undo.undo(transaction, lambda: Instance(transaction.instance))
+    assert holders == [False]
     assert not list((shared / "shared").glob("*.tmp"))
 
 
