@@ -26,7 +26,7 @@ def _moved(read, unit):
 for _name, _unit in (("time", 1), ("time_ns", 10**9), ("clock_gettime", 1), ("clock_gettime_ns", 10**9)):
     setattr(time, _name, _moved(getattr(time, _name), _unit))
 """
-"""Moves the wall clock that Python programs read, not the clock of the machine, which is also that of its other hosts."""
+"""Moves the clock that Python programs read, not the one of the machine, which is also that of its other hosts."""
 
 
 def _set_clock(host, seconds):
@@ -39,7 +39,7 @@ def _set_clock(host, seconds):
 
 @pytest.fixture
 def clock(pairs):
-    """Sets the wall clock of all hosts, by seconds."""
+    """Sets the clock of all hosts, by seconds."""
     yield lambda seconds: pairs.each(lambda host: _set_clock(host, seconds))
     pairs.each(lambda host: _set_clock(host, 0))
 
