@@ -22,13 +22,21 @@ LAB = "endurance"
 FLEETS = ("kills", "pairs", "edits", "keys")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_configure(config: pytest.Config) -> None:
+    """A marker for each fleet."""
+    for name in FLEETS:
+        config.addinivalue_line("markers", f"{name}: tests that need this fleet")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run all tests of a fleet."""
+    """Mark each test with its fleet, so that -m selects them: one process runs all tests of a fleet (tests/ci/endurance)."""
     for item in items:
-        for name in FLEETS:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
+        used = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
+        names = [name for name in FLEETS if name in used]
+        if len(names) != 1:
+            raise pytest.UsageError(f"{item.nodeid} needs one of the fleets {', '.join(FLEETS)}")
+        item.add_marker(names[0])
 
 
 def _started(name: str, is_relay: bool = True) -> Iterator[Fleet]:

@@ -35,6 +35,7 @@ def fixture_groups(full):
     }
 
 
+@pytest.mark.keys
 def test_no_message_is_deferred(groups, request, chance):
     fleet = request.getfixturevalue("keys")
     hosts = {host.name: host for host in fleet}
