@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any, Collection, Mapping, Protocol, Sequence
+from typing import Collection, Mapping, Protocol, Sequence
 
 from .._errors import HostError
 from .._formats import macros
@@ -23,10 +23,11 @@ from .._plan import tables
 from .._transaction.store import Transaction
 from . import outcome, targets
 from .delivery import Delivery, Probe, deliveries, rejections
+from .judgement import NAME, Judgement, Result, fault_name, subject_of
 from .maillog import Log
 from .outcome import HELD, MISCONFIGURED, REFUSED, UNREACHABLE
 from .previous import previous_router
-from .report import COMPARE, KEEP, UNDO, VerificationReport
+from .report import VerificationReport
 from .severities import Severities
 from .targets import Target
 from .waiting import waiting
@@ -40,7 +41,6 @@ _REJECTED_SECONDS = 2
 _AT_ONCE = 50
 """Recipients of one message: smtp(8) probes their next hops at the same time."""
 
-_NAME = "the next hop "
 _BAD = (HELD, REFUSED, MISCONFIGURED)
 
 
@@ -187,54 +187,41 @@ def _send_by_itself(instance: Instance, target: Target, sender: str, report: Ver
 
 
 def _not_sent(what: Target | str, cause: str, report: VerificationReport) -> None:
-    subject = _subject(what)
-    report.add("error", f"sending a probe to the next hop {subject}: {cause}", _named(subject), MISCONFIGURED)
+    subject = subject_of(what)
+    report.add("error", f"sending a probe to the next hop {subject}: {cause}", fault_name(subject), MISCONFIGURED)
 
 
 def read_results(instance: Instance, sent: Sent, severities: Severities, log: Log, report: VerificationReport) -> None:
     """Wait until the log has the result of each probe, and record the results."""
     found, rejected = _wait_for_results(sent, log)
     report.evidence = log.evidence
-    outcomes = {probe: _outcome(sent, probe, found, rejected) for probe in sent.by_probe}
-    leaks = [probe for probe in sent.by_probe if outcomes[probe] == outcome.LEAK]
+    results = {probe: _result(sent, probe, found, rejected) for probe in sent.by_probe}
+    leaks = [probe for probe, result in results.items() if result.outcome == outcome.LEAK]
     if leaks:
         # A line about TLS may be lost, as systemd-journald drops lines under load: a leak must show twice.
-        again = _probe_again(instance, sent, leaks, report)
-        found.update(again)
-        outcomes.update((probe, _outcome(sent, probe, found, rejected)) for probe in leaks)
-    for probe, what in sent.by_probe.items():
-        delivery = found.get(probe) or _without_result(rejected)
-        report.next_hops.append(_entry(probe, what, outcomes[probe], delivery, _expected(sent, what)))
-    stuck = _without_another_way_out(sent, outcomes)
-    waits = waiting(
-        instance,
-        sent.selection.router,
-        [what.hop for probe, what in sent.by_probe.items() if isinstance(what, Target) and outcomes[probe] == HELD],
+        found.update(_probe_again(instance, sent, leaks, report))
+        results.update((probe, _result(sent, probe, found, rejected)) for probe in leaks)
+    report.next_hops += [result.shown() for result in results.values()]
+    held = [
+        result.what.hop for result in results.values() if isinstance(result.what, Target) and result.outcome == HELD
+    ]
+    judgement = Judgement(
+        severities,
+        sent.selection.before,
+        _without_another_way_out(sent, results),
+        waiting(instance, sent.selection.router, held),
+        instance.parameters.get("maximal_queue_lifetime", "5d"),
     )
-    lifetime = instance.parameters.get("maximal_queue_lifetime", "5d")
-    for probe, what in sent.by_probe.items():
-        entry = next(entry for entry in report.next_hops if entry.get("probe") == probe)
-        words = _message(what, outcomes[probe], entry["reason"])
-        if outcomes[probe] == HELD and isinstance(what, Target):
-            mail = waits.get(what.way.identity)
-            words += (
-                f". Its mail waits: {mail.described(lifetime)}"
-                if mail
-                else f". No mail waits for it now; what waits is returned after {lifetime} (maximal_queue_lifetime)"
-            )
-        _judge(report, sent.selection, what, outcomes[probe], words, severities, probe in stuck)
-    for entry in report.next_hops:
-        entry.pop("probe", None)
+    for result in results.values():
+        judgement.judge(result, report)
 
 
-def _outcome(sent: Sent, probe: Probe, found: Mapping[Probe, Delivery], rejected: Sequence[str]) -> str:
-    if probe not in found:
-        return MISCONFIGURED if rejected else UNREACHABLE
-    return outcome.outcome_of(found[probe], _expected(sent, sent.by_probe[probe]))
-
-
-def _expected(sent: Sent, what: Target | str) -> outcome.Expected:
-    return what.expected if isinstance(what, Target) else targets.expected_of(sent.selection.router, what)
+def _result(sent: Sent, probe: Probe, found: Mapping[Probe, Delivery], rejected: Sequence[str]) -> Result:
+    what = sent.by_probe[probe]
+    expected = what.expected if isinstance(what, Target) else targets.expected_of(sent.selection.router, what)
+    if probe in found:
+        return Result(probe[1], what, outcome.outcome_of(found[probe], expected), found[probe], expected)
+    return Result(probe[1], what, MISCONFIGURED if rejected else UNREACHABLE, _without_result(rejected), expected)
 
 
 def _probe_again(
@@ -254,91 +241,19 @@ def _probe_again(
     return {first[id(second.by_probe[probe])]: delivery for probe, delivery in found.items()}
 
 
-def _entry(
-    probe: Probe, what: Target | str, result: str, delivery: Delivery, expected: outcome.Expected
-) -> dict[str, Any]:
-    reached = result in (*outcome.GOOD, outcome.LEAK, REFUSED) and delivery.relay != "none"
-    return {
-        "probe": probe,
-        "nexthop": _subject(what),
-        "transport": what.hop.transport if isinstance(what, Target) else "",
-        "recipient": probe[1],
-        "sender": (what.way.sender or "") if isinstance(what, Target) else "",
-        "policy": expected.policy.level,
-        "outcome": result,
-        "level": outcome.level_of(delivery, expected) if reached else "",
-        "relay": delivery.relay,
-        "accepted": delivery.accepted,
-        "reason": delivery.reason,
-        "tls": delivery.tls,
-        "protocol": delivery.protocol,
-        "cipher": delivery.cipher,
-    }
-
-
-def _judge(
-    report: VerificationReport,
-    selection: Selection,
-    what: Target | str,
-    result: str,
-    words: str,
-    severities: Severities,
-    is_stuck: bool,
-) -> None:
-    """Record the fault of a next hop, if its outcome is one."""
-    subject = _subject(what)
-    level = what.policy.level if isinstance(what, Target) else ""
-    if result in (outcome.LEAK, MISCONFIGURED):
-        report.add("error", words, _named(subject), result, UNDO, level)
-    elif result in (HELD, REFUSED):
-        severity = "error" if is_stuck else severities.of(subject)
-        is_new = (
-            selection.before is not None and isinstance(what, Target) and targets.is_stricter(selection.before, what)
-        )
-        if is_stuck:
-            words += ". No other way out remains for this mail"
-        report.add(
-            severity, words, _named(subject), result, KEEP if is_new or selection.before is None else COMPARE, level
-        )
-    elif result == UNREACHABLE:
-        report.add(severities.of(subject, UNREACHABLE), words, _named(subject), result, KEEP, level)
-    else:
-        entry = report.next_hops[[_subject_of(entry) for entry in report.next_hops].index(subject)]
-        if not entry["accepted"]:
-            report.notes.append(
-                f"the next hop {subject} does not accept mail for {entry['recipient']}: {entry['reason']}"
-            )
-
-
-def _message(what: Target | str, result: str, reason: str) -> str:
-    subject = _subject(what)
-    if not isinstance(what, Target):
-        return f"the next hop {subject}: {reason}"
-    policy = what.policy
-    source = f"the policy {policy.key} in {policy.table}" if policy.table else f"{what.hop.protocol}_tls_security_level"
-    if result == outcome.LEAK:
-        return f"the next hop {subject}: mail leaves less protected than {source} demands ({policy.level}): {reason}"
-    if result == HELD:
-        return f"the next hop {subject} does not meet level {policy.level} ({source}): {reason}"
-    verb = {REFUSED: " refuses mail", MISCONFIGURED: " can't be used because of this host's configuration"}.get(
-        result, ""
-    )
-    return f"the next hop {subject}{verb}: {reason}"
-
-
-def _without_another_way_out(sent: Sent, outcomes: Mapping[Probe, str]) -> set[Probe]:
-    """The probes of the default route, for all senders or for one, if none of its next hops takes mail."""
+def _without_another_way_out(sent: Sent, results: Mapping[Probe, Result]) -> set[str]:
+    """The next hops of the default route, for all senders or for one, if none of them takes mail."""
     groups: dict[str, list[Target]] = {}
     for target in sent.selection.targets:
         if target.way.is_default:
             groups.setdefault(target.way.sender or "", []).append(target)
-    by_identity = {what.way.identity: probe for probe, what in sent.by_probe.items() if isinstance(what, Target)}
-    result: set[Probe] = set()
-    for group in groups.values():
-        probes = [by_identity.get(target.way.identity) for target in group]
-        if all(probe is not None and outcomes[probe] in _BAD for probe in probes):
-            result.update(probe for probe in probes if probe is not None)
-    return result
+    outcomes = {id(result.what): result.outcome for result in results.values()}
+    return {
+        target.hop.nexthop
+        for group in groups.values()
+        if all(outcomes.get(id(target)) in _BAD for target in group)
+        for target in group
+    }
 
 
 def _wait_for_results(sent: Sent, log: Log) -> tuple[dict[Probe, Delivery], list[str]]:
@@ -368,18 +283,6 @@ def _prober(instance: Instance) -> str:
     return f"{name}@{macros.expanded_parameter('myhostname', instance.parameters)}"
 
 
-def _subject(what: Target | str) -> str:
-    return what.hop.nexthop if isinstance(what, Target) else what
-
-
-def _subject_of(entry: Mapping[str, Any]) -> str:
-    return str(entry["nexthop"])
-
-
-def _named(nexthop: str) -> str:
-    return f"{_NAME}{nexthop}"
-
-
 def named(subjects: Collection[str]) -> list[str]:
     """The next hops among the subjects of faults."""
-    return [subject[len(_NAME) :] for subject in subjects if subject.startswith(_NAME)]
+    return [subject[len(NAME) :] for subject in subjects if subject.startswith(NAME)]
