@@ -21,10 +21,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from fleet import LIMIT, declared, shown
+from fleet import LIMIT, declared, shown, until
 
 SECONDS = 8.0
-"""The longest time from the start of a run to the renewal; a run takes about as long."""
+"""The longest time from the start of the first run to its renewal; then it is the time that the last run has taken."""
 
 HOOK_SECONDS = 3.0
 """About as long as the hook takes."""
@@ -87,7 +87,7 @@ def test_renewals_during_a_run(pairs, chance, full):
     kinds = ["good", *FAULTS, "good"] * 2 if full else ["P-224", "good"]
     newest = {host.name: pairs.first_certificate(host) for host in pairs}
     serials = {}
-    seen = Counter()
+    seen, seconds = Counter(), SECONDS
     for number, kind in enumerate(kinds):
         issued = {host.name: pairs.issue(host, pairs.scratch / f"{number}-{host.name}") for host in pairs}
         for host in pairs:
@@ -95,9 +95,11 @@ def test_renewals_during_a_run(pairs, chance, full):
                 spoil(issued[host.name], pairs.authority, kind)
             host.renew(newest[host.name])
         run = pairs.start(declared(101 + number))
-        time.sleep(chance.uniform(0, SECONDS))
+        begun = time.time()
+        time.sleep(chance.uniform(0, seconds))
         hooks = pairs.each(lambda host, issued=issued: (host.renew(issued[host.name]), deploy(host))[1])
         run.result()
+        seconds = run.output.stat().st_mtime - begun
         now = pairs.in_service()
         for host in pairs:
             name, (status, output) = host.name, hooks[host.name]
@@ -145,12 +147,14 @@ def test_renewals_that_are_killed_under_load(pairs, chance, full):
             host.edit_records(until=0.0)
             host.run("mailops-postfix", "undo", "--expired")
             host.undone_by_itself()
-            return was_killed, was_open, host.in_service()["certificate"], deploy(host)
+            certificate = host.in_service()["certificate"]
+            # On a host that is too busy to answer within the limits of a probe, the timer would call it again.
+            until(lambda: deploy(host)[0] == 0, lambda: f"{host.name}: the renewal is not deployed")
+            return was_killed, was_open, certificate
 
-        for name, (was_killed, was_open, certificate, (status, output)) in pairs.each(kill).items():
+        for name, (was_killed, was_open, certificate) in pairs.each(kill).items():
             new = fingerprint(issued[name])
             assert certificate == before[name] if was_open else certificate in (before[name], new), name
-            assert status == 0, output
             before[name] = new
             seen["killed" if was_killed else "too late"] += 1
             seen["open"] += was_open
