@@ -130,7 +130,7 @@ def _journal(since: str) -> list[str]:
         with open(MAILLOG_FILE, "rb") as file:
             file.seek(int(since or 0))
             lines = file.read().decode(errors="replace").splitlines()
-    found = (re.search(r" ((?:postfix/|mailops-postfix\[).*)", line) for line in lines)
+    found = (re.search(r" ((?:postfix[\w.-]*/|mailops-postfix\[).*)", line) for line in lines)
     return [match.group(1) for match in found if match]
 
 
