@@ -45,6 +45,11 @@ class Process(NamedTuple):
     user: int
 
 
+FIRST_LOOK_SECONDS = 1
+"""Seconds to watch master(8) before the first port is probed, unless it shows earlier that it has taken over the configuration.
+Most of what makes master(8) terminate does so within this time."""
+
+
 class Master:
     """The running Postfix of an instance."""
 
