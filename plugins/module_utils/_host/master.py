@@ -45,6 +45,11 @@ class Process(NamedTuple):
     user: int
 
 
+FIRST_LOOK_SECONDS = 1
+"""Seconds to watch master(8) before the first port is probed, unless it shows earlier that it has taken over the configuration.
+Most of what makes master(8) terminate does so within this time."""
+
+
 class Master:
     """The running Postfix of an instance."""
 
@@ -125,10 +130,10 @@ class Master:
             return None
         return time.time() - state.boot_time() + min(ticks) / os.sysconf("SC_CLK_TCK")
 
-    def stopped_on_purpose(self) -> bool:
-        """Whether systemd says that Postfix has ended without a failure; False where systemd does not manage it."""
+    def stopped_on_purpose(self) -> Optional[bool]:
+        """Whether systemd says that Postfix has ended without a failure; None where systemd does not manage it."""
         if not self._unit:
-            return False
+            return None
         names = [_UNIT, "postfix@-.service"] if self._unit == _UNIT else [self._unit]
         shown = self.instance.run(
             "systemctl", "show", "--property=Result,ActiveState,ExecMainStatus", *names, check=False

@@ -29,7 +29,6 @@ from .._transaction import apply, lock, store
 from .._transaction import undo as take_back
 from .._transaction.apply import Confirmation
 from .._transaction.store import Transaction
-from .._verify import verify
 from . import deadline, host_log, install, renewals, specifications, undeclared, undo
 from .due import DueCertificates
 from .ports import PORT_SECONDS, PortFault, Probe, port_faults, serves_another_certificate
@@ -265,7 +264,7 @@ def _bring_into_service(
         store.save(transaction, store.RECORD)
     process = master.Master(instance)
     process.bring_up("reload")
-    if not process.survives(verify.FIRST_LOOK_SECONDS):
+    if not process.survives(master.FIRST_LOOK_SECONDS):
         raise HostError("reloading", f"the Postfix of {spec.config_directory}", "the reload terminated master(8)")
     after, served = port_faults(instance, probe_port, spec, PORT_SECONDS)
     new = [str(fault) for fault in after if fault.about_certificate or fault not in before]

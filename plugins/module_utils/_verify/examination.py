@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Callable, Collection, Sequence
 
+from .._host import master as process
 from .._host.instance import Instance
 from .._host.master import Master
 from .._transaction.store import Transaction
@@ -18,10 +19,6 @@ from . import filters, listeners, maillog, next_hops
 from .listeners import Probe
 from .report import VerificationReport
 from .severities import Severities
-
-FIRST_LOOK_SECONDS = 1
-"""Seconds to watch master(8) before the first port is probed, unless it shows earlier that it has taken over the configuration.
-Most of what makes master(8) terminate does so within this time."""
 
 _PROCESS = re.compile(r"^(\S+)\[\d+\]: ")
 
@@ -96,7 +93,7 @@ class Examination:
         again: Collection[str],
     ) -> None:
         instance, wanted = master.instance, self.wanted
-        if not master.survives(0 if wanted.requires == "none" else FIRST_LOOK_SECONDS):
+        if not master.survives(0 if wanted.requires == "none" else process.FIRST_LOOK_SECONDS):
             report.problem("Postfix is not running")
             return
         if wanted.dependencies != "ignore":

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Mapping
 
 from .._errors import HostError, PostfixError
+from .._host import master as process
 from .._host import state, system
 from .._host.instance import Instance
 from .._host.master import Master
 from .._transaction import lock, reinstall, store, undo
 from .._transaction.store import Transaction
-from . import examination, levels, next_hops, outcome
+from . import levels, next_hops, outcome
 from .examination import Examination, Wanted
 from .report import COMPARE, KEEP, UNDO, Fault, VerificationReport
 
@@ -172,5 +173,5 @@ def _install_again(examining: Examination, transaction: Transaction, kept: reins
     requires = "reload" if transaction.requires == "none" else transaction.requires
     master = Master(instance)
     master.bring_up(requires)
-    if not master.survives(examination.FIRST_LOOK_SECONDS):
+    if not master.survives(process.FIRST_LOOK_SECONDS):
         raise HostError("activating", transaction.instance, "master(8) terminated", "Look at Postfix's log")

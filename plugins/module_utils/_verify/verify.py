@@ -21,12 +21,10 @@ from .._smtp import probe as probe_smtp
 from .._transaction import apply, confirmed, store
 from .._transaction.store import Transaction
 from . import restoration
-from .examination import FIRST_LOOK_SECONDS, Examination, Wanted
+from .examination import Examination, Wanted
 from .listeners import Probe
 from .report import COMPARE, UNDO, VerificationReport
 from .severities import SEVERITIES, Severities
-
-__all__ = ["FIRST_LOOK_SECONDS", "VERIFY", "VerificationFailed", "verify"]
 
 _TIMEOUT = 10.0
 _LOG_LINES = 5

@@ -11,7 +11,6 @@ import os
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master
 from ansible_collections.mailops.postfix.plugins.module_utils._program import archive, deploy, host_log, ports, undo
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import verify
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._program.renewal_host import FIRST, NAME, Host
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import ROOT, write
 
@@ -20,7 +19,7 @@ from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authori
 def fixture_host(tmp_path, monkeypatch):
     monkeypatch.setattr(deploy, "PORT_SECONDS", 0.3)
     monkeypatch.setattr(ports, "_PAUSE", 0.01)
-    monkeypatch.setattr(verify, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(master, "FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr(master.Master, "_unit", "")
     found = Host(tmp_path)
     monkeypatch.setattr(master.Master, "oldest_start", lambda self, programs: found.oldest_process)

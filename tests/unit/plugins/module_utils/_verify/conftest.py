@@ -10,13 +10,13 @@ import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import master
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
-from ansible_collections.mailops.postfix.plugins.module_utils._verify import examination, next_hops
+from ansible_collections.mailops.postfix.plugins.module_utils._verify import next_hops
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._verify.host import Host
 
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    monkeypatch.setattr(examination, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(master, "FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr(next_hops, "NEXT_HOP_SECONDS", 0.2)
     monkeypatch.setattr(next_hops, "_PAUSE", 0.01)
     monkeypatch.setattr(master.Master, "_unit", "")
