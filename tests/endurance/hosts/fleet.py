@@ -403,7 +403,7 @@ class Fleet:
         }
         path.write_text(json.dumps({"all": {"children": inventory}}), encoding="utf-8")
         program = str(Path(sys.executable).with_name("ansible-playbook"))
-        return Play([program, "--inventory", str(path), f"playbooks/{playbook}"], path.with_suffix(".log"))
+        return Play([program, "--inventory", str(path), f"playbooks/{playbook}"], path.with_suffix(".log"), {})
 
     def prepare(self) -> None:
         """Give each host its certificate, and apply the role for the first time."""
