@@ -105,6 +105,7 @@ def second(kills):
         f"postconf {directory} -e master_service_disable= inet_interfaces=127.0.0.1 inet_protocols=ipv4",
         f"postconf {directory} -MX smtp/inet",
         f"postconf {directory} -M 2627/inet='2627 inet n - n - - smtpd'",
+        f"postconf {directory} -e maillog_file=$(postconf -h maillog_file)",
         "postmulti -i postfix-out -e enable",
     ]
     kills.each(lambda host: host.run("sh", "-ec", "\n".join(commands)))
