@@ -200,9 +200,10 @@ class Instance:
 
     def running(self) -> bool:
         """Whether master(8) runs: it locks its pid file. (``postfix status`` checks the same, and logs it.)"""
-        queue_directory = self.parameters.get("queue_directory", "")
+        # A configuration that postconf(1) can't read has been read by master(8) before, and nearly always has the default.
+        known = self.parameters if self.is_readable() else self.defaults
         try:
-            with open(os.path.join(queue_directory, "pid", "master.pid"), "rb") as file:
+            with open(os.path.join(known.get("queue_directory", ""), "pid", "master.pid"), "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True

@@ -87,3 +87,12 @@ def test_a_change_that_is_confirmed_at_once(run_module, directory):
 
 def test_a_negative_number_of_seconds(run_module):
     assert "confirm_within: -1 is not a valid number of seconds" in run_module(configuration, confirm_within=-1)["msg"]
+
+
+def test_a_configuration_that_postfix_can_not_read_is_cured(run_module, directory, sent):
+    """In a transaction, too, as the roles open one."""
+    with open(directory / "main.cf", "a", encoding="utf-8") as file:
+        file.write("inet_protocols = ipv9\n")
+    result = run_module(configuration, main_cf={"inet_protocols": "ipv4"}, confirm_within=600, _program=sent)
+    assert not result.get("failed"), result
+    assert result["transaction"]["id"]
