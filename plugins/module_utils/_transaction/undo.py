@@ -129,7 +129,8 @@ def activate(transaction: Transaction, instance: Instance) -> List[str]:
 
 def reload_others(transaction: Transaction, undone: Undone, instance: Instance) -> List[str]:
     """Reload the other running instances that name a restored file; returns what went wrong."""
-    restored = set(_shared(transaction)) & set(undone.restored)
+    own = [os.path.realpath(instance.path(name)) for name in ("main.cf", "master.cf")]
+    restored = {file.target for file in transaction.files if file.target not in own} & set(undone.restored)
     problems = []
     for other in instances.other_instances(instance) if restored else ():
         try:

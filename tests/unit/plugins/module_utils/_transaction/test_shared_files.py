@@ -209,6 +209,20 @@ def test_instances_that_name_a_restored_file_are_reloaded(shared, monkeypatch):
     assert reloaded == [(str(shared / "out"), "reload")]
 
 
+def test_a_file_in_the_directory_of_one_instance_that_another_names(shared, monkeypatch):
+    path = shared / "in/mx.pem"
+    path.write_bytes(b"old")
+    (shared / "out/main.cf").write_text(f"smtpd_tls_chain_files = {path}\n")
+    reloaded = []
+    monkeypatch.setattr(instances, "other_instances", lambda _instance: [Instance(str(shared / "out"))])
+    monkeypatch.setattr(Instance, "running", lambda self: self.config_directory.endswith("out"))
+    monkeypatch.setattr(
+        master.Master, "bring_up", lambda self, _requires: reloaded.append(self.instance.config_directory)
+    )
+    take_back(shared, opened(shared, "in", lambda found: Plan([Change(str(path), b"new", b"old")])))
+    assert reloaded == [str(shared / "out")]
+
+
 def test_an_instance_that_can_not_be_reloaded_is_reported(shared, monkeypatch):
     write(shared, "old.example smtp:[old]\n")
     (shared / "out/main.cf").write_text(f"transport_maps = hash:{shared}/shared/transport\n")
