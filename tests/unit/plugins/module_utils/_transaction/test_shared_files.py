@@ -10,6 +10,7 @@ import os
 import subprocess
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
@@ -42,8 +43,8 @@ def write(root, text):
 
 
 def opened(root, name, build):
-    read = lambda: Instance(str(root / name))  # noqa: E731
-    return apply_transaction.apply(build, read, confirmation=Confirmation(600)).transaction
+    confirmation = Confirmation(600)
+    return apply_transaction.apply(build, partial(Instance, str(root / name)), confirmation=confirmation).transaction
 
 
 def change_of_table(root, entries):
@@ -74,8 +75,7 @@ def change_of_file(root, content):
 
 
 def take_back(root, transaction):
-    read = lambda: Instance(transaction.instance)  # noqa: E731
-    return undo.with_locks(transaction, lambda current: undo.undo(current, read))
+    return undo.with_locks(transaction, lambda current: undo.undo(current, partial(Instance, current.instance)))
 
 
 def query(root, key):
