@@ -97,7 +97,10 @@ def select(
     if transaction is not None:
         selection.before = previous_router(instance, transaction)
     if wanted.scope == "changed" and (selection.before is not None or transaction is None):
-        found = [] if transaction is None else _affected(selection, transaction)
+        found = []
+        if transaction is not None and selection.before is not None:
+            files = [file.target for file in transaction.files]
+            found = targets.affected(selection.before, router, selection.prober, files)
         faulty = {nexthop.lower() for nexthop in again}
         if faulty:
             known = {target.way.identity for target in found}
@@ -111,12 +114,6 @@ def select(
         target for target in _with_group(selection, found) if wanted.next_hops.of(target.hop.nexthop) != "ignore"
     ]
     return selection
-
-
-def _affected(selection: Selection, transaction: Transaction) -> list[Target]:
-    assert selection.before is not None
-    files = [file.target for file in transaction.files]
-    return targets.affected(selection.before, selection.router, selection.prober, files)
 
 
 def _with_some_mail(instance: Instance, selection: Selection, found: list[Target]) -> list[Target]:

@@ -11,6 +11,7 @@ which the time counts in which the host was suspended.
 from __future__ import annotations
 
 import os
+from functools import partial
 
 import pytest
 from fleet import STATE, differences, part, shown, size, until
@@ -171,15 +172,20 @@ def test_two_instances_share_a_table(kills, second, first_undone):
             since = host.probe(now={"do": "log"})["now"]["cursor"]
             host.run("mailops-postfix", "undo", open_ones[host.name][directory])
             assert sorted(host.run("postmap", "-s", f"hash:{SHARED}").splitlines()) == entries, host.name
-            log = {"do": "log", "pattern": r"/master\[\d+\]: reload ", "since": since}
+            name = "postfix" if directory == SECOND else "postfix-out"
+            until(partial(_has_reloaded, host, name, since), partial(_shown_reloads, host, since))
 
-            def reloaded(host=host, log=log, directory=directory):
-                lines = host.probe(log=dict(log))["log"]["lines"]
-                return {line.partition("/")[0] for line in lines} >= {
-                    "postfix" if directory == SECOND else "postfix-out"
-                }
 
-            until(reloaded, lambda host=host, log=log: f"{host.name}: {host.probe(log=dict(log))}")
+def _reloads(host, since):
+    return host.probe(log={"do": "log", "pattern": r"/master\[\d+\]: reload ", "since": since})["log"]["lines"]
+
+
+def _has_reloaded(host, name, since):
+    return name in {line.partition("/")[0] for line in _reloads(host, since)}
+
+
+def _shown_reloads(host, since):
+    return f"{host.name}: {_reloads(host, since)}"
 
 
 # Disks
