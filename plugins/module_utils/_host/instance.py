@@ -10,12 +10,12 @@ import fcntl
 import os
 import re
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
-from .._errors import HostError
+from .._errors import HostError, PostfixError
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
 from .._formats.lines import to_text
@@ -200,16 +200,23 @@ class Instance:
 
     def running(self) -> bool:
         """Whether master(8) runs: it locks its pid file. (``postfix status`` checks the same, and logs it.)"""
-        # A configuration that postconf(1) can't read has been read by master(8) before, and nearly always has the default.
-        known = self.parameters if self.is_readable() else self.defaults
         try:
-            with open(os.path.join(known.get("queue_directory", ""), "pid", "master.pid"), "rb") as file:
+            with open(os.path.join(self._queue_directory(), "pid", "master.pid"), "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         except OSError:
             return False
         return False
+
+    def _queue_directory(self) -> str:
+        """The queue directory, also of a configuration that postconf(1) can't read, with which master(8) may run on."""
+        if self.is_readable():
+            return self.parameters.get("queue_directory", "")
+        with suppress(PostfixError):
+            if "queue_directory" in self.explicit:
+                return self.explicit["queue_directory"]
+        return self.defaults.get("queue_directory", "")
 
     @contextmanager
     def staged(self, main_cf: bytes, master_cf: bytes) -> Iterator[Instance]:

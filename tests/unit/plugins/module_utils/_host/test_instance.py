@@ -132,6 +132,23 @@ def test_chroot(directory, column, version, level, chroot):
     assert found.chrooted("lmtp/unix") is False
 
 
+@pytest.mark.parametrize("explicit", [True, False])
+@pytest.mark.parametrize("broken", ["inet_protocols = ipv9\n", "no equals sign\n"])
+def test_postfix_runs_on_with_files_that_it_can_not_read(directory, explicit, broken):
+    """The queue directory is that of main.cf, if that can be read, or the default."""
+    queue = directory / "queue"
+    (queue / "pid").mkdir(parents=True)
+    own = f"queue_directory = {queue}\n" if explicit else ""
+    (directory / "main.cf").write_text(f"compatibility_level = 3.6\n{own}{broken}")
+    os.utime(directory / "main.cf", (1, 1))
+    found = Instance(str(directory))
+    found.defaults = {"queue_directory": str(queue) if not explicit or "=" not in broken else "/nonexistent"}
+    with open(queue / "pid/master.pid", "w") as file:
+        assert not found.running()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert found.running()
+
+
 def test_postfix_runs_while_master_locks_its_file(directory):
     found = instance(directory, parameters={"queue_directory": str(directory)})
     assert not found.running()

@@ -21,8 +21,10 @@ ENTRANCES = {
     "lookup_table_standalone": {"standalone_lookup_table"},
     "main_cf": {"main_cf"},
     "master_cf_standalone": {"master_cf"},
-    "owner": {"owned", "_without_former"},
-    "certificate_standalone": {"certificate", "renewed", "source", "served_file", "server_names"},
+    "certificate_standalone": {
+        *("certificate", "renewed", "certificate_has_stamp", "source"),
+        *("served_file", "server_names", "table_of_names"),
+    },
     "tls_policy_standalone": {"standalone_tls_policy"},
 }
 
