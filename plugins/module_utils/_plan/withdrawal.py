@@ -219,7 +219,8 @@ class Withdrawal:
     def _policy_maps(self, former: str | None) -> str | None:
         """The tables of policies without the service that is no longer declared."""
         tables = main_cf.words(self.instance.explicit.get(POLICY_MAPS, ""))
-        kept = [name for name in tables if name in (former or "") or not re.match(r"(socketmap|tcp):", name)]
+        own = main_cf.words(former or "")
+        kept = [name for name in tables if name in own or not re.match(r"(socketmap|tcp):", name)]
         return ", ".join(kept) or former
 
     def _service(self, path: str, file: WrittenFile, key: str, names: Sequence[str]) -> Iterator[ServiceSpec]:

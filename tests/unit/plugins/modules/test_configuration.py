@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime
 
+import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailops.postfix.plugins.module_utils._program import install
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, store
 from ansible_collections.mailops.postfix.plugins.modules import configuration
@@ -96,3 +98,17 @@ def test_a_configuration_that_postfix_can_not_read_is_cured(run_module, director
     result = run_module(configuration, main_cf={"inet_protocols": "ipv4"}, confirm_within=600, _program=sent)
     assert not result.get("failed"), result
     assert result["transaction"]["id"]
+
+
+@pytest.mark.parametrize("where", ["declared", "overridden"])
+def test_a_secret_of_a_table_is_neither_logged_nor_shown(run_module, monkeypatch, where):
+    hidden = {}
+    monkeypatch.setattr(
+        AnsibleModule, "_log_invocation", lambda module: hidden.update(dict.fromkeys(module.no_log_values))
+    )
+    table = {"path": "passwords", "type": "cdb", "mode": "0600", "entries": {"[hub]:587": "joe:open-sesame"}}
+    declared = {"lookup_tables": [table]}
+    options = declared if where == "declared" else {"owner": "smarthost", "overrides": declared}
+    result = run_module(configuration, **options, _ansible_diff=True)
+    assert not result.get("failed") and "open-sesame" not in str(result)
+    assert "joe:open-sesame" in hidden
