@@ -170,9 +170,16 @@ def _trace(lines: list[str], message_id: str) -> dict[str, Any]:
 
 
 def _follow(message_ids: Iterable[str], since: str, leaving: bool = False) -> dict[str, dict[str, Any]]:
-    """The traces of messages after the first attempt, or with ``leaving`` after delivery, of each."""
+    """The traces of messages after the first attempt, or with ``leaving`` after delivery, of each.
+
+    leaving: flush the queue every two seconds until all messages are delivered.
+    """
     deadline = time.monotonic() + TIMEOUT_SECONDS
+    flushed = 0.0
     while True:
+        if leaving and time.monotonic() - flushed > 2:
+            _execute("postqueue", "-f")
+            flushed = time.monotonic()
         lines = _journal(since)
         seen = {message_id: _trace(lines, message_id) for message_id in message_ids}
         ended = all(mail["status"] == "sent" or (mail["status"] and not leaving) for mail in seen.values())
@@ -213,10 +220,8 @@ def follow(message_id: str, flush: bool = False) -> dict[str, Any]:
 
     process, relay, status, reason: of the last delivery; verdict, protocol, cipher: of its TLS session, empty
     if there was none. lines: all with its queue id, each preceded by the TLS lines of its process.
-    flush: flush the queue first, and wait until the message is delivered.
+    flush: flush the queue until the message is delivered.
     """
-    if flush:
-        _execute("postqueue", "-f")
     return _follow([message_id], since="", leaving=flush)[message_id]
 
 
