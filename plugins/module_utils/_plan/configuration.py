@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Mapping, Protocol, Sequence
 
 from .._formats import main_cf
@@ -190,9 +191,18 @@ def configuration(instance: Instance, options: Mapping[str, Any]) -> Plan:
     _add_mta_sts(draft)
     if draft.options.fail_closed:
         _add_tls_required(draft)
-    plan = _reported(draft, postfix_cf.plan(_proposal(draft)))
+    proposal = _proposal(draft)
+    plan = _reported(draft, postfix_cf.plan(proposal))
+    plan.judge_others = partial(_judged_others, proposal)
     _add_record(draft, plan)
     return plan
+
+
+def _judged_others(proposal: Proposal, names: Sequence[str]) -> list[str]:
+    # Imported here, since most runs find what they have confirmed.
+    from . import judge
+
+    return judge.judge_others(proposal, names)
 
 
 def _former(instance: Instance, options: ConfigurationOptions) -> Declared:

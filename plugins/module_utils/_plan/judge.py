@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from typing import Callable, Iterable, Iterator, Mapping
+from typing import Callable, Collection, Iterable, Iterator, Mapping
 
 from .._checks import access, tls
 from .._checks import files as files_checks
@@ -22,7 +22,7 @@ from .._errors import DeclarationError, HostError
 from .._formats.main_cf import words
 from .._host.instance import Instance
 from .._host.system import Host
-from .._model import finding
+from .._model import finding, parts
 from .._model.configuration import Configuration, configuration_of, shown
 from .._model.finding import Finding, Setting
 from .proposal import Proposal
@@ -83,6 +83,26 @@ def judge_dependencies(proposal: Proposal) -> list[str]:
     found = Dependencies(proposal.instance).problems(configuration_of(proposal.instance))
     mine = [problem for problem in found if problem.settings & proposal.settings]
     return _classified(replace(proposal, standalone=False), (), mine)
+
+
+def judge_others(proposal: Proposal, names: Collection[str]) -> list[str]:
+    """Refuse what others have made wrong in a configuration that stays as it is; return what to warn of.
+
+    :param names: the parts that they have changed (:mod:`_model.parts`).
+    :raises DeclarationError: with everything that is wrong.
+    """
+    if not proposal.validate:
+        return []
+    instance = proposal.instance
+    configuration = configuration_of(instance, map_types=_map_types(instance))
+    settings = parts.settings_of_parts(configuration, names)
+    found = [
+        problem for findings in _all(configuration, Host(), instance, instance.defaults, None) for problem in findings
+    ]
+    found += _key_problems(instance, configuration, configuration, settings)
+    found = [problem for problem in found if problem.settings & settings]
+    found += [problem for problem in _postfix_check_findings(proposal, instance) if problem.check == "postfix_check"]
+    return _classified(replace(proposal, standalone=False), (), found)
 
 
 def _classified(proposal: Proposal, known: Iterable[Finding], found: Iterable[Finding]) -> list[str]:

@@ -144,6 +144,9 @@ class Plan:
     """Commands to run after the installation. A failure is a warning, since the files are already in place."""
     renewals: list[Renewal] = field(default_factory=list)
     agreements: list[Agreement] = field(default_factory=list)
+    judge_others: Callable[[Sequence[str]], list[str]] | None = None
+    """Judges the present configuration where others have changed these parts (:mod:`_model.parts`): returns warnings, and raises
+    DeclarationError for what is wrong. None without checks."""
 
     def changes_something(self) -> bool:
         """Whether the content or the attributes of a file change that does more than record."""

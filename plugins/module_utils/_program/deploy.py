@@ -25,7 +25,7 @@ from .._model.configuration import configuration_of
 from .._plan import ca_bundle_standalone, certificate_standalone
 from .._plan.plan import Plan, RenewalKind
 from .._smtp import probe
-from .._transaction import apply, lock, store
+from .._transaction import apply, confirmed, lock, store
 from .._transaction import undo as take_back
 from .._transaction.apply import Confirmation
 from .._transaction.store import Transaction
@@ -207,6 +207,8 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
         raise
     if outcome.transaction is not None:
         apply.confirm(outcome.transaction)
+    source = certificate_standalone.source(instance, spec.options)
+    confirmed.confirm_files(spec.instance(), [source.certificate, source.private_key])
     for warning in outcome.plan.warnings:
         host_log.log(spec.config_directory, "warn", f"{spec.name}: {warning}")
     return f"in service: {validity}" if is_served else f"installed, and served by no port: {validity}"

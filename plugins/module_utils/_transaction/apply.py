@@ -23,6 +23,7 @@ from typing import Any, Callable, Optional, Sequence
 from .._errors import DeclarationError, HostError
 from .._formats.lines import to_text
 from .._host import state
+from .._host.digests import State
 from .._host.instance import Instance
 from .._host.runner import run_program
 from .._plan.plan import Change, Plan, attribute_changes, strongest
@@ -31,6 +32,9 @@ from .install import install, installs, shared_files
 
 LARGE = 100_000
 """Bytes above which a diff shows only the size and checksum of a content."""
+
+_SHOWN_PARTS = 10
+"""Parts of a configuration that a warning names."""
 
 _PAUSE = 0.2
 """Seconds between two looks at an open transaction of others."""
@@ -111,7 +115,7 @@ def apply(
     instance = read_instance()  # reads each file when it is first used
     run = _Run(build, read_instance, backup, confirmation)
     if check_mode:
-        return _planned(build, instance)
+        return run.predicted(instance)
     end = time.monotonic() + lock_timeout
     main_cf = instance.path("main.cf")
     run.undo_what_must_go(instance.config_directory)
@@ -218,6 +222,8 @@ class _Run:
         plan = outcome.plan
         plan.warnings[:0] = self.warnings
         if plan.changes_something():
+            recorded = confirmed.recorded(directory)
+            before = None if recorded is None else confirmed.present(instance, recorded)
             # What an undo needs is there before the first file that may have to be undone, and stays.
             install([change for change in plan.changes if change.stays], directory)
             plan.warnings += _run(plan.beforehand, instance)
@@ -226,24 +232,64 @@ class _Run:
             if any(installs(change) for change in rest):
                 outcome.transaction = self._opened(instance, plan)
             outcome.backup_files = install(rest, directory, self.backup, outcome.transaction)
-            if outcome.transaction is None and not self.blocking:
-                confirmed.remember(directory)
             plan.warnings += _run(plan.afterwards, instance)
+            self._keep_states(outcome.transaction, before)
         elif plan.records_something():
             install([change for change in plan.changes if change.records], directory)
         stamps.record(plan, begun)
         return self.unchanged(outcome, instance)
+
+    def predicted(self, instance: Instance) -> Outcome:
+        """The outcome in check mode."""
+        outcome = _planned(self.build, instance)
+        if self.confirmation.seconds and not outcome.changed:
+            self._report_others(outcome, instance, confirmed.changed_since(instance, check_mode=True))
+        return outcome
 
     def unchanged(self, outcome: Outcome, instance: Instance) -> Outcome:
         """The outcome with what has to be verified."""
         if outcome.transaction is not None:
             outcome.verify = "changed"
         elif self.confirmation.seconds and not outcome.changed:
-            if not confirmed.is_current(instance.config_directory):
+            names = confirmed.changed_since(instance)
+            self._report_others(outcome, instance, names)
+            if names is None or names:
                 outcome.verify = "all"
             elif confirmed.open_findings(instance.config_directory):
                 outcome.verify = "changed"
         return outcome
+
+    def _report_others(self, outcome: Outcome, instance: Instance, names: Sequence[str] | None) -> None:
+        """Warn of what others have changed since the configuration was confirmed, and judge it.
+
+        :raises DeclarationError: if it is wrong.
+        """
+        if not names:
+            return
+        more = f", and {len(names) - _SHOWN_PARTS} more" if len(names) > _SHOWN_PARTS else ""
+        outcome.plan.warnings.append(
+            f"changed by others in {instance.config_directory} since it was confirmed: {', '.join(names[:_SHOWN_PARTS])}{more}"
+        )
+        if outcome.plan.judge_others is not None:
+            outcome.plan.warnings += outcome.plan.judge_others(names)
+
+    def _keep_states(self, transaction: store.Transaction | None, before: State | None) -> None:
+        """Store what counts as confirmed now, and what will when an open transaction is confirmed.
+
+        :param before: the state before the installation; None if nothing was confirmed.
+        """
+        instance = self.read_instance()
+        if before is None and transaction is None:
+            return
+        after = confirmed.present(instance, before)
+        recorded = confirmed.recorded(instance.config_directory)
+        if after is None:
+            return
+        for found in [*self.blocking, *filter(None, [transaction])]:
+            base = confirmed.kept_state(found) or recorded
+            confirmed.keep_state(found, confirmed.with_changes(base, before, after) if base and before else after)
+        if transaction is None and recorded is not None and before is not None:
+            confirmed.remember(instance.config_directory, confirmed.with_changes(recorded, before, after), None)
 
     def _opened(self, instance: Instance, plan: Plan) -> store.Transaction | None:
         """The transaction that records what is installed; None if it is confirmed at once."""
@@ -299,18 +345,18 @@ def _without_conflicts(plan: Plan) -> Plan:
 
 
 def confirm(
-    transaction: store.Transaction, lock_timeout: float = lock.LOCK_TIMEOUT, findings: confirmed.Findings = ()
+    transaction: store.Transaction, lock_timeout: float = lock.LOCK_TIMEOUT, findings: confirmed.Findings | None = None
 ) -> None:
     """Confirm a transaction: it can't be undone any more.
 
-    :param findings: what its verification has found.
-
+    :param findings: what its verification has found; None if it was not verified as a configuration, so that what was found last stays.
     :raises HostError: if the lock of the instance can't be acquired.
     """
     with lock.held(os.path.join(transaction.instance, "main.cf"), lock_timeout):
         store.settle(transaction.instance)
+        state_to_confirm = confirmed.kept_state(transaction)
         store.close(transaction, "confirmed")
-        confirmed.remember(transaction.instance, findings)
+        confirmed.remember(transaction.instance, state_to_confirm, findings)
 
 
 def _run(commands: Sequence[tuple[str, ...]], instance: Instance) -> list[str]:

@@ -131,9 +131,13 @@ def _examined(examining: Examination, transaction: Transaction | None, directory
 
 def _of_no_transaction(examining: Examination, directory: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Verify what is there. It stays, whatever is wrong."""
+    # What others change while it is verified is not verified.
+    present = confirmed.present(examining.read_instance(), confirmed.recorded(directory))
     report = _examined(examining, None, directory)
     if not store.open_transactions(directory):
-        confirmed.remember(directory, _findings(report))
+        if examining.wanted.scope != "all":
+            present = confirmed.recorded(directory)
+        confirmed.remember(directory, present, _findings(report))
     result = _result(examining.wanted, report)
     if report.problems:
         remedy = "Nothing has been undone: what this verifies does not belong to an open transaction, and stays"

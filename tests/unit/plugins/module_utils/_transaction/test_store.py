@@ -74,11 +74,13 @@ def test_a_run_opens_a_transaction(directory):
     assert store.all_open() == [found]
 
 
-@pytest.mark.parametrize("seconds", [0, 600])
-def test_a_run_that_changes_nothing_opens_none(directory, seconds):
+@pytest.mark.parametrize(("seconds", "verify"), [(0, "none"), (600, "all")])
+def test_a_run_that_changes_nothing_opens_none(directory, seconds, verify):
+    """Nothing was confirmed before, so a run that wants a confirmation verifies everything."""
     apply(directory, appending(b"biff = no\n"), seconds=0)
     outcome = apply(directory, appending(b"biff = no\n"), seconds)
-    assert (outcome.changed, outcome.transaction, outcome.verify) == (False, None, "none")
+    assert (outcome.changed, outcome.transaction, outcome.verify) == (False, None, verify)
+    assert outcome.plan.warnings == []
 
 
 def test_check_mode_opens_none(directory):
@@ -271,5 +273,91 @@ def test_an_unchanged_run_verifies_what_others_have_changed(directory):
         file.write(b"mail_name = x\n")
     outcome = apply(directory, appending(b"biff = no\n"))
     assert (outcome.changed, outcome.verify) == (False, "all")
-    confirmed.remember(str(directory))
+    assert outcome.plan.warnings == [f"changed by others in {directory} since it was confirmed: parameter mail_name"]
+    remember_all(directory)
     assert apply(directory, appending(b"biff = no\n")).verify == "none"
+
+
+def remember_all(directory):
+    confirmed.remember(str(directory), confirmed.present(Instance(str(directory))))
+
+
+def edit(directory, text):
+    with open(directory / "main.cf", "ab") as file:
+        file.write(text)
+
+
+def differing(directory):
+    return confirmed.changed_since(Instance(str(directory)))
+
+
+@pytest.mark.parametrize("when", ["before", "open"])
+def test_a_confirmation_does_not_confirm_what_others_have_changed(directory, when):
+    """Neither before the transaction is opened nor while it is verified."""
+    remember_all(directory)
+    if when == "before":
+        edit(directory, b"mail_name = x\n")
+    transaction = apply(directory, appending(b"biff = no\n")).transaction
+    if when == "open":
+        edit(directory, b"mail_name = x\n")
+    apply_transaction.confirm(transaction)
+    assert differing(directory) == ["parameter mail_name"]
+
+
+def test_a_run_without_confirmation_confirms_what_it_has_written(directory):
+    remember_all(directory)
+    edit(directory, b"mail_name = x\n")
+    apply(directory, appending(b"biff = no\n"), seconds=0)
+    assert differing(directory) == ["parameter mail_name"]
+
+
+def test_what_is_written_beside_an_open_transaction_is_confirmed_with_it(directory):
+    """For example a client that is enrolled."""
+    with open(directory / "main.cf", "ab") as file:
+        file.write(f"virtual_alias_maps = texthash:{directory}/other\n".encode())
+    remember_all(directory)
+    transaction = apply(directory, appending(b"biff = no\n")).transaction
+    apply(directory, appending(b"a b\n", "other"), seconds=0, ignores_others=True)
+    apply_transaction.confirm(transaction)
+    assert differing(directory) == []
+
+
+def test_an_undo_leaves_what_was_confirmed(directory):
+    remember_all(directory)
+    transaction = apply(directory, appending(b"biff = no\n")).transaction
+    take_back(directory, transaction)
+    assert differing(directory) == []
+
+
+def judged(directory, judge):
+    def build(found):
+        plan = appending(b"biff = no\n")(found)
+        plan.judge_others = judge
+        return plan
+
+    return build
+
+
+def test_what_others_have_changed_is_judged(directory):
+    apply_transaction.confirm(apply(directory, appending(b"biff = no\n")).transaction)
+    seen = []
+
+    def judge(names):
+        seen.append(list(names))
+        return ["a warning"]
+
+    assert apply(directory, judged(directory, judge)).plan.warnings == []
+    edit(directory, b"mail_name = x\n")
+    assert apply(directory, judged(directory, judge)).plan.warnings[1:] == ["a warning"]
+    assert seen == [["parameter mail_name"]]
+    predicted = apply_transaction.apply(
+        judged(directory, judge), lambda: Instance(str(directory)), check_mode=True, confirmation=Confirmation(600)
+    )
+    assert (predicted.verify, predicted.plan.warnings[1:]) == ("none", ["a warning"])
+
+
+def test_a_warning_names_ten_parts(directory):
+    apply_transaction.confirm(apply(directory, appending(b"biff = no\n")).transaction)
+    edit(directory, b"".join(b"name%d = x\n" % number for number in range(12)))
+    (warning,) = apply(directory, appending(b"biff = no\n")).plan.warnings
+    assert warning.endswith("parameter name9, and 2 more")

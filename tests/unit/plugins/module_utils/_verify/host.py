@@ -71,7 +71,7 @@ class Host:
             return self.sendmail(argv)
         if argv[0] == "postqueue":
             return Completed(tuple(argv), 0, self.queue, b"")
-        assert argv[0] in ("postconf", "openssl"), argv
+        assert argv[0] in ("postconf", "postmap", "openssl"), argv
         return run_program(argv, stdin)
 
     def sendmail(self, argv):
