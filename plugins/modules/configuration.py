@@ -263,8 +263,9 @@ transaction:
 verify:
   description:
     - What M(mailops.postfix.verify) has to verify. V(changed) if this run has changed something that must be confirmed, or if it has
-      changed nothing and something was wrong when the configuration was confirmed. V(all) if it has changed nothing, and main.cf or master.cf
-      are not as they were confirmed last, since others have changed them. V(none) otherwise.
+      changed nothing and something was wrong when the configuration was confirmed. V(all) if it has changed nothing, and others have changed
+      a parameter, a service, or a file that main.cf or master.cf names since the configuration was confirmed. A warning names what they have
+      changed, and the checks apply to it. V(none) otherwise.
   type: str
   returned: success
   sample: changed

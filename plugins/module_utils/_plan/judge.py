@@ -100,6 +100,7 @@ def judge_others(proposal: Proposal, names: Collection[str]) -> list[str]:
         problem for findings in _all(configuration, Host(), instance, instance.defaults, None) for problem in findings
     ]
     found += _key_problems(instance, configuration, configuration, settings)
+    found += tls.override_findings(configuration, proposal.settings)
     found = [problem for problem in found if problem.settings & settings]
     found += [problem for problem in _postfix_check_findings(proposal, instance) if problem.check == "postfix_check"]
     return _classified(replace(proposal, standalone=False), (), found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._host import digests
@@ -103,6 +104,26 @@ def test_rewriting_that_change_nothing(directory):
             os.utime(directory / name)
 
     assert differences(directory, rewrite) == []
+
+
+def test_aliases_that_are_compiled_again(directory):
+    """postalias(1) records the time, in seconds."""
+    aliases = directory / "aliases"
+    aliases.write_text("postmaster: root\n")
+    appended(directory / "main.cf", f"alias_database = hash:{aliases}\n")
+    subprocess.run(["postalias", f"hash:{aliases}"], check=True)
+    second = int(time.time())
+
+    def later():
+        while int(time.time()) == second:
+            time.sleep(0.05)
+        subprocess.run(["postalias", f"hash:{aliases}"], check=True)
+
+    assert differences(directory, later) == []
+    aliases.write_text("postmaster: alice\n")
+    assert differences(directory, lambda: subprocess.run(["postalias", f"hash:{aliases}"], check=True)) == [
+        "aliases.db"
+    ]
 
 
 def test_secrets_can_not_be_guessed(directory):

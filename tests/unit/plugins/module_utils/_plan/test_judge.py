@@ -120,6 +120,36 @@ def test_an_option_that_defeats_what_is_declared(relay):
         plan(relay, main_cf={"smtpd_tls_security_level": "encrypt"})
 
 
+@pytest.mark.parametrize(
+    ("line", "name", "says"),
+    [
+        ("mynetworks = 0.0.0.0/0\n", "parameter mynetworks", r"(?s)mynetworks with 0\.0\.0\.0/0 .*open_relay"),
+        ("smtp_tls_chain_files = /gone.pem\n", "parameter smtp_tls_chain_files", "there is no file /gone.pem"),
+        ("smtpd_tls_security_level = secure\n", "parameter smtpd_tls_security_level", "smtpd_tls_security_level"),
+        ("queue_minfree = x\n", "parameter queue_minfree", "queue_minfree = x"),
+    ],
+)
+def test_what_others_have_made_wrong_is_refused(relay, line, name, says):
+    with open(relay / "main.cf", "a", encoding="utf-8") as file:
+        file.write(line)
+    settle(relay)
+    planned = plan(relay, main_cf={"smtpd_tls_loglevel": 1})
+    with pytest.raises(PostfixError, match=says):
+        planned.judge_others([name])
+
+
+def test_what_was_wrong_before_is_not_refused_for_a_change_of_others(relay, without_postfix_check):
+    with open(relay / "main.cf", "a", encoding="utf-8") as file:
+        file.write("mynetworks = 0.0.0.0/0\nmail_name = x\n")
+    settle(relay)
+    assert plan(relay).judge_others(["parameter mail_name"]) == []
+    with pytest.raises(PostfixError, match="open_relay"):
+        plan(relay).judge_others(["parameter mail_name", "parameter mynetworks"])
+    assert plan(relay, validate=False).judge_others(["parameter mynetworks"]) == []
+    (warning,) = plan(relay, checks={"open_relay": "warning"}).judge_others(["parameter mynetworks"])
+    assert "mynetworks with 0.0.0.0/0" in warning
+
+
 @pytest.mark.parametrize("case", [case for case in BROKEN if "outcome" in case], ids=lambda case: case["name"])
 def test_what_only_a_live_postfix_shows_is_not_refused(relay, files, port, case):
     assert case["outcome"] == "undone"
