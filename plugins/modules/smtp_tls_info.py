@@ -186,6 +186,11 @@ failed_at:
   type: str
   returned: success
   sample: starttls
+refusal:
+  description: The reply by which the server ended the session early, V(null) if there is none.
+  type: str
+  returned: success
+  sample: "454 4.7.0 TLS not available due to local problem"
 address:
   description: The address that was probed.
   type: str

@@ -19,6 +19,17 @@ description:
     STARTTLS if TLS is configured, with the certificate in the configured file. It must offer AUTH where AUTH is enabled, and neither where
     it is disabled nor before TLS. It must reject mail before TLS where TLS is mandatory. It must not relay mail for clients outside
     C(mynetworks); this is probed from an address of this host, if that is not in C(mynetworks).
+  - Probes whether each port that other hosts can send mail to without authentication accepts mail from the null sender for this host's own
+    domains, in one session that ends without DATA. The recipient is postmaster at C(myhostname) and at each domain that C(mydestination),
+    C(relay_domains), C(virtual_alias_domains) and C(virtual_mailbox_domains) name, at most 20. RV(listeners) and RV(summary) name the others.
+    A temporary failure of this host (421, 4.3.x, a milter that does not respond), C(Relay access denied), and a restriction that rejects every
+    client are problems. Other refusals, such as an unknown recipient, greylisting, postscreen(8) or a table of clients, are warnings, since
+    they may not be the same for other clients.
+  - Probes a port with each name in C(tls_server_sni_maps), at most 20, which must lead to the certificate in the file of this name.
+  - Sends the header of the PROXY protocol where a port requires it. Of a port that requires a client certificate, only the handshake and
+    the server's certificate are verified. A port that refuses this host, but may accept other clients, is a warning.
+  - Waits longer than O(timeout) where the configuration says that replies take longer, such as C(sleep) and C(postscreen_greet_wait).
+  - If main.cf demands TLS (C(smtpd_tls_security_level=encrypt)), no other port than 25 must accept mail from other hosts without it.
   - Has the real smtp(8) client, with its own chroot and tables, connect to each next hop that mail must not miss. These are the relayhosts, also
     those of senders, the next hops whose policy or level demands TLS, and those for which there is a password. The probe (C(sendmail -bv)) ends
     after RCPT TO. It has no content, and Postfix discards its report. A next hop that would get a password without TLS is not probed.
@@ -125,7 +136,7 @@ options:
     choices: [undo, fail]
     default: undo
   timeout:
-    description: Seconds that each reply of a port may take.
+    description: Seconds that each reply of a port may take, besides those that the configuration has it wait.
     type: float
     default: 10.0
   settle:
@@ -183,11 +194,21 @@ undone:
   returned: always
   sample: false
 listeners:
-  description: The ports that were probed, and the problems of each.
+  description:
+    - The ports that were probed, the problems and warnings of each, and the C(domains) for which they were to accept mail.
+    - C(not_probed) has the domains and server names that were left out, because there are too many, or the port refuses too many, and tables
+      whose names can't be listed.
   type: list
   elements: dict
   returned: always
-  sample: [{service: smtp/inet, host: 192.0.2.25, port: 25, problems: []}]
+  sample:
+    - service: smtp/inet
+      host: 192.0.2.25
+      port: 25
+      problems: []
+      warnings: []
+      domains: [mx1.example.org, example.org]
+      not_probed: []
 next_hops:
   description:
     - The next hops that were probed.

@@ -2,25 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The listeners of smtpd(8): their configuration, and the faults in their answers.
+"""The listeners of smtpd(8) and postscreen(8), and their configuration.
 
 Private to mailops.postfix. Pure.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Sequence
+from typing import Optional
 
 from .._formats import master_cf
 from .._formats.main_cf import words
+from . import restriction_lists
 from .configuration import Configuration
 
-# A missing table or server, an unknown restriction; a missing milter.
-_MISCONFIGURED = re.compile(r"451 4\.3\.[05] |451 4\.7\.1 Service unavailable - try again later")
 _COMMANDS = ("smtpd", "postscreen")
+_LOOPBACK_INTERFACES = ("loopback-only", "localhost", "127.0.0.1", "[::1]", "::1")
+_TCP_TABLE_SECONDS = 10
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 CERTIFICATE_PARAMETERS = (
     "smtpd_tls_chain_files",
@@ -53,6 +54,24 @@ class Listener:
     """Files that hold the certificates that it serves."""
     networks: Optional[str]
     """mynetworks; None if its value is unknown."""
+    smtpd: master_cf.MasterEntry
+    """The service whose smtpd(8) talks to clients: itself, or the one that postscreen(8) hands them over to."""
+    postscreen: bool
+    """Whether it is postscreen(8), which delays, refuses or hands over clients."""
+    proxied: bool
+    """Whether its clients are proxies that send the header of the PROXY protocol."""
+    requires_certificate: bool
+    """Whether it ends sessions of clients without a certificate that it trusts."""
+    is_loopback: bool
+    """Whether only this host can connect to it."""
+    waits: float
+    """The seconds that replies take because the configuration says so: ``sleep``, postscreen_greet_wait."""
+    patience: float
+    """The seconds that replies may take beyond that if something is wrong, such as a server that a table is asked from."""
+    most_errors: int
+    """The refused commands after which it neither delays its replies nor ends the session, with some reserve."""
+    server_names: str
+    """tls_server_sni_maps."""
 
     @property
     def name(self) -> str:
@@ -64,30 +83,87 @@ class Listener:
 
 def listeners(configuration: Configuration) -> list[Listener]:
     """The listeners of an instance, without those that master_service_disable switches off."""
-    found = []
-    for service in configuration.services:
-        if service.column("type") != "inet" or service.column("command") not in _COMMANDS:
-            continue
-        host, _colon, port = service.column("service").rpartition(":")
-        level = configuration.level(service, "smtpd")
-        wrapper = configuration.is_on("smtpd_tls_wrappermode", service)
-        auth = configuration.is_on("smtpd_sasl_auth_enable", service)
-        auth_only = configuration.is_on("smtpd_tls_auth_only", service)
-        found.append(
-            Listener(
-                service=service.key,
-                host=re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", host, flags=re.IGNORECASE),
-                port=port,
-                implicit_tls=wrapper,
-                tls=wrapper or level != "none",
-                mandatory=level == "encrypt" and not wrapper,
-                auth=auth,
-                auth_before_tls=auth and not wrapper and level != "encrypt" and not auth_only,
-                certificates=_certificates(configuration, service),
-                networks=configuration.value("mynetworks", service),
-            )
-        )
-    return found
+    return [
+        _listener(configuration, service)
+        for service in configuration.services
+        if service.column("type") == "inet" and service.column("command") in _COMMANDS
+    ]
+
+
+def _listener(configuration: Configuration, service: master_cf.MasterEntry) -> Listener:
+    host, _colon, port = service.column("service").rpartition(":")
+    host = re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", host, flags=re.IGNORECASE)
+    postscreen = service.column("command") == "postscreen"
+    smtpd = _smtpd_of(configuration, service) if postscreen else service
+    level = configuration.level(service, "postscreen" if postscreen else "smtpd").lower()
+    wrapper = configuration.is_on("smtpd_tls_wrappermode", service) and not postscreen
+    auth = configuration.is_on("smtpd_sasl_auth_enable", smtpd)
+    auth_only = configuration.is_on("smtpd_tls_auth_only", smtpd)
+    upstream = f"{'postscreen' if postscreen else 'smtpd'}_upstream_proxy_protocol"
+    return Listener(
+        service=service.key,
+        host=host,
+        port=port,
+        implicit_tls=wrapper,
+        tls=wrapper or level != "none",
+        mandatory=level == "encrypt" and not wrapper,
+        auth=auth,
+        auth_before_tls=auth and not wrapper and level != "encrypt" and not auth_only,
+        certificates=_certificates(configuration, service),
+        networks=configuration.value("mynetworks", smtpd),
+        smtpd=smtpd,
+        postscreen=postscreen,
+        proxied=(configuration.value(upstream, service) or "").lower() == "haproxy",
+        requires_certificate=configuration.is_on("smtpd_tls_req_ccert", service) and (wrapper or level == "encrypt"),
+        is_loopback=_is_loopback(configuration, host),
+        waits=_waits(configuration, service, smtpd),
+        patience=_patience(configuration, smtpd),
+        most_errors=_most_errors(configuration, smtpd),
+        server_names=configuration.value("tls_server_sni_maps", service) or "",
+    )
+
+
+def _smtpd_of(configuration: Configuration, service: master_cf.MasterEntry) -> master_cf.MasterEntry:
+    """The service that postscreen(8) hands clients over to; itself if there is none."""
+    name = f"{configuration.value('smtpd_service_name', service) or 'smtpd'}/pass"
+    return next((found for found in configuration.services if found.key == name), service)
+
+
+def _is_loopback(configuration: Configuration, host: str) -> bool:
+    if host and host not in ("0.0.0.0", "::"):
+        return host.startswith("127.") or host.lower() in ("::1", "localhost")
+    interfaces = words(configuration.value("inet_interfaces") or "")
+    return bool(interfaces) and all(word.lower() in _LOOPBACK_INTERFACES for word in interfaces)
+
+
+def _waits(configuration: Configuration, service: master_cf.MasterEntry, smtpd: master_cf.MasterEntry) -> float:
+    seconds = restriction_lists.configured_waits(configuration, smtpd)
+    if smtpd is not service:
+        seconds += _seconds(configuration.value("postscreen_greet_wait", service))
+        if configuration.value("postscreen_dnsbl_sites", service):
+            seconds += _seconds(configuration.value("postscreen_dnsbl_timeout", service))
+    return seconds
+
+
+def _patience(configuration: Configuration, smtpd: master_cf.MasterEntry) -> float:
+    seconds = _seconds(configuration.value("smtpd_error_sleep_time", smtpd))
+    if restriction_lists.checked_policy_services(configuration, smtpd):
+        seconds += _seconds(configuration.value("smtpd_policy_service_retry_delay", smtpd))
+    # A table of this type tries for so long to connect to its server (src/util/dict_tcp.c).
+    if any("tcp:" in value for name, value, _service in configuration.all_settings()):
+        seconds += _TCP_TABLE_SECONDS
+    return seconds
+
+
+def _most_errors(configuration: Configuration, smtpd: master_cf.MasterEntry) -> int:
+    limits = [configuration.value(f"smtpd_{name}_error_limit", smtpd) or "" for name in ("soft", "hard")]
+    return max(1, min([10, *(int(limit) for limit in limits if limit.isdigit())]) - 2)
+
+
+def _seconds(text: Optional[str]) -> float:
+    """A time of Postfix; the default unit is a second."""
+    found = re.fullmatch(r"(\d+)([smhdw]?)", (text or "").lower())
+    return float(int(found.group(1)) * _UNITS[found.group(2) or "s"]) if found else 0.0
 
 
 def _certificates(configuration: Configuration, service: master_cf.MasterEntry) -> tuple[str, ...]:
@@ -96,77 +172,3 @@ def _certificates(configuration: Configuration, service: master_cf.MasterEntry) 
         return tuple(words(chains))
     files = (configuration.value(name, service) for name in CERTIFICATE_PARAMETERS[1:])
     return tuple(path for path in files if path and path != "none")
-
-
-def in_networks(address: str, networks: Optional[str]) -> bool:
-    """Whether mynetworks has an address; True if unknown, since it may have tables and names."""
-    if networks is None:
-        return True
-    try:
-        here = ipaddress.ip_address(address)
-    except ValueError:
-        return True
-    for word in words(networks):
-        negated = word.startswith("!")
-        text = re.sub(r"[\[\]]", "", word.lstrip("!"))
-        if not text:
-            continue
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            return True
-        if here.version == network.version and here in network:
-            return not negated
-    return False
-
-
-def listener_faults(
-    listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str], trusted: bool
-) -> list[str]:
-    """The differences between a listener's configuration and its answers.
-
-    :param facts: the answers of the port, as smtp_tls_info returns them.
-    :param certificates: SHA-256 fingerprints of the certificates that it must serve.
-    :param trusted: whether the probing host is in mynetworks, and may relay.
-    """
-    before, after = facts["before_tls"], facts["after_tls"]
-    offers_none = listener.tls and not listener.implicit_tls and before is not None and not before["starttls"]
-    if offers_none:
-        return ["it offers no STARTTLS: smtpd(8) could not use its certificate or its settings"]
-    if facts["problem"] and facts["failed_at"] not in ("relay", "protocols"):
-        return [f"{facts['failed_at']}: {facts['problem']}"]
-    found = []
-    if before is not None and before["starttls"] and not listener.tls:
-        found.append("it offers STARTTLS, which smtpd_tls_security_level = none rules out")
-    if listener.mandatory and before is not None and (before["mail"] or {}).get("accepted"):
-        found.append("it takes mail before TLS, which smtpd_tls_security_level = encrypt rules out")
-    found += _about_auth(listener, before, after)
-    found += certificate_faults(listener, facts, certificates)
-    relay = facts["relay"] or {}
-    if relay.get("relays") and not trusted:
-        found.append(f"it relays mail for strangers: {relay['reply']}")
-    if _MISCONFIGURED.match(relay.get("reply", "")):
-        found.append(f"it can take no mail at all: {relay['reply']}")
-    return found
-
-
-def _about_auth(listener: Listener, before: Any, after: Any) -> list[str]:
-    found = []
-    early = before["auth"] if before is not None else []
-    late = after["auth"] if after is not None else early
-    if early and not listener.auth_before_tls and listener.tls:
-        found.append(f"it offers AUTH ({', '.join(early)}) before TLS")
-    if late and not listener.auth:
-        found.append(f"it offers AUTH ({', '.join(late)}), which smtpd_sasl_auth_enable = no rules out")
-    if listener.auth and not late:
-        found.append("it offers no AUTH, although smtpd_sasl_auth_enable is yes: is the SASL server there?")
-    return found
-
-
-def certificate_faults(listener: Listener, facts: Mapping[str, Any], certificates: Sequence[str]) -> list[str]:
-    """Whether it serves another certificate. Arguments: see :func:`listener_faults`."""
-    served = [certificate["fingerprint"]["sha256"] for certificate in facts["chain"][:1]]
-    if not served or not certificates or served[0] in certificates:
-        return []
-    files = " or ".join(listener.certificates)
-    return [f"it serves another certificate ({served[0]}) than {files} ({' or '.join(certificates)})"]

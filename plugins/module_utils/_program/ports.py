@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._host.instance import Instance
-from .._model import listeners
+from .._model import answers, listeners
 from .._model.configuration import Configuration, configuration_of
 from .._plan import certificate_standalone
 from .._smtp import probe_options
@@ -97,7 +97,7 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
             if listener.tls and expected and concerned:
                 expected_ports += 1
                 served += bool(shown and shown[0] in expected)
-            for text in listeners.listener_faults(listener, facts, [], trusted=True):
+            for text in answers.listener_faults(configuration, listener, facts, [], trusted=True):
                 faults.add(PortFault(port, text))
             for fingerprint in shown if expected else ():
                 if fingerprint not in expected:
@@ -109,17 +109,8 @@ def _probe_all(instance: Instance, probe: Probe, spec: RenewalSpec) -> Tuple[Set
 def _request(
     configuration: Configuration, listener: listeners.Listener, name: Optional[str]
 ) -> probe_options.ProbeOptions:
-    return probe_options.ProbeOptions(
-        host=listeners_verification.address(configuration, listener),
-        port=listeners_verification.port(listener.port),
-        implicit_tls=listener.implicit_tls,
-        server_name=name,
-        relay=False,
-        protocols=False,
-        handshake=False,
-        timeout=_TIMEOUT,
-        time_limit=_TIME_LIMIT,
-    )
+    request = listeners_verification.probe_request(configuration, listener, _TIMEOUT)
+    return replace(request, server_name=name, relay=False, time_limit=_TIME_LIMIT + 3 * listener.waits)
 
 
 def _shown(

@@ -42,6 +42,14 @@ class SessionTimeout(SessionError):
     """A time limit is exceeded."""
 
 
+class Refusal(SessionError):
+    """The server refuses to continue with a reply that is valid."""
+
+    def __init__(self, cause: str, reply: Reply) -> None:
+        super().__init__(f"{cause}: {reply}")
+        self.reply = reply
+
+
 class Clock:
     """The time limits of a session, in seconds: one for each step, and one for all steps together."""
 
@@ -108,7 +116,31 @@ def own_address(ipv6: bool = False) -> str:
         found = [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, family)]
     except OSError:
         return ""
-    return next((address for address in found if not address.startswith(("127.", "::1", "fe80:"))), "")
+    return next((address for address in found if not is_loopback(address) and is_bindable(address)), "")
+
+
+def is_loopback(address: str) -> bool:
+    """Whether other hosts can't connect to an address: a loopback or link-local one."""
+    return address.startswith(("127.", "fe80:")) or address == "::1"
+
+
+def is_bindable(address: str) -> bool:
+    """Whether this host has an address. Its own name may have others, such as that of a router in front of it."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as bound:
+            bound.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def resolved_addresses(name: str) -> list[str]:
+    """The addresses of a host name, or an address itself; empty if the name can't be resolved."""
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def own_name(address: str) -> str:
@@ -177,7 +209,10 @@ def resolve(host: str, port: int, clock: Clock) -> list[tuple[int, Any]]:
 class Connection:
     """One connection to a server, without TLS until start_tls()."""
 
-    def __init__(self, family: int, address: Any, clock: Clock) -> None:
+    def __init__(self, family: int, address: Any, clock: Clock, proxied: bool = False) -> None:
+        """
+        :param proxied: whether to send the header of the PROXY protocol, version 1, with the addresses of this connection.
+        """
         self._clock = clock
         self.address = str(address[0])
         self._pending = b""
@@ -204,6 +239,11 @@ class Connection:
             self.close()
             raise SessionError(f"{self.address} port {address[1]}: {error.strerror or error}") from None
         self.own_address = str(self._socket.getsockname()[0])
+        if proxied:
+            kind = "TCP6" if family == socket.AF_INET6 else "TCP4"
+            own_port, port = self._socket.getsockname()[1], address[1]
+            header = f"PROXY {kind} {self.own_address} {self.address} {own_port} {port}\r\n"
+            self._transmit(header.encode("ascii"), clock.deadline())
 
     def close(self) -> None:
         self._socket.close()

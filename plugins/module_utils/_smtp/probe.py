@@ -4,7 +4,8 @@
 
 """Probe an SMTP server: what it offers before and after TLS, and which certificates it has. Private to mailops.postfix.
 
-probe() has one SMTP session: greeting, EHLO, MAIL without TLS, STARTTLS, EHLO again, MAIL and RCPT for a relay test, QUIT. Then
+probe() has one SMTP session: greeting, EHLO, MAIL without TLS, STARTTLS, EHLO again, MAIL and RCPT for a relay test, QUIT. Where recipients
+are wanted, MAIL and a RCPT for each come before the relay test. Then
 openssl-s_client(1) makes another connection for what Python does not tell about the handshake, and, if wanted, there is one more connection
 for each version of TLS. It never sends mail: RSET follows RCPT. A fault of the server is part of the result.
 Only options that can't be used are an error.
@@ -71,7 +72,8 @@ def probe(options: ProbeOptions, run: Runner = run_program) -> dict[str, Any]:
         if options.protocols and session.tls and session.address:
             session.facts["protocols"] = session.protocols(session.address, session.tls["protocol"])
     except connection_smtp.SessionError as error:
-        session.facts.update(problem=str(error), failed_at=session.step)
+        reply = str(error.reply) if isinstance(error, connection_smtp.Refusal) else None
+        session.facts.update(problem=str(error), failed_at=session.step, refusal=reply)
     finally:
         session.close()
     return dict(session.facts, **_certificate_facts(options, session, run))
@@ -143,6 +145,7 @@ class _Session:
             "reachable": False,
             "problem": None,
             "failed_at": None,
+            "refusal": None,
             "address": None,
             "client_address": None,
             "banner": None,
@@ -182,6 +185,9 @@ class _Session:
                 self.step = "ehlo_after_tls" if not self._options.implicit_tls else "ehlo"
                 ehlo = self._ehlo(connection)
                 self.facts["after_tls"] = {"ehlo": ehlo, "auth": mechanisms(ehlo)}
+            if self._options.recipients:
+                self.step = "recipients"
+                self._ask_recipients(connection)
             if self._options.relay:
                 self.step = "relay"
                 self.facts["relay"] = self._relay(connection)
@@ -197,7 +203,7 @@ class _Session:
         failures: list[str] = []
         for family, address in addresses:
             try:
-                self._connection = connection_smtp.Connection(family, address, self._clock)
+                self._connection = connection_smtp.Connection(family, address, self._clock, options.proxied)
             except connection_smtp.SessionError as error:
                 failures.append(str(error))
                 continue
@@ -216,7 +222,7 @@ class _Session:
                 self._detect_implicit_tls(connection, context)
             raise
         if reply.code != 220:
-            raise connection_smtp.SessionError(f"the server refuses the connection: {reply}")
+            raise connection_smtp.Refusal("the server refuses the connection", reply)
         return str(reply)
 
     def _detect_implicit_tls(self, connection: connection_smtp.Connection, context: ssl.SSLContext) -> None:
@@ -236,7 +242,7 @@ class _Session:
     def _ehlo(self, connection: connection_smtp.Connection) -> dict[str, str]:
         reply = connection.command(f"EHLO {self._options.ehlo or connection_smtp.own_name(connection.own_address)}")
         if not reply.accepted:
-            raise connection_smtp.SessionError(f"the server refuses EHLO: {reply}")
+            raise connection_smtp.Refusal("the server refuses EHLO", reply)
         return keywords(reply)
 
     def _before_tls(self, connection: connection_smtp.Connection, context: ssl.SSLContext) -> None:
@@ -249,7 +255,7 @@ class _Session:
         reply = connection.command(f"MAIL FROM:<{self._options.sender}>")
         before["mail"] = {"accepted": reply.accepted, "reply": str(reply)}
         if reply.code == 421:
-            raise connection_smtp.SessionError(f"the server ends the session: {reply}")
+            raise connection_smtp.Refusal("the server ends the session", reply)
         if reply.accepted:
             connection.command("RSET")
         if not offered:
@@ -262,7 +268,7 @@ class _Session:
     def _starttls(self, connection: connection_smtp.Connection) -> None:
         reply = connection.command("STARTTLS")
         if reply.code != 220:
-            raise connection_smtp.SessionError(f"the server offers STARTTLS, but refuses the command: {reply}")
+            raise connection_smtp.Refusal("the server offers STARTTLS, but refuses the command", reply)
         if connection.unread:
             raise connection_smtp.SessionError(
                 f"the server sends clear text after its reply to STARTTLS, where TLS must begin: {connection_smtp.quoted(connection.unread)}"
@@ -293,7 +299,8 @@ class _Session:
         observed = handshake_tls.Handshake()
         with suppress(connection_smtp.SessionTimeout):
             seconds = self._clock.left(self._clock.deadline(), "the handshake was not observed")
-            observed = handshake_tls.observe(run, self._s_client_arguments(self.address), seconds)
+            if not self._options.proxied:  # s_client(1) can't send the header
+                observed = handshake_tls.observe(run, self._s_client_arguments(self.address), seconds)
         if not self.chain:
             own = self._certificate
             self.chain_is_complete = own is None or observed.chain[:1] == (own,)
@@ -327,6 +334,34 @@ class _Session:
             arguments += ["-cert", certificate, "-cert_chain", certificate, "-key", options.client_key or certificate]
             arguments += ["-pass", "pass:none"]
         return arguments
+
+    def _ask_recipients(self, connection: connection_smtp.Connection) -> None:
+        """Record the reply for each recipient, in one transaction as far as the server allows. No mail is sent.
+
+        :raises connection_smtp.SessionError: if the session ends; the replies before that are recorded.
+        """
+        replies: list[dict[str, str]] = []
+        self.facts["recipients"] = replies
+        mail, each_alone, refused = connection.command("MAIL FROM:<>"), False, 0
+        for recipient in self._options.recipients:
+            reply = connection.command(f"RCPT TO:<{recipient}>") if mail.accepted else mail
+            if mail.accepted and not each_alone and is_one_too_many(reply):
+                each_alone = True
+                mail = self._mail_again(connection)
+                reply = connection.command(f"RCPT TO:<{recipient}>") if mail.accepted else mail
+            replies.append({"recipient": recipient, "reply": str(reply)})
+            refused += not reply.accepted
+            if reply.code == 421:
+                raise connection_smtp.Refusal("the server ends the session", reply)
+            if not mail.accepted or refused >= self._options.most_refused:
+                break
+            if each_alone:
+                mail = self._mail_again(connection)
+        connection.command("RSET")
+
+    def _mail_again(self, connection: connection_smtp.Connection) -> connection_smtp.Reply:
+        connection.command("RSET")
+        return connection.command("MAIL FROM:<>")
 
     def _relay(self, connection: connection_smtp.Connection) -> dict[str, Any]:
         options = self._options
@@ -377,7 +412,7 @@ class _Session:
             context = _context(self._options, protocol)
         except (ssl.SSLError, ValueError):
             return None
-        connection = connection_smtp.Connection(*address, self._clock)
+        connection = connection_smtp.Connection(*address, self._clock, self._options.proxied)
         try:
             if not self._options.implicit_tls:
                 self._greeting(connection)
@@ -416,6 +451,12 @@ def keywords(reply: connection_smtp.Reply) -> dict[str, str]:
 def mechanisms(ehlo: Mapping[str, str]) -> list[str]:
     """The AUTH mechanisms among the keywords."""
     return list(dict.fromkeys(ehlo.get("AUTH", "").upper().split()))
+
+
+def is_one_too_many(reply: connection_smtp.Reply) -> bool:
+    """Whether a recipient is refused since the transaction has others: too many, or any that are from the null sender."""
+    enhanced = _ENHANCED_CODE.match(reply.lines[-1])
+    return enhanced is not None and enhanced.group() in ("4.5.3", "5.5.3")
 
 
 def relays_for(reply: connection_smtp.Reply, encrypted: bool) -> bool | None:

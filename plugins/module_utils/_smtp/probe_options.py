@@ -44,6 +44,12 @@ class ProbeOptions:
     time_limit: float = 60.0
     handshake: bool = True
     """Whether the key exchange, the signature and the request for a client certificate are wanted, at the cost of one more connection."""
+    recipients: Sequence[str] = ()
+    """Addresses that mail from the null sender may be for: the server is to accept or refuse each."""
+    most_refused: int = 8
+    """After so many refused recipients, the others are left out: servers delay or end sessions with many errors."""
+    proxied: bool = False
+    """Whether to send the header of the PROXY protocol first, as a proxy does that connects for this host."""
 
 
 OPTIONS: Mapping[str, Any] = {

@@ -18,7 +18,7 @@ from .._model.content_filter import ContentFilter
 from .._model.routing import Router, Unknown
 from .._smtp.probe_options import ProbeOptions
 from .delivery import CLEAR, ENCRYPTED
-from .listeners import Probe, port
+from .listeners import Probe, port_number
 from .outcome import MISCONFIGURED
 from .report import VerificationReport
 from .targets import session_values
@@ -56,7 +56,7 @@ def _probe_filter(
     implicit = router.configuration.is_on("smtp_tls_wrappermode", router.service(hop.transport))
     subject = f"the filter {hop.nexthop}"
     try:
-        number = port(item.port or "smtp")
+        number = port_number(item.port or "smtp")
         request = ProbeOptions(
             item.host, number, implicit, timeout=timeout, protocols=False, handshake=False, relay=False
         )

@@ -81,6 +81,9 @@ class VerificationReport:
         if self.listeners:
             wrong = sum(bool(listener["problems"]) for listener in self.listeners)
             parts.append(f"{len(self.listeners)} ports probed" + (f", {wrong} of them differ" if wrong else ""))
+            left_out = dict.fromkeys(name for listener in self.listeners for name in listener.get("not_probed", ()))
+            if left_out:
+                parts.append(f"Ports were not probed for {', '.join(left_out)}")
         if self.next_hops:
             outcomes = [found["outcome"] for found in self.next_hops]
             counts = [f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes)]

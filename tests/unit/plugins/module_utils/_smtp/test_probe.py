@@ -314,6 +314,7 @@ def test_everything_at_once(serve, pki):
         "reachable": True,
         "problem": None,
         "failed_at": None,
+        "refusal": None,
         "address": "127.0.0.1",
         "client_address": "127.0.0.1",
         "banner": f"220 {NAME} ESMTP",

@@ -23,7 +23,15 @@ def test_a_correct_change_is_confirmed(host):
     assert (host.commands, host.probed) == (["reload"], [("127.0.0.1", 2525)])
     assert (result["changed"], result["problems"], result["restored"]) == (True, [], [])
     assert result["listeners"] == [
-        {"service": "127.0.0.1:2525/inet", "host": "127.0.0.1", "port": 2525, "problems": []}
+        {
+            "service": "127.0.0.1:2525/inet",
+            "host": "127.0.0.1",
+            "port": 2525,
+            "problems": [],
+            "warnings": [],
+            "domains": [],
+            "not_probed": [],
+        }
     ]
     assert host.main_cf() == host.old + "# new\n" and host.open() == []
 
