@@ -20,10 +20,10 @@ MODULE_UTILS = "ansible_collections/mailops/postfix/plugins/module_utils/"
 KIB = {
     "certificate": 340,
     "ca_bundle": 265,
-    "configuration": 740,
-    "main_cf": 475,
-    "lookup_table": 345,
-    "tls_policy": 450,
+    "configuration": 780,
+    "main_cf": 515,
+    "lookup_table": 390,
+    "tls_policy": 490,
     "verify": 620,
 }
 """The most that the sources in module_utils may have together, in KiB, for each module."""

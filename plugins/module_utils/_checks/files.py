@@ -20,7 +20,7 @@ from .._formats.master_cf import MasterEntry
 from .._model import parameters
 from .._model.configuration import Configuration, shown
 from .._model.finding import Finding
-from . import access
+from .._model.restrictions import table_words
 from .facts import HostFacts
 
 _SUFFIXES = {
@@ -83,7 +83,7 @@ def _reasons(
         for word in braced_words(value):
             yield from _table(configuration, host, name, word, kind == "table")
     elif kind == "restriction list":
-        for word in access.table_words(value):
+        for word in table_words(value):
             yield from _table(configuration, host, name, word)
     elif kind == "match list":
         for word in braced_words(value):

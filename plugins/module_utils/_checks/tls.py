@@ -17,6 +17,7 @@ from .._formats.master_cf import MasterEntry
 from .._model import content_filter, parameters
 from .._model.configuration import MAIN, Configuration, shown
 from .._model.finding import Finding, Setting
+from .._model.reachability import is_loopback_address
 
 _CERTIFICATES = ("tls_chain_files", "tls_cert_file", "tls_eccert_file", "tls_dcert_file")
 _VERIFYING = ("verify", "secure")
@@ -67,8 +68,7 @@ def _stays_on_this_host(service: MasterEntry, filters: FrozenSet[str]) -> bool:
     name, kind = service.column("service"), service.column("type")
     if kind != "inet":
         return name in filters
-    host = name.rpartition(":")[0].strip("[]")
-    return host.startswith("127.") or host in ("::1", "localhost")
+    return is_loopback_address(name.rpartition(":")[0])
 
 
 def _is_weaker(name: str, its: str, mine: str) -> bool:

@@ -21,7 +21,7 @@ from .._formats.lookup_table import KEYED
 from .._formats.main_cf import braced_words, words
 from .._formats.master_cf import MasterEntry
 from .configuration import Configuration
-from .domain_lists import Patterns, bare, domain_patterns
+from .domain_lists import Patterns, bare, domain_patterns, with_files_read
 
 LISTS_SINCE = (3, 5)
 """The first Postfix that supports several next hops; earlier ones read a list as one name."""
@@ -63,6 +63,23 @@ class TableLookup:
     def entries(self, name: str) -> Optional[Mapping[str, str]]:
         """All entries; None if they can't be listed."""
         return self._texts.get(name)
+
+    def rules(self, name: str) -> Sequence[Tuple[str, str]]:
+        """The patterns or networks of a table that is tried in order, with their results; empty if they can't be listed."""
+        return ()
+
+    def words(self, path: str) -> Sequence[str]:
+        """The elements of a file that a list names.
+
+        :raises Unknown: if it can't be read.
+        """
+        raise Unknown(f"{path} can't be read here")
+
+    def prepare(self, name: str, keys: Sequence[str]) -> None:
+        """Look up keys at once that :meth:`find` will be asked for.
+
+        :raises Unknown: if the table can't be read.
+        """
 
     def addresses(self, name: str, domain: str) -> Sequence[str]:
         """The keys of a table that are addresses of a domain."""
@@ -170,7 +187,7 @@ class Router:
         :raises Unknown: if a table can't be read; Postfix does not read the next ones either.
         """
         for name in names:
-            if partial and _is_pattern(name):
+            if partial and is_pattern(name):
                 continue
             value = self.tables.find(name, key)
             if value is not None:
@@ -262,7 +279,7 @@ class Router:
     # Where the mail of one address goes
 
     def _routes(self, address: str, domain: str, sender: Optional[str]) -> Iterator[Route]:
-        if self._listed(domain, "virtual_alias_domains") and not self._listed(domain, "mydestination"):
+        if self.is_listed(domain, "virtual_alias_domains") and not self.is_listed(domain, "mydestination"):
             yield Route("error", "5.1.1 User unknown in virtual alias table", "virtual_alias_domains", True)
             return
         moved = self.find_address("relocated_maps", address)
@@ -287,22 +304,22 @@ class Router:
         stripped = self._without_extension(address)
         parent_style = "transport_maps" in words(self._value("parent_domain_matches_subdomains", self._rewrite))
         keys = [(address, False)] + ([(stripped, True)] if stripped else []) + [(domain, True)]
-        keys += [(key, True) for key in _parents(domain, parent_style)] + [("*", False)]
+        keys += [(key, True) for key in parents_of(domain, parent_style)] + [("*", False)]
         for key, partial in keys:
             found = self.find(names, key, partial)
             if found:
                 value, name = found
-                own = (key == domain or "@" in key) and not _is_pattern(name) and not name.startswith("static:")
+                own = (key == domain or "@" in key) and not is_pattern(name) and not name.startswith("static:")
                 return value, _entry(key, name), not own
         return None
 
     def _without_transport_maps(self, domain: str, sender: Optional[str]) -> Iterator[Route]:
         for name, transport in (("mydestination", "local_transport"), ("virtual_mailbox_domains", "virtual_transport")):
-            if self._listed(domain, name):
+            if self.is_listed(domain, name):
                 service, _colon, nexthop = self._value(transport, self._rewrite).partition(":")
                 yield Route(service, nexthop or domain, name, True)
                 return
-        relayed = self._listed(domain, "relay_domains", hosts=True)
+        relayed = self.is_listed(domain, "relay_domains", hosts=True)
         if sender is None:
             if relayed not in self._senders:
                 found = (self._of_sender(address, relayed) for address in self.sender_addresses(relayed))
@@ -355,7 +372,9 @@ class Router:
         local, at, domain = address.rpartition("@")
         stripped = self._without_extension(address)
         keys = [(address, False)] + ([(stripped, True)] if stripped else [])
-        if at and (domain.lower() == self._value("myorigin").lower() or self._listed(domain.lower(), "mydestination")):
+        if at and (
+            domain.lower() == self._value("myorigin").lower() or self.is_listed(domain.lower(), "mydestination")
+        ):
             keys += [(local, True)] + ([(stripped.rpartition("@")[0], True)] if stripped else [])
         keys += [(f"@{domain}", True)] if at else []
         for key, partial in keys:
@@ -415,22 +434,24 @@ class Router:
 
     # Values
 
-    def _listed(self, domain: str, name: str, hosts: bool = False) -> bool:
+    def is_listed(self, domain: str, name: str, hosts: bool = False) -> bool:
         """Whether a list of domains has a domain (src/util/match_ops.c).
 
         :param hosts: whether it is one of hosts, in which parent domains count.
         """
         parents = hosts and name in words(self._value("parent_domain_matches_subdomains", self._rewrite))
         if (name, parents) not in self._lists:
-            self._lists[name, parents] = list(domain_patterns(braced_words(self._value(name, self._rewrite))))
-        above = _parents(domain, False) + (_parents(domain, True) if parents else []) if hosts else []
+            try:
+                elements = with_files_read(braced_words(self._value(name, self._rewrite)), self.tables.words)
+            except Unknown as error:
+                raise Unknown(f"{name} is unknown: {error}") from error
+            self._lists[name, parents] = list(domain_patterns(elements))
+        above = parents_of(domain, False) + (parents_of(domain, True) if parents else []) if hosts else []
         for patterns in self._lists[name, parents]:
             if patterns.table:
-                keys = [domain, *(_parents(domain, parents) if hosts else [])]
+                keys = [domain, *(parents_of(domain, parents) if hosts else [])]
                 if any(self.find([patterns.table], key) for key in keys):
                     return patterns.found
-            elif patterns.file:
-                raise Unknown(f"{name} has the file {patterns.file}, which is not read here")
             else:
                 found = [patterns.names[key] for key in (domain, *above) if key in patterns.names]
                 if found:
@@ -484,18 +505,19 @@ def is_keyed(name: str) -> bool:
     return name.partition(":")[0] in KEYED
 
 
-def _is_pattern(name: str) -> bool:
+def is_pattern(name: str) -> bool:
+    """Whether a table sees complete keys only, not parent domains or networks."""
     kind, _colon, rest = name.partition(":")
     if kind in _COMBINED:
-        return any(_is_pattern(bare(word)) for word in braced_words(rest.strip().strip("{}")))
+        return any(is_pattern(bare(word)) for word in braced_words(rest.strip().strip("{}")))
     return kind in _PATTERNS
 
 
 def _entry(key: str, name: str) -> str:
-    return f"the entry {key} of {name}" if not _is_pattern(name) else f"the answer of {name} for {key}"
+    return f"the entry {key} of {name}" if not is_pattern(name) else f"the answer of {name} for {key}"
 
 
-def _parents(domain: str, without_dot: bool) -> List[str]:
+def parents_of(domain: str, without_dot: bool) -> List[str]:
     """The parent domains that Postfix looks up."""
     labels = domain.split(".")
     return [("" if without_dot else ".") + ".".join(labels[index:]) for index in range(1, len(labels))]

@@ -14,7 +14,7 @@ import re
 from dataclasses import replace
 from typing import Callable, Collection, Iterable, Iterator, Mapping
 
-from .._checks import access, tls
+from .._checks import access, relaying, tls
 from .._checks import files as files_checks
 from .._checks import master_cf as master_cf_checks
 from .._checks import values as values_checks
@@ -25,6 +25,7 @@ from .._host.system import Host
 from .._model import finding, parts
 from .._model.configuration import Configuration, configuration_of, shown
 from .._model.finding import Finding, Setting
+from .access import AccessTables
 from .proposal import Proposal
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
@@ -49,7 +50,9 @@ def judge_values(proposal: Proposal, staged: Instance) -> list[str]:
         from .dependencies import Dependencies
 
         dependencies = Dependencies(staged).problems
-    by_check = [list(findings) for findings in _all(after, host, staged, defaults, dependencies)]
+    present = AccessTables(instance)
+    tables = AccessTables(instance, proposal.tables.texts, present)
+    by_check = [list(findings) for findings in _all(after, host, staged, defaults, dependencies, tables)]
     found = [problem for findings in by_check for problem in findings]
     found += master_cf_checks.port_findings(after, host, before)
     found += tls.override_findings(after, proposal.settings)
@@ -57,7 +60,7 @@ def judge_values(proposal: Proposal, staged: Instance) -> list[str]:
     known = found
     if before is not after:
         # Only the checks that find something now are made of the previous state.
-        previous = zip(by_check, _all(before, host, instance, defaults, dependencies))
+        previous = zip(by_check, _all(before, host, instance, defaults, dependencies, present))
         known = [problem for now, findings in previous if now for problem in findings]
     return _classified(proposal, known, found)
 
@@ -96,9 +99,8 @@ def judge_others(proposal: Proposal, names: Collection[str]) -> list[str]:
     instance = proposal.instance
     configuration = configuration_of(instance, map_types=_map_types(instance))
     settings = parts.settings_of_parts(configuration, names)
-    found = [
-        problem for findings in _all(configuration, Host(), instance, instance.defaults, None) for problem in findings
-    ]
+    checks = _all(configuration, Host(), instance, instance.defaults, None, AccessTables(instance))
+    found = [problem for findings in checks for problem in findings]
     found += _key_problems(instance, configuration, configuration, settings)
     found += tls.override_findings(configuration, proposal.settings)
     found = [problem for problem in found if problem.settings & settings]
@@ -144,6 +146,7 @@ def _all(
     of: Instance,
     defaults: Mapping[str, str],
     dependencies: Callable[[Configuration], Iterable[Finding]] | None,
+    tables: AccessTables,
 ) -> Iterator[Iterable[Finding]]:
     """The checks, each as the findings that it makes when it is iterated over.
 
@@ -153,6 +156,7 @@ def _all(
     yield values_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints))
     yield values_checks.value_findings(configuration, None, defaults, host)
     yield access.access_findings(configuration)
+    yield relaying.relaying_findings(configuration, tables)
     yield tls.tls_findings(configuration)
     yield master_cf_checks.master_cf_findings(configuration, host)
     yield files_checks.file_findings(configuration, host)

@@ -16,8 +16,8 @@ from typing import Any, Mapping
 from .._checks import passwords, routing
 from .._host.instance import Instance
 from .._model import finding
+from . import access, tables
 from . import lookup_table as lookup_table_plan
-from . import tables
 from .options import option
 from .plan import Plan
 from .proposal import PlannedTables
@@ -31,7 +31,8 @@ class StandaloneTableOptions(lookup_table_plan.TableOptions):
 
 
 def standalone_lookup_table(instance: Instance, options: Mapping[str, Any]) -> Plan:
-    """Make, edit or remove a table; where routes or TLS policies depend on it, what lets mail past a policy is refused, and so is what discloses a password.
+    """Make, edit or remove a table; where routes or TLS policies depend on it, what lets mail past a policy is refused, and so is what
+    discloses a password, or lets strangers relay.
 
     Options and result: those of the module lookup_table.
     """
@@ -41,12 +42,14 @@ def standalone_lookup_table(instance: Instance, options: Mapping[str, Any]) -> P
     if not plan.changes_something():
         return plan
     severities = finding.severities(declared.checks)
-    if not _concerns(instance, table.path):
-        return plan
     text = b"" if declared.state == "absent" else table.text
     planned = PlannedTables({} if text is None else {table.path: text})
+    warnings: list[str] = []
     # What was wrong before is made no worse by other entries.
-    warnings = tables.judge_routes(instance, instance, planned, severities, standalone=True)
+    if os.path.basename(table.path).encode() in instance.main_cf + instance.master_cf:
+        warnings += access.judge_access(instance, planned.texts, severities, standalone=True)
+    if _concerns(instance, table.path):
+        warnings += tables.judge_routes(instance, instance, planned, severities, standalone=True)
     return replace(plan, warnings=[*plan.warnings, *warnings])
 
 

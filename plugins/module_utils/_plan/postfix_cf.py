@@ -63,13 +63,19 @@ def _judged(proposal: Proposal, staged: Instance) -> list[str]:
     if not proposal.validate:
         return []
     warnings = _missing_files(proposal)
-    services = proposal.services.declared
+    instance, services = proposal.instance, proposal.services.declared
     values = [*proposal.parameters.values(), *(value for service in services for value in service.options.values())]
     if any(value and _RELIES.search(value) for value in values):
         from . import judge
 
         warnings += judge.judge_dependencies(proposal)
-    return [*warnings, *_judged_routes(proposal, staged)] if proposal.tables.change else warnings
+    if proposal.tables.change:
+        from . import access
+
+        texts, declared = proposal.tables.texts, proposal.settings
+        warnings += access.judge_access(instance, texts, proposal.checks, declared, proposal.standalone)
+        warnings += _judged_routes(proposal, staged)
+    return warnings
 
 
 def _judged_change(proposal: Proposal, staged: Instance) -> list[str]:

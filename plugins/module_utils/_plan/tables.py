@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import Mapping
+from typing import Mapping, Sequence
 
 from .._checks import implicit_tls, passwords, routing, shadowed_policy, tls_required
 from .._errors import HostError
 from .._formats import lookup_table
 from .._formats.lines import to_bytes, to_text
 from .._formats.main_cf import braced_words
+from .._formats.main_cf import words as main_cf_words
 from .._host.instance import Instance
 from .._host.runner import Completed
 from .._model import finding
@@ -61,6 +62,38 @@ class MapLookup(TableLookup):
             self._found[name, key] = self._asked(name, key)
         return self._found[name, key]
 
+    def rules(self, name: str) -> Sequence[tuple[str, str]]:
+        kind, _colon, path = name.partition(":")
+        text = self._text(path) if kind in lookup_table.ORDERED else None
+        rules = [] if text is None else lookup_table.table_entries(text, kind)
+        return [(to_text(rule.key), to_text(rule.value)) for rule in rules if not rule.problem and not rule.block]
+
+    def words(self, path: str) -> Sequence[str]:
+        text = self._text(path)
+        if text is None:
+            raise Unknown(f"there is no file {path}")
+        return main_cf_words(to_text(text))
+
+    def prepare(self, name: str, keys: Sequence[str]) -> None:
+        """One process for all keys, unless the text is not on disk yet: postmap(1) reads either from its standard input."""
+        kind, _colon, path = name.partition(":")
+        if self.entries(name) is not None or (kind in _FROM_TEXT and self._planned_text(path) is not None):
+            return
+        if self._present is not None:
+            self._present.prepare(name, keys)
+            return
+        asked = [key for key in dict.fromkeys(keys) if key and "\n" not in key and (name, key) not in self._found]
+        done = self._postmap("-", name, to_bytes("".join(f"{key}\n" for key in asked)))
+        said = [line for line in _lines(done) if line not in self._usual]
+        if said:
+            raise Unknown(f"{name} can't be asked: {' / '.join(said)}")
+        answers = dict(line.split("\t", 1) for line in to_text(done.stdout).split("\n") if "\t" in line)
+        self._found.update({(name, key): answers.get(key) for key in asked})
+
+    def _text(self, path: str) -> bytes | None:
+        text = self._planned_text(path)
+        return self._instance.read(path) if text is None else text
+
     def _read(self, name: str) -> Mapping[str, str] | None:
         kind, _colon, path = name.partition(":")
         if kind == "inline":
@@ -68,11 +101,9 @@ class MapLookup(TableLookup):
             return {key.strip().lower(): value.strip() for key, _equals, value in pairs}
         if not routing_model.is_keyed(name):
             return None
-        text = self._planned_text(path)
-        if text is None and self._present is not None:
+        if self._planned_text(path) is None and self._present is not None:
             return self._present.entries(name)
-        if text is None:
-            text = self._instance.read(path)
+        text = self._text(path)
         if text is None:
             return None
         values: dict[str, str] = {}  # in a large table, many entries share one

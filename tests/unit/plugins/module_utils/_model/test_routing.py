@@ -320,7 +320,7 @@ def test_all_mail_for_a_domain_from_all_senders(postfix):
             "depends on the sender, and regexp:.*can't be listed",
         ),
         ({"transport_maps": "hash:%/nowhere"}, "hash:.*/nowhere can't be asked: .*open database"),
-        ({"relay_domains": "/etc/domains"}, "relay_domains has the file /etc/domains"),
+        ({"relay_domains": "/etc/domains"}, "relay_domains is unknown: there is no file /etc/domains"),
         ({"default_transport": ":[x]"}, "default_transport names no transport"),
     ],
 )
@@ -362,7 +362,7 @@ def test_policies_for_a_domain(postfix, parameters, entries, keys):
         ({**SENDERS}, {}, r"leaves through \[x\] \(the entry @x.test of texthash:"),
         ({}, {"a.test": "discard:"}, r"goes to the transport discard \(the entry a.test of .*does not speak SMTP"),
         ({"mydestination": "a.test"}, {}, r"goes to the transport local \(mydestination\), which does not speak SMTP"),
-        ({"relay_domains": "/etc/domains"}, {}, r"can't be told: relay_domains has the file"),
+        ({"relay_domains": "/etc/domains"}, {}, r"can't be told: relay_domains is unknown"),
     ],
 )
 def test_policies_that_could_not_apply_are_refused(postfix, parameters, entries, message):
