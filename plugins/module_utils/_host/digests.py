@@ -103,8 +103,12 @@ def _content(instance: Instance, named: NamedFile) -> bytes:
         text = named.path[: -len(os.path.splitext(named.path)[1])]
         listed = instance.run("postmap", "-s", f"{named.map_type}:{text}", check=False)
         if listed.returncode == 0:
-            # postalias(1) adds the time.
-            lines = [line for line in listed.stdout.split(b"\n") if not line.startswith(b"YP_LAST_MODIFIED")]
+            # postalias(1) adds the time and the name of the host.
+            lines = [
+                line
+                for line in listed.stdout.split(b"\n")
+                if not line.startswith((b"YP_LAST_MODIFIED", b"YP_MASTER_NAME"))
+            ]
             return b"\n".join(sorted(lines))
     return b"\n".join(line.text for line in logical_lines(instance.read(named.path) or b""))
 

@@ -159,11 +159,8 @@ def _verdict_on_relaying(configuration: Configuration, domain: str, takes_others
     """
     listed = listed_domains(configuration)
     if domain.lower() not in listed:
-        if takes_others or any(
-            patterns.table or patterns.file
-            for name in DOMAIN_LISTS
-            for patterns in domain_patterns(braced_words(configuration.value(name) or ""))
-        ):
+        elements = [word for name in DOMAIN_LISTS for word in braced_words(configuration.value(name) or "")]
+        if takes_others or any(":" in word or word.lstrip("!").startswith("/") for word in elements):
             return ""
         if not listed:
             return WARNING
