@@ -64,7 +64,7 @@ def fixture_judge(tmp_path):
         ("192.0.2.1", "static:all", True),
         ("192.0.2.1", "cidr:@missing", None),
         ("192.0.2.1", "@missing", None),
-        ("192.0.2.1", "laptop.example.org 192.0.2.1", None),
+        ("192.0.2.1", "laptop.example.org", None),
         ("192.0.2.1", "192.0.2.1 laptop.example.org", True),
     ],
 )
