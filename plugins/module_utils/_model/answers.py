@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Sequence
 
-from .._formats.main_cf import words
 from . import reception
 from .configuration import Configuration, shown
 from .listeners import Listener
@@ -18,28 +17,6 @@ from .listeners import Listener
 # A missing table or server, an unknown restriction; a missing milter.
 _MISCONFIGURED = re.compile(r"451 4\.3\.[05] |451 4\.7\.1 Service unavailable - try again later")
 _LATER_STEPS = ("recipients", "relay", "protocols")
-
-
-def in_networks(address: str, networks: Optional[str]) -> bool:
-    """Whether mynetworks has an address; True if unknown, since it may have tables and names."""
-    if networks is None:
-        return True
-    try:
-        here = ipaddress.ip_address(address)
-    except ValueError:
-        return True
-    for word in words(networks):
-        negated = word.startswith("!")
-        text = re.sub(r"[\[\]]", "", word.lstrip("!"))
-        if not text:
-            continue
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            return True
-        if here.version == network.version and here in network:
-            return not negated
-    return False
 
 
 def listener_faults(
@@ -53,7 +30,7 @@ def listener_faults(
 
     :param facts: the answers of the port, as smtp_tls_info returns them.
     :param certificates: SHA-256 fingerprints of the certificates that it must serve.
-    :param trusted: whether the probing host is in mynetworks, and may relay.
+    :param trusted: whether the probing host may relay.
     """
     before, after = facts["before_tls"], facts["after_tls"]
     offers_none = listener.tls and not listener.implicit_tls and before is not None and not before["starttls"]

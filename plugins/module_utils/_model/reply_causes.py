@@ -43,9 +43,10 @@ def cause_of(configuration: Configuration, listener: Listener, reply: str, unrea
     code, status = reception.code_of(reply)
     closing = reception.closing_for(configuration, listener, reply)
     if closing is not None:
+        word = f"{closing.element.name} {closing.element.argument}".strip()
         return (
-            f"{shown(closing.list_name, closing.value)} rejects every client, since no restriction before {closing.element} permits one. "
-            f"Remove {closing.element}, or write before it which clients to permit"
+            f"{shown(closing.list_name, closing.value)} rejects every client, since no restriction before {word} permits one. "
+            f"Remove {word}, or write before it which clients to permit"
         )
     if "Relay access denied" in reply:
         value = shown("mydestination", configuration.value("mydestination") or "")

@@ -17,6 +17,8 @@ from typing import Iterator, Mapping, Optional, Sequence
 from .._formats.main_cf import braced_words, words
 from .._formats.master_cf import MasterEntry
 from .configuration import Configuration
+from .relaying import LISTS
+from .restrictions import ACCESS_LISTS, Restriction, restrictions
 
 RCPT_LISTS = (
     "smtpd_client_restrictions",
@@ -27,7 +29,6 @@ RCPT_LISTS = (
 )
 """The lists that a recipient must pass, in this order."""
 
-_ARGUMENT = re.compile(r"check_\w+_access|check_policy_service|sleep|(reject|permit)_(rbl|rhsbl|dnswl|rhswl)_\w+")
 _DEPTH = 10
 
 # What permits clients that smtpd(8) does not know: those of a table, a list on the Internet, or a policy service.
@@ -38,24 +39,12 @@ _REJECTS_ALL = frozenset(["reject", "defer"])
 
 
 @dataclass(frozen=True)
-class Element:
-    """A restriction with its argument, which is empty if it has none."""
-
-    name: str
-    """In lower case, but for the names of tables."""
-    argument: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.argument}".strip()
-
-
-@dataclass(frozen=True)
 class Closing:
     """The element of a list that rejects the clients that no element before it permits."""
 
     list_name: str
     value: str
-    element: Element
+    element: Restriction
     authenticated: bool
     """Whether an element before it permits clients that authenticate themselves."""
     others: bool
@@ -63,30 +52,35 @@ class Closing:
 
 
 def restriction_elements(
-    configuration: Configuration, service: Optional[MasterEntry], value: str, depth: int = 0
-) -> Iterator[Element]:
-    """The elements of a list, with those of classes in place of their names; not what is after ``warn_if_reject``."""
+    configuration: Configuration, service: Optional[MasterEntry], list_name: str
+) -> Iterator[Restriction]:
+    """The restrictions of a list, with those of classes in place of their names; not what is after ``warn_if_reject``."""
+    value = configuration.value(list_name, service) or ""
     classes = words(configuration.value("smtpd_restriction_classes", service) or "")
-    pending = iter(braced_words(value))
-    is_ignored = False
-    for word in pending:
-        lower = word.lower()
-        if lower == "warn_if_reject":
-            is_ignored = True
-            continue
-        argument = next(pending, "") if _ARGUMENT.fullmatch(lower) else ""
-        if not is_ignored and word in classes and depth < _DEPTH:
-            yield from restriction_elements(configuration, service, configuration.value(word, service) or "", depth + 1)
-        elif not is_ignored or lower == "sleep":
-            yield Element(word if ":" in word else lower, argument)
-        is_ignored = False
+    return _elements(configuration, service, value, LISTS.get(list_name, ""), classes, 0)
+
+
+def _elements(
+    configuration: Configuration,
+    service: Optional[MasterEntry],
+    value: str,
+    default: str,
+    classes: Sequence[str],
+    depth: int,
+) -> Iterator[Restriction]:
+    for restriction in restrictions(braced_words(value), default):
+        if restriction.name in classes and depth < _DEPTH and not restriction.warns_only:
+            value_of_class = configuration.value(restriction.name, service) or ""
+            yield from _elements(configuration, service, value_of_class, default, classes, depth + 1)
+        elif not restriction.warns_only or restriction.name == "sleep":
+            yield restriction
 
 
 def closing_of(configuration: Configuration, service: Optional[MasterEntry], list_name: str) -> Closing | None:
     """Where a list rejects all clients that it has not permitted; None if it does not."""
     value = configuration.value(list_name, service) or ""
     authenticated = others = False
-    for element in restriction_elements(configuration, service, value):
+    for element in restriction_elements(configuration, service, list_name):
         constant = _constant(element)
         if element.name in _REJECTS_ALL or constant == "reject":
             return Closing(list_name, value, element, authenticated, others)
@@ -101,8 +95,7 @@ def configured_waits(configuration: Configuration, service: MasterEntry) -> floa
     """The seconds that a client waits for a reply because the configuration says so."""
     seconds = 0
     for list_name in (*RCPT_LISTS, "smtpd_etrn_restrictions", "smtpd_data_restrictions"):
-        value = configuration.value(list_name, service) or ""
-        for element in restriction_elements(configuration, service, value):
+        for element in restriction_elements(configuration, service, list_name):
             if element.name == "sleep" and element.argument.isdigit():
                 seconds += int(element.argument)
     return float(seconds)
@@ -111,9 +104,9 @@ def configured_waits(configuration: Configuration, service: MasterEntry) -> floa
 def checked_policy_services(configuration: Configuration, service: MasterEntry) -> Mapping[str, str]:
     """The policy services that a recipient is checked with, and the list that names each."""
     return {
-        element.argument or element.name: list_name
+        element.argument: list_name
         for list_name in RCPT_LISTS
-        for element in restriction_elements(configuration, service, configuration.value(list_name, service) or "")
+        for element in restriction_elements(configuration, service, list_name)
         if element.name == "check_policy_service"
     }
 
@@ -121,10 +114,10 @@ def checked_policy_services(configuration: Configuration, service: MasterEntry) 
 def access_tables(configuration: Configuration, service: MasterEntry) -> Sequence[tuple[str, str]]:
     """The tables that the lists name, each with its list."""
     return [
-        (list_name, element.argument or element.name)
+        (list_name, element.argument)
         for list_name in RCPT_LISTS
-        for element in restriction_elements(configuration, service, configuration.value(list_name, service) or "")
-        if re.fullmatch(r"check_\w+_access", element.name) or ":" in element.name
+        for element in restriction_elements(configuration, service, list_name)
+        if ACCESS_LISTS.fullmatch(element.name)
     ]
 
 
@@ -142,13 +135,13 @@ def _permits_authenticated(configuration: Configuration, service: Optional[Maste
     return False
 
 
-def _permits_others(configuration: Configuration, service: Optional[MasterEntry], element: Element) -> bool:
+def _permits_others(configuration: Configuration, service: Optional[MasterEntry], element: Restriction) -> bool:
     if element.name == "permit_mynetworks":
         networks = configuration.value("mynetworks", service)
         return networks is None or any(not _is_loopback(word) for word in words(networks))
     if element.name in ("check_sasl_access", "check_ccert_access"):
         return False
-    return ":" in element.name or _PERMITS_SOME.fullmatch(element.name) is not None
+    return _PERMITS_SOME.fullmatch(element.name) is not None
 
 
 def _is_loopback(word: str) -> bool:
@@ -160,9 +153,9 @@ def _is_loopback(word: str) -> bool:
     return network.is_loopback or bool(mapped and mapped.is_loopback)
 
 
-def _constant(element: Element) -> str:
+def _constant(element: Restriction) -> str:
     """``permit`` or ``reject`` if a table of one result permits or rejects all; otherwise empty."""
-    table = element.argument or element.name
+    table = element.argument
     found = re.fullmatch(r"static:\{?\s*(ok|permit|reject|defer|[45]\d\d)\b[^}]*\}?", table, re.IGNORECASE)
     if found is None:
         return ""

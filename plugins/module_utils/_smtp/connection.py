@@ -116,10 +116,10 @@ def own_address(ipv6: bool = False) -> str:
         found = [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, family)]
     except OSError:
         return ""
-    return next((address for address in found if not is_loopback(address) and is_bindable(address)), "")
+    return next((address for address in found if not is_local_address(address) and is_bindable(address)), "")
 
 
-def is_loopback(address: str) -> bool:
+def is_local_address(address: str) -> bool:
     """Whether other hosts can't connect to an address: a loopback or link-local one."""
     return address.startswith(("127.", "fe80:")) or address == "::1"
 

@@ -47,4 +47,4 @@ def _bindable(names: Sequence[str], families: Sequence[str]) -> str:
         for item in connection.resolved_addresses(name)
         if ("ipv6" if ":" in item else "ipv4") in families and connection.is_bindable(item)
     ]
-    return next((item for item in found if not connection.is_loopback(item)), found[0] if found else names[0])
+    return next((item for item in found if not connection.is_local_address(item)), found[0] if found else names[0])

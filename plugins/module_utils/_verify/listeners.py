@@ -85,9 +85,18 @@ def probe_listeners(
 def _probe_port(port: _Port, probe: Probe, report: VerificationReport) -> None:
     facts = probe(port.request)
     texts, more = _server_names(port, probe)
+    relays = bool((facts["relay"] or {}).get("relays"))
+    trusted = _is_trusted(port, facts) if relays else True
     faults = [
-        Reception(reception.FAULT, text, text, "", facts.get("refusal") or "") for text in _faults(port, facts, probe)
+        Reception(reception.FAULT, text, text, "", facts.get("refusal") or "")
+        for text in _faults(port, facts, probe, trusted)
     ]
+    if trusted is None:
+        message = (
+            "it relays mail for this host, and whether this host is trusted cannot be determined: mynetworks has a name, or a table "
+            "that can't be asked"
+        )
+        faults.append(Reception(reception.WARNING, message, message))
     faults += [Reception(reception.FAULT, text, text) for text in texts]
     faults += reception.refusals(port.configuration, port.listener, facts)
     problems: list[str] = []
@@ -111,6 +120,13 @@ def _probe_port(port: _Port, probe: Probe, report: VerificationReport) -> None:
             "not_probed": [*left_out, *port.not_probed, *more],
         }
     )
+
+
+def _is_trusted(port: _Port, facts: Mapping[str, Any]) -> bool | None:
+    from . import trust
+
+    address = str(facts.get("client_address") or port.request.host)
+    return trust.may_relay(port.instance, port.configuration, port.listener, address)
 
 
 def _with_cause(port: _Port, found: reception.Reception) -> str:
@@ -152,12 +168,11 @@ def _server_names(port: _Port, probe: Probe) -> tuple[list[str], list[str]]:
     return problems, [name for name in found.files if name not in asked] + list(found.unlisted)
 
 
-def _faults(port: _Port, facts: Mapping[str, Any], probe: Probe) -> list[str]:
+def _faults(port: _Port, facts: Mapping[str, Any], probe: Probe, trusted: bool | None) -> list[str]:
     listener, configuration = port.listener, port.configuration
     files = [leaf_fingerprint(port.instance, path) for path in listener.certificates]
     expected = [found for found in files if found]
-    trusted = answers.in_networks(port.request.host, listener.networks)
-    faults = answers.listener_faults(configuration, listener, facts, expected, trusted)
+    faults = answers.listener_faults(configuration, listener, facts, expected, trusted is not False)
     for other_facts in probe_other_key_types(probe, port.request, facts, expected):
         faults += answers.certificate_faults(listener, other_facts, expected)
     return faults

@@ -41,6 +41,9 @@ _REJECTED_SECONDS = 2
 _AT_ONCE = 50
 """Recipients of one message: smtp(8) probes their next hops at the same time."""
 
+# authorized_submit_users does not name this user, as in instances of postmulti(1) that take mail from the network only.
+_NOT_AUTHORIZED = "is not allowed to submit mail"
+
 _BAD = (HELD, REFUSED, MISCONFIGURED)
 
 
@@ -154,7 +157,7 @@ def send_probes(instance: Instance, selection: Selection, report: VerificationRe
             together[target.way.recipient] = target
         else:
             sender = selection.prober if target.way.sender is None else target.way.sender
-            _send_by_itself(instance, target, sender, report, sent)
+            _send_by_itself(instance, target, target.way.recipient, sender, report, sent)
     recipients = list(together)
     for start in range(0, len(recipients), _AT_ONCE):
         some = recipients[start : start + _AT_ONCE]
@@ -168,18 +171,23 @@ def send_probes(instance: Instance, selection: Selection, report: VerificationRe
             sent.senders.add(selection.prober)
             continue
         for recipient in some:
-            _not_sent(together[recipient], done.complaint, report)
+            if _NOT_AUTHORIZED in done.complaint:
+                _send_by_itself(instance, together[recipient], recipient, selection.prober, report, sent)
+            else:
+                _not_sent(together[recipient], done.complaint, report)
     return sent
 
 
-def _send_by_itself(instance: Instance, target: Target, sender: str, report: VerificationReport, sent: Sent) -> None:
-    """Send a probe whose sender would get a report from sendmail(1), or whose recipient another probe has."""
+def _send_by_itself(
+    instance: Instance, what: Target | str, recipient: str, sender: str, report: VerificationReport, sent: Sent
+) -> None:
+    """Send a probe whose sender would get a report from sendmail(1), whose recipient another probe has, or that sendmail(1) refuses."""
     try:
-        queue_id = cleanup.queue_probe(instance, sender, target.way.recipient)
+        queue_id = cleanup.queue_probe(instance, sender, recipient)
     except HostError as error:
-        _not_sent(target, str(error), report)
+        _not_sent(what, str(error), report)
         return
-    sent.by_probe[queue_id, target.way.recipient] = target
+    sent.by_probe[queue_id, recipient] = what
     sent.senders.add(sender)
 
 

@@ -110,21 +110,3 @@ def test_problems(listener, facts_of_port, problem):
 def test_who_is_in_mynetworks_may_relay():
     facts_of_port = facts(relay={"relays": True, "reply": "250 2.1.5 Ok"})
     assert answers.listener_faults(built(PARAMETERS), PORT_25, facts_of_port, [], trusted=True) == []
-
-
-@pytest.mark.parametrize(
-    ("address", "networks", "inside"),
-    [
-        ("127.0.0.1", "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128", True),
-        ("192.0.2.1", "127.0.0.0/8, [::1]/128", False),
-        ("::1", "127.0.0.0/8 [::1]/128", True),
-        ("192.0.2.1", "!192.0.2.1, 192.0.2.0/24", False),
-        ("192.0.2.2", "!192.0.2.1, 192.0.2.0/24", True),
-        ("192.0.2.1", "", False),
-        ("192.0.2.1", "hash:/etc/postfix/networks", True),
-        ("192.0.2.1", "192.0.2.1/24", True),
-        ("mx.example.test", "127.0.0.0/8", True),
-    ],
-)
-def test_in_networks(address, networks, inside):
-    assert answers.in_networks(address, networks) is inside

@@ -27,7 +27,7 @@ def service_of(value="", options="", **parameters):
     [
         ("permit_mynetworks, Reject", ["permit_mynetworks", "reject"]),
         ("check_client_access hash:/A, sleep 5,reject", ["check_client_access hash:/A", "sleep 5", "reject"]),
-        ("hash:/Access reject", ["hash:/Access", "reject"]),
+        ("hash:/Access reject", ["check_recipient_access hash:/Access", "reject"]),
         ("warn_if_reject reject_rbl_client list.example, reject", ["reject"]),
         ("warn_if_reject reject, permit", ["permit"]),
         ("warn_if_reject sleep 3", ["sleep 3"]),
@@ -36,11 +36,12 @@ def service_of(value="", options="", **parameters):
 )
 def test_elements(value, elements):
     configuration, entry = service_of(
+        value,
         smtpd_restriction_classes="mine",
         mine="check_policy_service { inet:127.0.0.1:9, timeout=1s }, reject",
     )
-    found = restriction_lists.restriction_elements(configuration, entry, value)
-    assert [str(element) for element in found] == elements
+    found = restriction_lists.restriction_elements(configuration, entry, "smtpd_recipient_restrictions")
+    assert [f"{element.name} {element.argument}".strip() for element in found] == elements
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,9 @@ def test_elements(value, elements):
 def test_closing(value, options, parameters, closing):
     configuration, entry = service_of(value, options, **parameters)
     found = restriction_lists.closing_of(configuration, entry, "smtpd_recipient_restrictions")
-    assert (found and (str(found.element), found.authenticated, found.others)) == closing
+    assert (
+        found and (f"{found.element.name} {found.element.argument}".strip(), found.authenticated, found.others)
+    ) == closing
 
 
 def test_what_lists_wait_for_and_name():

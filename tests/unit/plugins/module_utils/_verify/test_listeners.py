@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError, PostfixError
+from ansible_collections.mailops.postfix.plugins.module_utils._smtp import connection
 from ansible_collections.mailops.postfix.plugins.module_utils._smtp import probe as probe_smtp
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import listeners
 from ansible_collections.mailops.postfix.plugins.module_utils._verify.report import VerificationReport
@@ -271,3 +272,29 @@ def test_each_server_name_is_probed(options, change, problem):
         chosen = Severities("listeners", "error", "error")
         listeners.probe_listeners(postfix.instance(), chosen, 10.0, probe_smtp.probe, report)
     assert (problem in " ".join(report.problems)) and bool(report.problems) is bool(problem), report.problems
+
+
+# Relaying
+
+OWN = connection.own_address() or "127.0.0.1"
+OPEN = "smtpd_relay_restrictions = check_recipient_access static:OK, reject_unauth_destination\n"
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "nets", "problem", "warning"),
+    [
+        ("mynetworks = cidr:@HOME@/nets\n", f"{OWN}/32 OK\n", "", ""),
+        ("mynetworks = cidr:@HOME@/nets\n" + OPEN, "198.51.100.0/24 OK\n", "it relays mail for strangers", ""),
+        ("mynetworks = 198.51.100.0/24\n" + OPEN, "", "it relays mail for strangers", ""),
+        (
+            "mynetworks = laptop.example.org\n" + OPEN,
+            "",
+            "",
+            "cannot be determined",
+        ),
+    ],
+)  # fmt: skip
+def test_relaying_is_judged_by_what_tables_answer(main_cf, nets, problem, warning):
+    report = probed(main_cf, files={"nets": nets})
+    assert [problem in text for text in report.problems] == [True] * bool(problem), report.problems
+    assert [warning in text for text in report.warnings] == [True] * bool(warning), report.warnings

@@ -399,6 +399,28 @@ def test_next_hops_of_senders_are_probed_with_the_sender(hub, monkeypatch):
     assert "No other way out remains" in str(failed), "for mail of this sender"
 
 
+def test_an_instance_that_does_not_take_mail_from_sendmail(hub, monkeypatch):
+    """As one of postmulti(1), in which authorized_submit_users is empty."""
+    hub.failing["sendmail"] = b"sendmail: fatal: User root(0) is not allowed to submit mail"
+    queued = []
+
+    def queue_probe(instance, sender, recipient):
+        queued.append((sender, recipient))
+        number = f"4C0FFEE{len(queued)}"
+        with open(hub.log, "a", encoding="utf-8") as file:
+            relay = f"hub[192.0.2.{len(queued)}]:25"
+            file.write(
+                f"Nov 23 12:00:00 host postfix/smtp[9]: Verified TLS connection established to {relay}: TLSv1.3 with cipher X (256/256 bits)\n"
+                f"Nov 23 12:00:00 host postfix/smtp[9]: {number}: to=<{recipient}>, relay={relay}, {hub.delivery}\n"
+            )
+        return number
+
+    monkeypatch.setattr(cleanup, "queue_probe", queue_probe)
+    result = hub.verify(recipients=["someone@example.net"])
+    assert ("double-bounce@host.example.test", "someone@example.net") in queued
+    assert result["problems"] == [] and outcomes(result)[HUB] == "verified"
+
+
 def test_no_probe_discloses_a_password(hub):
     more = f"smtp_sasl_auth_enable = yes\nsmtp_sasl_security_options =\nsmtp_sasl_password_maps = texthash:{hub.directory}/passwords\n"
     write(hub, "passwords", "[weak.example.test] user:S3cret\n")
