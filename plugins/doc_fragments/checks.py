@@ -33,6 +33,7 @@ options:
       - V(missing_table) - a table that does not exist, or is not compiled.
       - V(wrong_destination) - a relayhost or transport in a syntax that Postfix rejects, or reads differently.
       - V(open_relay) - a listener that relays for strangers, or that refuses to start since it might.
+      - V(missing_auth) - restrictions that only authenticated clients pass, on a port that offers no AUTH.
       - V(auth_without_tls) - passwords that are accepted without TLS, or AUTH that is never offered since TLS is off.
       - V(password_without_tls) - passwords that are sent without TLS.
       - V(unused_password) - a password that smtp(8) does not find for the next hop that it is for.

@@ -13,9 +13,11 @@ author:
   - mailops.postfix contributors (@mailops)
 description:
   - Edits services word by word. Columns, options, comments and line ends that are not declared stay byte for byte.
-  - A service that is not there takes over its commented-out entry in place (the stock C(#submission inet ...) block, say);
-    of that block's commented options, only those that are declared become live, and of C(pipe) and C(spawn) the arguments too. A comment
-    with words behind any other command is prose. Without such an entry it is appended.
+  - A service that is not there, and whose O(services[].command) is declared, takes over its commented-out entry in place (the stock
+    C(#submission inet ...) block, say); of that block's commented options, only those that are declared become live, and of C(pipe) and
+    C(spawn) the arguments too. A comment with words behind any other command is prose. Without such an entry it is appended.
+  - A service of which nothing but O(services[].service) is declared becomes live as it was commented out, with all its options. Options and
+    columns of a service that is commented out are refused without a command, so that they never open a port.
   - C(465), C(smtps) and C(submissions) are one service to Postfix, and so they are here.
   - Where the file holds a declared service several times the last entry counts, as in Postfix; it is edited and the others go.
   - An entry with a C(-o) that is not C(name=value), as in C(-o name = value) without braces, can be removed or disabled but not edited.

@@ -9,7 +9,7 @@ Source: postconf(5), SMTPD_ACCESS_README, src/smtpd/smtpd_check.c.
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, Iterator, Optional, Tuple
+from typing import Dict, FrozenSet, Iterator, Optional, Sequence, Tuple
 
 from .._errors import did_you_mean
 from .._formats.main_cf import braced_words, words
@@ -17,12 +17,16 @@ from .._formats.master_cf import MasterEntry
 from .._model import parameters
 from .._model.configuration import Configuration, shown
 from .._model.finding import Finding
-from .._model.restrictions import ACCESS_LISTS, NAMES, PLAIN, WITH_ARGUMENT
+from .._model.relaying import LISTS
+from .._model.restrictions import ACCESS_LISTS, NAMES, PLAIN, WITH_ARGUMENT, restrictions
 
 
 def access_findings(configuration: Configuration) -> Iterator[Finding]:
     """The findings of this module."""
     yield from _unknown_restrictions(configuration)
+    for service in configuration.of_command("smtpd"):
+        if not configuration.is_on("smtpd_sasl_auth_enable", service):
+            yield from _missing_auth(configuration, service)
 
 
 def _classes(configuration: Configuration, service: Optional[MasterEntry]) -> Dict[str, str]:
@@ -72,3 +76,31 @@ def _wrong_words(value: str, classes: FrozenSet[str]) -> Iterator[Tuple[str, str
             f"{word!r} is not a valid restriction: smtpd(8) answers every client with a temporary error",
             f"{hint}A class of your own must be named in smtpd_restriction_classes",
         )
+
+
+def _missing_auth(configuration: Configuration, service: MasterEntry) -> Iterator[Finding]:
+    """A list of restrictions that no client passes any more, since its only way in is a login."""
+    name = "smtpd_sasl_auth_enable"
+    for listed in LISTS:
+        if _admits_logins_only(braced_words(configuration.value(listed, service) or "")):
+            yield Finding(
+                "missing_auth",
+                shown(listed, configuration.raw(service).get(listed, "")) + f" in service {service.key}",
+                f"only authenticated clients pass, and {name} is not yes for this service: it rejects all clients",
+                f"Write {name}: true among the options of {service.key}, as -o {name}=yes in master.cf",
+                configuration.where(listed, service) or configuration.place(service),
+                configuration.settings_of(service, listed, name),
+            )
+
+
+def _admits_logins_only(elements: Sequence[str]) -> bool:
+    """Whether permit_sasl_authenticated is all that comes before reject, but for what rejects some clients."""
+    admits = False
+    for restriction in restrictions(elements):
+        if restriction.name in ("reject", "defer") and not restriction.warns_only:
+            return admits
+        if restriction.name == "permit_sasl_authenticated":
+            admits = True
+        elif not restriction.name.startswith("reject_"):
+            return False
+    return False

@@ -10,7 +10,7 @@ master(5), src/master/master_ent.c, src/master/{single,multi,event,trigger}_serv
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, Mapping, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from .._formats import master_cf
 from .._formats.main_cf import words
@@ -44,6 +44,7 @@ def master_cf_findings(configuration: Configuration, host: HostFacts) -> Iterato
                 "command",
             )
     yield from _duplicates(configuration)
+    yield from _conflicts(configuration, host)
     yield from _interfaces(configuration, host)
     yield from _transports(configuration)
     yield from _log_service(configuration)
@@ -200,6 +201,42 @@ def _meet(mine: Tuple[str, ...], other: str) -> bool:
     version = ":" in other
     return any(
         other in (address, "0.0.0.0") or address in _EVERYWHERE for address in mine if (":" in address) == version
+    )
+
+
+def _conflicts(configuration: Configuration, host: HostFacts) -> Iterator[Finding]:
+    """Services that listen on one address and port under different names: most kernels refuse the second one, and master(8) stops."""
+    families = {"all": "46", "ipv4": "4", "ipv6": "6"}
+    enabled = "".join(families.get(word, "") for word in words(configuration.value("inet_protocols") or "all"))
+    earlier: Dict[int, List[Tuple[MasterEntry, Tuple[str, ...]]]] = {}
+    for service in configuration.services:
+        name, port = _split(service)
+        number = _number(configuration, host, port) if service.column("type") == "inet" else None
+        if number is None:
+            continue
+        addresses = tuple(
+            address for address in _listens_on(configuration, host, name) if ("6" if ":" in address else "4") in enabled
+        )
+        for other, its in earlier.setdefault(number, []):
+            shared = next((address for address in addresses if _binds(its, address)), None)
+            if shared and master_cf.service_identity(other) != master_cf.service_identity(service):
+                cause = f"it listens on {shared} port {number}, as {other.key} in line {other.line.number} does: master(8) stops on it, or clients reach either"
+                remedy = (
+                    f"Declare {other.key} with state: absent, or let the two listen on different addresses or ports"
+                )
+                settings = frozenset((one.key, column) for one in (service, other) for column in master_cf.COLUMNS)
+                place = configuration.place(service)
+                yield Finding("wrong_listener", f"service {service.key}", cause, remedy, place, settings)
+                break
+        earlier[number].append((service, addresses))
+
+
+def _binds(addresses: Tuple[str, ...], address: str) -> bool:
+    """Whether one of the addresses excludes another socket on this one: the same, or all addresses of the family."""
+    return any(
+        address == one or one in _EVERYWHERE or address in _EVERYWHERE
+        for one in addresses
+        if (":" in one) == (":" in address)
     )
 
 

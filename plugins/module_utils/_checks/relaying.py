@@ -18,7 +18,7 @@ from .._formats.main_cf import words
 from .._formats.master_cf import MasterEntry
 from .._model import strangers
 from .._model.configuration import MAIN, Configuration, shown
-from .._model.domain_lists import bare
+from .._model.domain_lists import bare, with_files_read
 from .._model.finding import Finding
 from .._model.match_list import network
 from .._model.reachability import is_loopback
@@ -109,9 +109,9 @@ def _cases(
     :param address: one that is not permitted as such.
     """
     cases: List[Case] = []
-    networks = words(relaying.value("mynetworks"))
+    networks = _network_elements(relaying, tables)
     elements = [*networks, *(key for name in networks for key, _value in tables.rules(bare(name.lstrip("!"))))]
-    domains = dict.fromkeys(strangers.TOP_LEVEL_DOMAINS if _depends_on_names(relaying) else ())
+    domains = dict.fromkeys(strangers.TOP_LEVEL_DOMAINS if _depends_on_names(relaying, tables) else ())
     own = _own_names(configuration)
     for _name, restriction in relaying.used():
         kind = restriction.name[len("check_") : -len("_access")] if ACCESS_LISTS.fullmatch(restriction.name) else ""
@@ -138,12 +138,20 @@ def _cases(
     return cases
 
 
-def _depends_on_names(relaying: Relaying) -> bool:
+def _depends_on_names(relaying: Relaying, tables: TableLookup) -> bool:
     """Whether restrictions look up names of clients or recipients."""
     kinds = {restriction.name for _name, restriction in relaying.used()}
-    networks = words(relaying.value("mynetworks"))
-    named = [element for element in networks if network(element) is None]
+    named = [element for element in _network_elements(relaying, tables) if network(element) is None]
     return bool(named) or not kinds.isdisjoint({"check_client_access", "check_recipient_access"})
+
+
+def _network_elements(relaying: Relaying, tables: TableLookup) -> List[str]:
+    """The elements of mynetworks, those of its files included."""
+    elements = words(relaying.value("mynetworks"))
+    try:
+        return with_files_read(elements, tables.words)
+    except Unknown:
+        return elements  # the verdict says so
 
 
 def _permitting_keys(tables: TableLookup, table: str) -> List[str]:

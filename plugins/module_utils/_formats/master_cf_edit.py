@@ -43,7 +43,8 @@ _TAKE_ARGUMENTS = ("pipe", "spawn")
 def edit_master_cf(text: bytes, specs: Sequence[ServiceSpec], path: str = "master.cf") -> bytes:
     """The text with the declared services.
 
-    A missing service replaces its commented-out entry in place, or is appended. If a service has several entries, the last
+    A missing service replaces its commented-out entry in place, or is appended; for that its command must be declared. A declaration of
+    the service alone makes its commented-out entry active as it is. If a service has several entries, the last
     one is edited, because master(8) uses it, and the others are removed.
 
     :param path: the file name for errors.
@@ -247,27 +248,15 @@ def _wanted_arguments(entry: MasterEntry, spec: ServiceSpec) -> list[str]:
 
 def _create(document: _Document, spec: ServiceSpec) -> None:
     """Add an active entry for the service, whose options are not set yet."""
-    lines = document.lines
     block = _commented_block(document, spec)
-    if block is not None:
-        lines[block] = _activated(lines[block], spec)
-        last, continues = block, spec.arguments is None
-        for index in document.comments_below(block):
-            names = _commented_options(lines[index])
-            if not names and _commented_service(lines[index]):
-                break
-            continues = continues and not names and _continues(lines[block], lines[index], last == block)
-            if continues or (names and all(spec.options.get(name) is not None for name in names)):
-                lines[index] = lines[index][1:]
-                last = index
-        document.activate(block, last + 1)
-        return
-    if "command" not in spec.columns:
+    if "command" not in spec.columns and (block is None or not _is_bare(spec)):
+        there = "it does not exist yet" if block is None else f"it is commented out in line {document.number(block)}"
         raise invalid_service(
-            spec.key,
-            "it does not exist yet, and no command is declared for it",
-            "Write command: with the daemon to run",
+            spec.key, f"{there}, and no command is declared for it", "Write command: with the daemon to run"
         )
+    if block is not None:
+        _activate_block(document, spec, block)
+        return
     values = [spec.name, spec.type]
     defaults = {"private": "n" if spec.type == "inet" else "-"}
     values += [spec.columns.get(column, defaults.get(column, "-")) for column in COLUMNS[2:7]]
@@ -275,6 +264,28 @@ def _create(document: _Document, spec: ServiceSpec) -> None:
     for start, value in zip(_STOCK_COLUMNS, values + [spec.columns["command"]]):
         line = (line + " " if line else "").ljust(start) + value
     document.append(to_bytes(line))
+
+
+def _activate_block(document: _Document, spec: ServiceSpec, block: int) -> None:
+    """Make a commented-out entry active, with its options as far as they are declared, or as it was if nothing is declared of it."""
+    lines, bare = document.lines, _is_bare(spec)
+    lines[block] = _uncommented(lines[block]) if bare else _activated(lines[block], spec)
+    last, continues = block, spec.arguments is None
+    for index in document.comments_below(block):
+        names = _commented_options(lines[index])
+        if not names and _commented_service(lines[index]):
+            break
+        continues = continues and not names and _continues(lines[block], lines[index], last == block)
+        wanted = names and (bare or all(spec.options.get(name) is not None for name in names))
+        if continues or wanted:
+            lines[index] = lines[index][1:]
+            last = index
+    document.activate(block, last + 1)
+
+
+def _is_bare(spec: ServiceSpec) -> bool:
+    """Whether nothing is declared of a service but that it is there."""
+    return not spec.columns and not spec.options and spec.arguments is None and not spec.purge_options
 
 
 def _activated(line: bytes, spec: ServiceSpec) -> bytes:
@@ -367,12 +378,10 @@ def _change_words(text: bytes, entry: MasterEntry, spec: ServiceSpec) -> bytes:
         old = [word for word in entry.arguments if word.spans]
         inline = b" ".join(to_bytes(braced(argument)) for argument in arguments)
         # Options must come before the arguments.
-        in_place = bool(old) and bool(inline) and old[-1].spans[0][0] > end
-        for word in old[:-1] if in_place else old:
-            edits += _word_edits(text, word)
-        if in_place:
-            edits += _word_edits(text, old[-1], inline)
-        elif inline:
+        place = next((word for word in old if word.spans[0][0] > end), None) if inline else None
+        for word in old:
+            edits += _word_edits(text, word, inline if word is place else b"")
+        if inline and place is None:
             options = b"".join(b" -o " + to_bytes(assignment_word(name, value)) for name, value in added)
             edits.append((end, end, options + b" " + inline))
             added = []

@@ -53,7 +53,8 @@ def service_spec(service: Mapping[str, Any]) -> ServiceSpec:
             f"it is not NAME/TYPE with one of the types {', '.join(SERVICE_TYPES)}",
             "Write, for example, submission/inet",
         )
-    if re.search(r"[\s#{}=\0]", name):
+    # One that is there by mistake can be removed.
+    if re.search(r"[\s#{}=\0]" if (service.get("state") or "present") == "present" else r"[\s#{}\0]", name):
         raise invalid_service(
             ascii(key), "the name contains white space, a NUL byte or one of # { } =", "Write a name or host:port"
         )

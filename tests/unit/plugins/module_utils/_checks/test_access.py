@@ -50,3 +50,32 @@ def test_unknown_restrictions(value, word):
 )
 def test_known_restrictions(value):
     assert causes(main_cf=f"smtpd_client_restrictions = {value}\n", smtpd_client_restrictions=value) == []
+
+
+AUTH = "permit_sasl_authenticated,reject"
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "auth", "is_wrong"),
+    [
+        (AUTH, "", True),
+        (AUTH, "-o smtpd_sasl_auth_enable=no", True),
+        (AUTH, "-o smtpd_sasl_auth_enable=yes", False),
+        ("reject_unknown_client_hostname,permit_sasl_authenticated,reject", "", True),
+        ("permit_sasl_authenticated,defer", "", True),
+        # Others may pass.
+        ("permit_mynetworks,permit_sasl_authenticated,reject", "", False),
+        ("permit_sasl_authenticated,permit_tls_clientcerts,reject", "", False),
+        ("check_client_access,hash:/clients,permit_sasl_authenticated,reject", "", False),
+        ("permit_sasl_authenticated,reject_unauth_destination", "", False),
+        ("permit_sasl_authenticated,warn_if_reject,reject", "", False),
+        ("reject", "", False),
+        ("", "", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["smtpd_client_restrictions", "smtpd_relay_restrictions"])
+def test_a_port_whose_users_can_not_log_in(restrictions, auth, is_wrong, name):
+    master_cf = f"submission inet n - y - - smtpd\n  -o {name}={restrictions}\n  {auth}\n"
+    found = [message for message in causes(master_cf=master_cf) if "[missing_auth]" in message]
+    assert bool(found) is is_wrong
+    assert all("-o smtpd_sasl_auth_enable=yes" in message and "submission/inet" in message for message in found)

@@ -23,7 +23,9 @@ class Host:
         return 1 if path == "/d" or path.rpartition("/")[2] in self.programs else None
 
     def addresses(self, name):
-        return {"here": ("192.0.2.7",), "localhost": ("127.0.0.1",)}.get(name, (name,) if name[0].isdigit() else ())
+        return {"here": ("192.0.2.7",), "localhost": ("127.0.0.1",)}.get(
+            name, (name,) if name[0] in "0123456789:" else ()
+        )
 
     def has_address(self, address):
         return address in ("127.0.0.1", "192.0.2.7")
@@ -157,3 +159,35 @@ def test_ports_that_others_hold(service, interfaces, in_use):
     after = configuration("", f"smtp inet n - y - - smtpd\n{service} inet n - y - - smtpd\n", **parameters)
     assert bool(list(master_cf_checks.port_findings(after, Host(), before))) is in_use
     assert list(master_cf_checks.port_findings(after, Host(), after)) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "parameters", "conflict"),
+    [
+        ("submission", "0.0.0.0:587", {}, True),
+        ("0.0.0.0:587", "192.0.2.7:submission", {}, True),
+        ("smtp", "127.0.0.1:25", {}, True),
+        ("smtp", "here:smtp", {"inet_interfaces": "192.0.2.7"}, True),
+        ("smtp", "localhost:25", {"inet_interfaces": "loopback-only"}, True),
+        ("1234", "odd", {}, True),
+        # different addresses, ports or families
+        ("smtp", "127.0.0.1:25", {"inet_interfaces": "192.0.2.7"}, False),
+        ("127.0.0.1:25", "192.0.2.7:25", {}, False),
+        ("smtp", "127.0.0.1:10025", {}, False),
+        ("127.0.0.1:587", "[::1]:587", {}, False),
+        ("smtp", "[::]:25", {"inet_protocols": "ipv4"}, False),
+        ("smtp", "[::]:25", {"inet_protocols": "all"}, True),
+        ("submission", "submissions", {}, False),
+    ],
+)
+def test_two_services_at_one_address(first, second, parameters, conflict):
+    text = f"{first} inet n - n - - smtpd\n{second} inet n - n - - smtpd\n"
+    causes = [cause for check, cause in found(text, **parameters) if "port" in cause and check == "wrong_listener"]
+    assert bool(causes) is conflict, causes
+    assert all(f"as {first}/inet in line 1 does" in cause for cause in causes)
+
+
+def test_a_port_that_is_switched_off_is_free():
+    text = "submission inet n - n - - smtpd\n0.0.0.0:587 inet n - n - - smtpd\n"
+    causes = [cause for _check, cause in found(text, master_service_disable="submission/inet")]
+    assert not any("listens on" in cause for cause in causes)

@@ -155,6 +155,7 @@ def test_services_with_their_own_restrictions(service, is_open):
         ("inline:{192.0.2.7=x}", "", False),
         ("@/t", "10.0.0.0/8\n192.0.2.0/24\n", False),
         ("@/t", "10.0.0.0/8\n0.0.0.0/0\n", True),
+        ("@/t", "127.0.0.0/8\n34.0.0.0/8\n", True),
         ("!@/t 127.0.0.0/8", "0.0.0.0/0\n", False),
     ],
 )

@@ -83,12 +83,66 @@ def test_comments_with_prose_are_kept(prose):
 
 def test_undeclared_options_of_a_commented_out_line_stay_comments():
     text = b"#smtps inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o { smtpd_banner = a b }\nsmtp unix - - n - - smtp\n"
-    after = edit(text, {"service": "smtps/inet", "options": {"smtpd_tls_wrappermode": True}})
+    after = edit(text, {"service": "smtps/inet", "command": "smtpd", "options": {"smtpd_tls_wrappermode": True}})
     assert after == (
         b"smtps inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n#  -o { smtpd_banner = a b }\nsmtp unix - - n - - smtp\n"
     )
     back = edit(after, {"service": "smtps/inet", "options": {"smtpd_banner": "a b"}})
     assert b"-o { smtpd_banner = a b }" in back
+
+
+SUBMISSION = (
+    b"2587 inet n - y - - smtpd\n  -o smtpd_tls_security_level=encrypt\n"
+    b"  -o { smtpd_client_restrictions = permit_sasl_authenticated, reject }\n"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SUBMISSION,
+        SUBMISSION + b"# prose\nsmtp inet n - y - - smtpd\n",
+        SUBMISSION.replace(b"\n ", b""),
+        b"2587 inet n - y - - smtpd\n  -o a=1\n# why\n  -o b=2\n",
+    ],
+)
+def test_a_disabled_service_comes_back_as_it_was(text):
+    disabled = edit(text, {"service": "2587/inet", "state": "disabled"})
+    assert disabled != text
+    assert edit(disabled, {"service": "2587/inet"}) == text
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"service": "submission/inet", "options": {"smtpd_sasl_auth_enable": None}},
+        {"service": "submission/inet", "options": {"smtpd_sasl_auth_enable": True}},
+        {"service": "submission/inet", "purge_options": True},
+        {"service": "submission/inet", "chroot": False},
+        {"service": "smtp/inet", "options": {"smtpd_sasl_auth_enable": False}},
+    ],
+)
+def test_no_port_is_opened_by_what_concerns_an_active_service(spec):
+    text = (
+        b"#submission inet n - y - - smtpd\n#  -o smtpd_tls_security_level=encrypt\n"
+        b"#smtp inet n - y - 1 postscreen\n192.0.2.1:smtp inet n - y - - smtpd\n"
+    )
+    with pytest.raises(DeclarationError, match=r"commented out in line [13].*no command is declared"):
+        edit(text, spec)
+
+
+def test_other_arguments_in_their_place():
+    text = b"x unix - n n - - pipe\n  flags=DRhu user=vmail argv=/usr/bin/maildrop -d ${recipient}\n"
+    after = edit(text, {"service": "x/unix", "command": "pipe flags=DRhu user=vmail argv=/usr/bin/new -d ${recipient}"})
+    assert after == text.replace(b"maildrop", b"new")
+
+
+def test_a_service_with_an_equals_sign_can_be_removed():
+    assert edit(b"a=b unix - - y - - smtp\nc unix - - y - - smtp\n", {"service": "a=b/unix", "state": "absent"}) == (
+        b"c unix - - y - - smtp\n"
+    )
+    with pytest.raises(DeclarationError, match="the name contains"):
+        edit(b"", {"service": "a=b/unix", "command": "smtp"})
 
 
 @pytest.mark.parametrize("command", [{}, {"command": "pipe"}])
@@ -353,13 +407,13 @@ EDITS = [
     (
         "several options on one commented line, not all declared",
         b"#25 inet n - y - - smtpd\n#  -o a=1 -o b=2\n",
-        {"service": "25/inet", "options": {"a": 1}},
+        {"service": "25/inet", "command": "smtpd", "options": {"a": 1}},
         b"25 inet n - y - - smtpd\n  -o a=1\n#  -o a=1 -o b=2\n",
     ),
     (
         "an option in braces is activated",
         b"#25 inet n - y - - smtpd\n#  -o { a = 1 }\n",
-        {"service": "25/inet", "options": {"a": 1}},
+        {"service": "25/inet", "command": "smtpd", "options": {"a": 1}},
         b"25 inet n - y - - smtpd\n  -o { a = 1 }\n",
     ),
     (
