@@ -15,11 +15,10 @@ from typing import Optional
 
 from .._formats import master_cf
 from .._formats.main_cf import words
-from . import restriction_lists
+from . import reachability, restriction_lists
 from .configuration import Configuration
 
 _COMMANDS = ("smtpd", "postscreen")
-_LOOPBACK_INTERFACES = ("loopback-only", "localhost", "127.0.0.1", "[::1]", "::1")
 _TCP_TABLE_SECONDS = 10
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -115,7 +114,7 @@ def _listener(configuration: Configuration, service: master_cf.MasterEntry) -> L
         postscreen=postscreen,
         proxied=(configuration.value(upstream, service) or "").lower() == "haproxy",
         requires_certificate=configuration.is_on("smtpd_tls_req_ccert", service) and (wrapper or level == "encrypt"),
-        is_loopback=_is_loopback(configuration, host),
+        is_loopback=reachability.is_loopback(configuration, service),
         waits=_waits(configuration, service, smtpd),
         patience=_patience(configuration, smtpd),
         most_errors=_most_errors(configuration, smtpd),
@@ -127,13 +126,6 @@ def _smtpd_of(configuration: Configuration, service: master_cf.MasterEntry) -> m
     """The service that postscreen(8) hands clients over to; itself if there is none."""
     name = f"{configuration.value('smtpd_service_name', service) or 'smtpd'}/pass"
     return next((found for found in configuration.services if found.key == name), service)
-
-
-def _is_loopback(configuration: Configuration, host: str) -> bool:
-    if host and host not in ("0.0.0.0", "::"):
-        return host.startswith("127.") or host.lower() in ("::1", "localhost")
-    interfaces = words(configuration.value("inet_interfaces") or "")
-    return bool(interfaces) and all(word.lower() in _LOOPBACK_INTERFACES for word in interfaces)
 
 
 def _waits(configuration: Configuration, service: master_cf.MasterEntry, smtpd: master_cf.MasterEntry) -> float:

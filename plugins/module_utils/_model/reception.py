@@ -15,7 +15,7 @@ from typing import Any, Mapping, Sequence
 
 from .._formats.main_cf import braced_words
 from . import restriction_lists
-from .configuration import Configuration
+from .configuration import Configuration, shown
 from .domain_lists import domain_patterns
 from .listeners import Listener
 from .restriction_lists import Closing
@@ -97,6 +97,8 @@ def refusals(configuration: Configuration, listener: Listener, facts: Mapping[st
         verdict = _verdict(configuration, listener, domain, item["reply"], bool(accepted))
         if verdict:
             found.append(_reception(verdict, domain, item["reply"]))
+    if accepted:
+        found += _about_other_hosts(configuration, listener)
     if facts.get("failed_at") == "recipients" and not facts.get("refusal"):
         cause = str(facts["problem"])
         found.append(
@@ -115,6 +117,8 @@ def refuses_this_host(configuration: Configuration, listener: Listener, facts: M
         return False
     if listener.requires_certificate and facts["chain"] and code_of(reply)[0] == "421":
         return True
+    if facts["failed_at"] == "starttls" and not _LIMITS.search(reply):
+        return False
     return _verdict(configuration, listener, "", reply, False) == WARNING
 
 
@@ -130,7 +134,30 @@ def closing_for(configuration: Configuration, listener: Listener, reply: str) ->
         return None
     lists = next((names for phrase, names in _LISTS_OF.items() if phrase in reply), ())
     closings = (restriction_lists.closing_of(configuration, listener.smtpd, name) for name in lists)
-    return next((item for item in closings if item and not item.authenticated and not item.others), None)
+    return next((item for item in closings if item and _rejects_all(listener, item)), None)
+
+
+def _rejects_all(listener: Listener, closing: Closing) -> bool:
+    """Whether a list rejects all other hosts. A port besides that of mail servers may be for this host alone, as that of a filter."""
+    is_for_this_host = closing.own and listener.port not in ("25", "smtp")
+    return not closing.authenticated and not closing.others and not is_for_this_host
+
+
+def _about_other_hosts(configuration: Configuration, listener: Listener) -> list[Reception]:
+    """The lists that permit this host and reject all others, which its own probes do not show."""
+    closings = (
+        restriction_lists.closing_of(configuration, listener.smtpd, name) for name in restriction_lists.RCPT_LISTS
+    )
+    return [
+        Reception(
+            FAULT,
+            f"other hosts {item.list_name}",
+            f"it refuses mail from all other hosts: {shown(item.list_name, item.value)} permits only this host. "
+            f"Remove {item.element.name}, or write before it which clients to permit",
+        )
+        for item in closings
+        if item and _rejects_all(listener, item)
+    ]
 
 
 def _verdict(configuration: Configuration, listener: Listener, domain: str, reply: str, takes_others: bool) -> str:

@@ -49,6 +49,8 @@ class Closing:
     """Whether an element before it permits clients that authenticate themselves."""
     others: bool
     """Whether an element before it may permit other clients: those of a network or a table, or whom a policy service knows."""
+    own: bool
+    """Whether an element before it permits this host."""
 
 
 def restriction_elements(
@@ -79,14 +81,15 @@ def _elements(
 def closing_of(configuration: Configuration, service: Optional[MasterEntry], list_name: str) -> Closing | None:
     """Where a list rejects all clients that it has not permitted; None if it does not."""
     value = configuration.value(list_name, service) or ""
-    authenticated = others = False
+    authenticated = others = own = False
     for element in restriction_elements(configuration, service, list_name):
         constant = _constant(element)
         if element.name in _REJECTS_ALL or constant == "reject":
-            return Closing(list_name, value, element, authenticated, others)
+            return Closing(list_name, value, element, authenticated, others, own)
         if element.name in ("permit", "ok") or constant == "permit":
             return None
         authenticated |= _permits_authenticated(configuration, service, element.name)
+        own |= element.name in ("permit_inet_interfaces", "permit_mynetworks")
         others |= not constant and _permits_others(configuration, service, element)
     return None
 

@@ -14,7 +14,7 @@ CLEAR, ENCRYPTED, TRUSTED, VERIFIED = "clear", "encrypted", "trusted", "verified
 """How a session was protected, weakest first: no TLS, a server that nothing has verified, a certificate of a trusted CA, a match."""
 
 _DELIVERY = re.compile(
-    r"^(?P<process>\S+?\[\d+\]): (?P<queue_id>\w+): to=<(?P<recipient>.*?)>,.*? relay=(?P<relay>.*?), "
+    r"^(?P<process>\S+?\[\d+\]): (?P<queue_id>\w+): to=<(?P<recipient>.*?)>,(?: orig_to=<(?P<original>.*?)>,)?.*? relay=(?P<relay>.*?), "
     r"(?P<details>.*?)status=(?P<status>\w+) \((?P<reason>.*)\)$"
 )
 _TLS = re.compile(
@@ -78,7 +78,9 @@ def deliveries(lines: Sequence[str], probes: Collection[Probe]) -> dict[Probe, D
         # The next delivery of this process is in another session, or says again that it has TLS.
         seen = tls.pop(delivery["process"], None)
         queue_id = delivery["queue_id"] if delivery["queue_id"] in known else ""
-        probe = wanted.get((queue_id, delivery["recipient"].lower()))
+        # local(8) logs the recipient that an alias stands for.
+        recipients = [delivery["original"] or "", delivery["recipient"]]
+        probe = next((wanted[key] for key in ((queue_id, name.lower()) for name in recipients) if key in wanted), None)
         if probe is None or delivery["status"] not in _PROBES:
             continue
         if seen and seen["host"] != delivery["relay"]:

@@ -23,7 +23,7 @@ def address(configuration: Configuration, listener: Listener) -> str:
     if listener.host and listener.host not in ("0.0.0.0", "::"):
         return _bindable([listener.host], families)
     interfaces = words(configuration.value("inet_interfaces") or "") or ["all"]
-    if "all" in interfaces:
+    if listener.host or "all" in interfaces:
         if listener.host:
             families = ["ipv6"] if listener.host == "::" else ["ipv4"]
         found = (connection.own_address(family == "ipv6") for family in families)

@@ -193,3 +193,32 @@ def test_sessions_that_end_early(refusal, entry, parameters, refused):
 def test_no_reply_is_a_warning():
     facts = {"recipients": [], "failed_at": "recipients", "problem": "the server did not respond within 10 seconds"}
     assert [item.verdict for item in reception.refusals(*of(), facts)] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "parameters", "faults"),
+    [
+        (SMTPD, {}, []),
+        (SMTPD, {"smtpd_client_restrictions": "permit_inet_interfaces, reject"}, ["other hosts smtpd_client_restrictions"]),
+        (
+            SMTPD,
+            {"smtpd_recipient_restrictions": "permit_mynetworks, reject", "mynetworks": "127.0.0.0/8"},
+            ["other hosts smtpd_recipient_restrictions"],
+        ),
+        (SMTPD, {"smtpd_recipient_restrictions": "permit_mynetworks, reject"}, []),
+        # The port of a content filter
+        ("10025 inet n - n - - smtpd", {"smtpd_client_restrictions": "permit_mynetworks, reject", "mynetworks": "127.0.0.0/8"}, []),
+    ],
+)  # fmt: skip
+def test_other_hosts_are_rejected(entry, parameters, faults):
+    facts = {"recipients": [{"recipient": "postmaster@example.org", "reply": "250 2.1.5 Ok"}]}
+    found = reception.refusals(*of(entry, **parameters), facts)
+    assert [item.kind for item in found if item.verdict == "fault"] == faults
+
+
+def test_a_port_without_a_usable_certificate_does_not_refuse_this_host():
+    refusal = "454 4.7.0 TLS not available due to local problem"
+    facts = {"refusal": refusal, "failed_at": "starttls", "problem": refusal, "chain": []}
+    assert not reception.refuses_this_host(*of(), facts)
+    refusal = "454 4.7.0 mx.example.org Error: too many new TLS sessions from 192.0.2.1"
+    assert reception.refuses_this_host(*of(), {**facts, "refusal": refusal})

@@ -43,6 +43,14 @@ def test_the_other_side():
     assert (found.relay, found.level) == (HUB, "verified")
 
 
+def test_an_alias():
+    line = (
+        f"postfix/local[3314]: 45B2827C7ED: to=<root@hub.example.test>, orig_to=<{RECIPIENT}>, relay=local, delay=0.03, "
+        "delays=0.02/0/0/0.01, dsn=2.0.0, status=deliverable (delivers to mailbox)"
+    )
+    assert (only(line).accepted, only(line).relay) == (True, "local")
+
+
 @pytest.mark.parametrize(
     ("verdict", "level"),
     [("Anonymous", "encrypted"), ("Untrusted", "encrypted"), ("Trusted", "trusted"), ("Verified", "verified")],

@@ -107,6 +107,7 @@ def probed(main_cf="", service=SMTPD, severities="error", files=None):
         ("", "queue_minfree=900000000000000", ["452 4.3.1", "queue_minfree = 900000000000000", "Free space"]),
         ("mydestination = localhost\n", "", ["Relay access denied", "mydestination = localhost", "Add it to"]),
         ("mydestination = hash:/missing/own\n", "", ["451 4.3.0", "mydestination has hash:/missing/own"]),
+        ("smtpd_tls_chain_files = /missing.pem\n", "", ["handshake: the TLS handshake failed"]),
         ("", "smtpd_relay_restrictions=reject", ["smtpd_relay_restrictions = reject"]),
         ("", "smtpd_helo_restrictions=defer", ["450 4.3.2", "smtpd_helo_restrictions = defer"]),
         (
