@@ -78,7 +78,7 @@ def deliveries(lines: Sequence[str], probes: Collection[Probe]) -> dict[Probe, D
         # The next delivery of this process is in another session, or says again that it has TLS.
         seen = tls.pop(delivery["process"], None)
         queue_id = delivery["queue_id"] if delivery["queue_id"] in known else ""
-        # local(8) logs the recipient that an alias stands for.
+        # Of an alias, local(8) logs the result with the address that it expands to.
         recipients = [delivery["original"] or "", delivery["recipient"]]
         probe = next((wanted[key] for key in ((queue_id, name.lower()) for name in recipients) if key in wanted), None)
         if probe is None or delivery["status"] not in _PROBES:
