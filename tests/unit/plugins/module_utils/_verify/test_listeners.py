@@ -220,6 +220,22 @@ def test_twenty_domains_are_asked_in_one_session():
     assert "not probed for d19.example" in report.summary
 
 
+@pytest.mark.parametrize(
+    ("main_cf", "options"),
+    [
+        ("smtpd_recipient_limit = 1\n", ""),
+        ("", " -o smtpd_recipient_restrictions=reject_multi_recipient_bounce"),
+    ],
+)
+def test_a_port_that_takes_one_recipient_at_a_time(main_cf, options):
+    report = probed(f"relay_domains = a.example b.example\n{main_cf}", SMTPD + options)
+    assert (report.problems, report.warnings) == ([], [])
+    assert (report.listeners[0]["domains"], report.listeners[0]["not_probed"]) == (
+        ["mx.example.org", "a.example", "b.example"],
+        [],
+    )
+
+
 def test_a_port_with_many_refused_domains_is_not_probed_until_it_ends_the_session():
     names = [f"d{number}.example" for number in range(15)]
     main_cf = f"virtual_mailbox_domains = {' '.join(names)}\nvirtual_mailbox_maps = inline:{{{{a@d.example = x}}}}\n"
