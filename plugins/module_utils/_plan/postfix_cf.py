@@ -42,6 +42,7 @@ def plan(proposal: Proposal) -> Plan:
         finding.severities(proposal.checks)
     with proposal.staged() as staged:
         warnings = _judged(proposal, staged) if staged is instance else _judged_change(proposal, staged)
+        warnings += _judged_reachability(proposal, staged)
         requires = _requires(instance, staged)
         parameter_changes = _parameter_changes(staged, proposal) if proposal.parameters else {}
     result: dict[str, Any] = {}
@@ -94,6 +95,22 @@ def _judged_change(proposal: Proposal, staged: Instance) -> list[str]:
     must_be_readable(proposal, staged)
     warnings = [*judge.judge_values(proposal, staged), *_judged_routes(proposal, staged)]
     return [*warnings, *judge.judge_postfix_check(proposal, staged)]
+
+
+def _judged_reachability(proposal: Proposal, staged: Instance) -> list[str]:
+    """Refuse a relay that no other host can reach, whether or not anything changes; return warnings."""
+    if not proposal.owner or not proposal.validate:
+        return []
+    from .._checks import reachability
+    from .._host.system import Host
+    from .._model import finding
+    from .._model.configuration import configuration_of
+
+    configuration = configuration_of(proposal.instance, staged)
+    found = reachability.reachability_findings(configuration, Host(), proposal.owner)
+    errors, warnings = finding.classify((), found, frozenset(), proposal.checks, standalone=False)
+    finding.raise_errors(errors)
+    return [str(problem) for problem in warnings]
 
 
 def must_be_readable(proposal: Proposal, staged: Instance) -> None:
