@@ -160,11 +160,20 @@ def _all(
     yield tls.tls_findings(configuration)
     yield master_cf_checks.master_cf_findings(configuration, host)
     yield files_checks.file_findings(configuration, host)
+    yield _server_names(configuration, of)
     if dependencies is not None:
         from .._checks import dane
 
         yield dane.dane_findings(configuration)
         yield dependencies(configuration)
+
+
+def _server_names(configuration: Configuration, of: Instance) -> Iterable[Finding]:
+    if b"tls_server_sni_maps" not in configuration.main_cf + configuration.master_cf:
+        return ()
+    from . import server_names
+
+    return server_names.server_name_findings(configuration, of)
 
 
 def _postfix_check_findings(proposal: Proposal, texts: Instance) -> Iterator[Finding]:
