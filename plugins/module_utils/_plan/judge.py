@@ -52,7 +52,8 @@ def judge_values(proposal: Proposal, staged: Instance) -> list[str]:
         dependencies = Dependencies(staged).problems
     present = AccessTables(instance)
     tables = AccessTables(instance, proposal.tables.texts, present)
-    by_check = [list(findings) for findings in _all(after, host, staged, defaults, dependencies, tables)]
+    kept = _used_settings(before, instance) - proposal.settings if before is not after else frozenset()
+    by_check = [list(findings) for findings in _all(after, host, staged, defaults, dependencies, tables, kept)]
     found = [problem for findings in by_check for problem in findings]
     found += master_cf_checks.port_findings(after, host, before)
     found += tls.override_findings(after, proposal.settings)
@@ -132,6 +133,16 @@ def refuse_unreadable(proposal: Proposal, staged: Instance) -> None:
     staged.must_be_readable()
 
 
+def _used_settings(configuration: Configuration, instance: Instance) -> frozenset[Setting]:
+    """What the files of a configuration set, without the names that Postfix does not use."""
+    unused = frozenset(instance.unused)
+    return frozenset(
+        configuration.setting(name, service)
+        for name, _value, service in configuration.all_settings()
+        if ("master" if service else "main", name) not in unused
+    )
+
+
 def _map_types(staged: Instance) -> frozenset[str]:
     """Empty if postconf -m refuses to start with this configuration, as postfix check will say."""
     try:
@@ -147,12 +158,14 @@ def _all(
     defaults: Mapping[str, str],
     dependencies: Callable[[Configuration], Iterable[Finding]] | None,
     tables: AccessTables,
+    kept: frozenset[Setting] = frozenset(),
 ) -> Iterator[Iterable[Finding]]:
     """The checks, each as the findings that it makes when it is iterated over.
 
     :param dependencies: checks what the configuration relies on outside Postfix, if it does.
+    :param kept: settings that were used before, and are not declared.
     """
-    yield values_checks.unknown_names(configuration, of.unused, defaults)
+    yield values_checks.unknown_names(configuration, of.unused, defaults, kept)
     yield values_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints))
     yield values_checks.value_findings(configuration, None, defaults, host)
     yield access.access_findings(configuration)

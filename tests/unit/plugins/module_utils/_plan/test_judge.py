@@ -503,3 +503,56 @@ def test_without_validation_only_what_postfix_cannot_read_is_refused(relay):
     assert plan(relay, main_cf=broken, validate=False).changes_something()
     with pytest.raises(PostfixError, match="truncated macro"):
         plan(relay, main_cf={"relayhost": "${broken"}, validate=False)
+
+
+SUBMISSION = "submission inet n - n - - smtpd\n  -o smtpd_client_restrictions=$mua_client_restrictions\n"
+LAST_REFERENCES = [
+    (
+        "mua_client_restrictions = reject",
+        SUBMISSION,
+        {"master_cf": [{"service": "submission/inet", "state": "absent"}]},
+    ),
+    (
+        "mua_client_restrictions = reject",
+        SUBMISSION,
+        {"master_cf": [{"service": "submission/inet", "state": "disabled"}]},
+    ),
+    (
+        "mua_client_restrictions = reject",
+        SUBMISSION,
+        {
+            "master_cf": [
+                {"service": "submission/inet", "options": {"smtpd_client_restrictions": "permit_mynetworks,reject"}}
+            ]
+        },
+    ),
+    (
+        "strict = reject_unauth_destination\nsmtpd_restriction_classes = strict",
+        "",
+        {"main_cf": {"smtpd_restriction_classes": ""}},
+    ),
+    (
+        "my_checks = reject_unauth_pipelining\nsmtpd_recipient_restrictions = $my_checks",
+        "",
+        {"main_cf": {"smtpd_recipient_restrictions": ""}},
+    ),
+    (
+        "slow_destination_rate_delay = 1s",
+        "slow unix - - n - - smtp\n",
+        {"master_cf": [{"service": "slow/unix", "state": "absent"}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("main_cf", "master_cf", "change"), LAST_REFERENCES)
+def test_a_parameter_whose_last_reference_goes_is_a_warning(relay, without_postfix_check, main_cf, master_cf, change):
+    name = main_cf.partition(" ")[0]
+    for file, text in (("main.cf", f"{main_cf}\nold_typo = 1\n"), ("master.cf", master_cf)):
+        (relay / file).write_text((relay / file).read_text() + text)
+    settle(relay)
+    plan = configuration.configuration(Instance(str(relay)), {"validate": True, **change})
+    [warning] = [text for text in plan.warnings if "[unknown_parameter]" in text]
+    assert f"{name} in main.cf" in warning and "nothing refers to it any more" in warning
+    with pytest.raises(PostfixError, match=f"{name} in main.cf.*does not know this parameter"):
+        declared = {**change, "main_cf": {**change.get("main_cf", {}), name: "reject"}}
+        configuration.configuration(Instance(str(relay)), {"validate": True, **declared})
