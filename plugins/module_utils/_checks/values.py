@@ -249,6 +249,9 @@ def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> I
 
 _Reason = Optional[Tuple[str, str]]
 
+_CASE_SENSITIVE = ("mynetworks_style", "upstream_proxy_protocol")
+"""Of all other words Postfix ignores the case (src/util/name_code.c)."""
+
 _SINCE = {"dane": (3, 6), "trace": (3, 12)}
 _LOG_LEVEL = re.compile(
     r"\d|none|routine|debug|ssl-(expert|developer|debug|(handshake|session)-packet-dump)"
@@ -285,7 +288,8 @@ def _time(parameter: Parameter, value: str) -> _Reason:
 
 
 def _enum(parameter: Parameter, value: str) -> _Reason:
-    if value in parameter.values or (not value and parameter.optional):
+    word = value if parameter.name.endswith(_CASE_SENSITIVE) else value.lower()
+    if word in parameter.values or (not value and parameter.optional):
         return None
     other = parameters.other_side(parameter.name)
     counterpart = parameters.find_parameter(other) if other else None
