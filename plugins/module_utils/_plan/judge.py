@@ -20,6 +20,7 @@ from .._checks import master_cf as master_cf_checks
 from .._checks import values as values_checks
 from .._errors import DeclarationError, HostError
 from .._formats.main_cf import words
+from .._formats.master_cf import service_identity
 from .._host.instance import Instance
 from .._host.system import Host
 from .._model import finding, parts
@@ -63,6 +64,7 @@ def judge_values(proposal: Proposal, staged: Instance) -> list[str]:
         # Only the checks that find something now are made of the previous state.
         previous = zip(by_check, _all(before, host, instance, defaults, dependencies, present))
         known = [problem for now, findings in previous if now for problem in findings]
+        known += [_renamed(problem, old, new) for old, new in _new_names(before, after) for problem in known]
     return _classified(proposal, known, found)
 
 
@@ -131,6 +133,18 @@ def refuse_unreadable(proposal: Proposal, staged: Instance) -> None:
     found = [*values_checks.value_findings(configuration), *master_cf_checks.master_cf_findings(configuration, Host())]
     finding.raise_errors([problem for problem in found if problem.settings & proposal.settings])
     staged.must_be_readable()
+
+
+def _new_names(before: Configuration, after: Configuration) -> list[tuple[str, str]]:
+    """The services that are called otherwise after the change, such as smtps/inet, which is submissions/inet too: old and new name."""
+    old = {service_identity(service): service.key for service in before.services}
+    new = {service_identity(service): service.key for service in after.services}
+    return [(old[one], new[one]) for one in old if one in new and old[one] != new[one]]
+
+
+def _renamed(problem: Finding, old: str, new: str) -> Finding:
+    subject, cause = (text.replace(f"service {old}", f"service {new}") for text in (problem.subject, problem.cause))
+    return replace(problem, subject=subject, cause=cause)
 
 
 def _used_settings(configuration: Configuration, instance: Instance) -> frozenset[Setting]:

@@ -130,9 +130,15 @@ def _judged_routes(proposal: Proposal, staged: Instance) -> list[str]:
         return []
     from . import tables
 
-    return tables.judge_routes(
-        proposal.instance, staged, proposal.tables, proposal.checks, proposal.settings, proposal.standalone
-    )
+    try:
+        return tables.judge_routes(
+            proposal.instance, staged, proposal.tables, proposal.checks, proposal.settings, proposal.standalone
+        )
+    except DeclarationError as error:
+        if proposal.owner and "[password_without_tls]" in error.remedy:
+            variables = f"{proposal.owner}_tls_policies or {proposal.owner}_main_cf"
+            error.remedy += f"\nThe variables of the role are {variables}"
+        raise
 
 
 def _missing_files(proposal: Proposal) -> list[str]:
