@@ -60,6 +60,8 @@ options:
       - V(unresolvable_host) - a host name in a listener or in inet_interfaces that can't be resolved now.
       - V(missing_address) - a listener's address that this host does not have now.
       - V(port_in_use) - a new listener's port that another program uses.
+      - V(server_names) - a table of server names with a wrong key, a missing file, or compiled without its files.
+      - V(no_listener) - a mail relay or smarthost that no other host can reach.
       - V(postfix_check) - postfix check fails.
       - V(postfix_complaint) - postfix check warns of something new.
       - V(deprecated_parameter), V(undefined_parameter), V(unknown_group), V(duplicate_service) and V(remote_resolver) are warnings by

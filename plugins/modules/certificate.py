@@ -177,6 +177,8 @@ options:
         collection, and needs Python but not Ansible. Timers and hooks that the module installs call it as
         C(PYTHON /var/lib/mailops-postfix/program deploy), where C(PYTHON) is the interpreter that the module runs on. The declaration of
         the certificate is stored below C(/etc/mailops-postfix).
+      - A renewal that has lost a name is refused if the name is one of O(hostnames), C(myhostname), or in the table of server names;
+        other lost names are logged as a warning.
       - C(deploy) performs the checks of this module, replaces the chain file and the table of server names, reloads Postfix, and probes
         which certificate each port serves. If a step fails, the program restores the previous certificate, writes the reason to the mail
         log, and exits with status 1.

@@ -21,7 +21,7 @@ KIB = {
     "certificate": 340,
     "ca_bundle": 265,
     "configuration": 780,
-    "main_cf": 515,
+    "main_cf": 535,
     "lookup_table": 390,
     "tls_policy": 490,
     "verify": 720,

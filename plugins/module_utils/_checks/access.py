@@ -90,6 +90,7 @@ def _missing_auth(configuration: Configuration, service: MasterEntry) -> Iterato
                 f"Write {name}: true among the options of {service.key}, as -o {name}=yes in master.cf",
                 configuration.where(listed, service) or configuration.place(service),
                 configuration.settings_of(service, listed, name),
+                standalone=True,
             )
 
 

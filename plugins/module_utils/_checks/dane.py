@@ -109,7 +109,7 @@ def _defeating(side: str) -> List[Tuple[str, Callable[[List[str]], bool], str, s
     result: List[Tuple[str, Callable[[List[str]], bool], str, str]] = [
         (
             support,
-            lambda value: value != ["dnssec"],
+            lambda value: [word.lower() for word in value] != ["dnssec"],
             "without DNSSEC lookups Postfix cannot authenticate a server",
             f"Write {support} = dnssec, on a host whose resolver validates",
         ),
@@ -141,7 +141,7 @@ def unvalidated_findings(
     :param resolver: returns the answers of a service's (NAME/TYPE) resolver.
     """
     for reliance in relying(configuration, entries):
-        if configuration.value(f"{reliance.side}_dns_support_level", reliance.service) != "dnssec":
+        if (configuration.value(f"{reliance.side}_dns_support_level", reliance.service) or "").lower() != "dnssec":
             continue  # which is another finding
         seen = resolver(reliance.service.key)
         subject, where = _subject(configuration, reliance), _where(configuration, reliance)

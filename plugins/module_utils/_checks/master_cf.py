@@ -77,7 +77,7 @@ def _listener(configuration: Configuration, host: HostFacts, service: MasterEntr
             "Write private: false",
             "private",
         )
-    name, port = _split(service)
+    name, port = host_and_port(service)
     if _number(configuration, host, port) is None:
         yield _of(
             configuration,
@@ -107,7 +107,8 @@ def _listener(configuration: Configuration, host: HostFacts, service: MasterEntr
                 )
 
 
-def _split(service: MasterEntry) -> Tuple[str, str]:
+def host_and_port(service: MasterEntry) -> Tuple[str, str]:
+    """The host of an inet service, empty without one, and its port."""
     name, _colon, port = service.column("service").rpartition(":")
     return re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", name, flags=re.IGNORECASE), port
 
@@ -162,9 +163,9 @@ def port_findings(configuration: Configuration, host: HostFacts, previous: Confi
     for service in configuration.services:
         if service.column("type") != "inet" or master_cf.service_identity(service) in there:
             continue
-        name, port = _split(service)
+        name, port = host_and_port(service)
         number = _number(configuration, host, port)
-        mine = _listens_on(configuration, host, name)
+        mine = addresses_to_bind(configuration, host, name)
         for other in host.listeners():
             if other.port != number or not _meet(mine, other.address):
                 continue
@@ -182,7 +183,11 @@ def port_findings(configuration: Configuration, host: HostFacts, previous: Confi
                 break
 
 
-def _listens_on(configuration: Configuration, host: HostFacts, name: str) -> Tuple[str, ...]:
+def addresses_to_bind(configuration: Configuration, host: HostFacts, name: str) -> Tuple[str, ...]:
+    """The addresses on which a service listens.
+
+    :param name: its host; empty for the addresses of inet_interfaces.
+    """
     if name:
         return host.addresses(name)
     interfaces = words(configuration.value("inet_interfaces") or "all")
@@ -210,12 +215,14 @@ def _conflicts(configuration: Configuration, host: HostFacts) -> Iterator[Findin
     enabled = "".join(families.get(word, "") for word in words(configuration.value("inet_protocols") or "all"))
     earlier: Dict[int, List[Tuple[MasterEntry, Tuple[str, ...]]]] = {}
     for service in configuration.services:
-        name, port = _split(service)
+        name, port = host_and_port(service)
         number = _number(configuration, host, port) if service.column("type") == "inet" else None
         if number is None:
             continue
         addresses = tuple(
-            address for address in _listens_on(configuration, host, name) if ("6" if ":" in address else "4") in enabled
+            address
+            for address in addresses_to_bind(configuration, host, name)
+            if ("6" if ":" in address else "4") in enabled
         )
         for other, its in earlier.setdefault(number, []):
             shared = next((address for address in addresses if _binds(its, address)), None)

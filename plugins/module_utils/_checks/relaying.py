@@ -21,7 +21,7 @@ from .._model.configuration import MAIN, Configuration, shown
 from .._model.domain_lists import bare, with_files_read
 from .._model.finding import Finding
 from .._model.match_list import network
-from .._model.reachability import is_loopback
+from .._model.reachability import listens_on_loopback
 from .._model.relaying import LISTS, PERMITTED, Relaying, Verdict, meaning
 from .._model.restrictions import ACCESS_LISTS, CLOSING
 from .._model.routing import Router, TableLookup, Unknown
@@ -48,7 +48,7 @@ def relaying_findings(configuration: Configuration, tables: TableLookup) -> Iter
         relaying = Relaying(configuration, service, tables)
         if not any(_mentions(relaying, relaying.lists[name]) for name in _REQUIRED_IN):
             yield _unprotected(configuration, service)
-        elif not is_loopback(configuration, service):
+        elif not listens_on_loopback(configuration, service):
             yield from _of_strangers(configuration, service, relaying, tables)
             yield from _client_lists(configuration, service, relaying)
             yield from _proxy_protocol(configuration, service)
@@ -339,7 +339,7 @@ def _proxy_protocol(configuration: Configuration, service: MasterEntry) -> Itera
 def _any_domain(configuration: Configuration, tables: TableLookup) -> Iterator[Finding]:
     """Lists of own domains that have all domains, or all of a top-level domain."""
     services = [service for service in configuration.of_command("smtpd") if service.column("type") in ("inet", "pass")]
-    if services and all(is_loopback(configuration, service) for service in services):
+    if services and all(listens_on_loopback(configuration, service) for service in services):
         return
     router = Router(configuration, tables)
     domains = [f"elsewhere.{domain}" for domain in (*strangers.TOP_LEVEL_DOMAINS, "invalid")]

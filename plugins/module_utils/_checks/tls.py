@@ -73,7 +73,7 @@ def _stays_on_this_host(service: MasterEntry, filters: FrozenSet[str]) -> bool:
 
 def _is_weaker(name: str, its: str, mine: str) -> bool:
     if name.endswith("_tls_security_level"):
-        return tls_levels.STRENGTH.get(its or "none", 9) < tls_levels.STRENGTH.get(mine or "none", 0)
+        return tls_levels.STRENGTH.get(its.lower() or "none", 9) < tls_levels.STRENGTH.get(mine.lower() or "none", 0)
     if name in ("smtpd_tls_auth_only", "smtpd_enforce_tls", "smtp_enforce_tls"):
         return mine.lower() == "yes" and its.lower() != "yes"
     parameter = parameters.find_parameter(name)

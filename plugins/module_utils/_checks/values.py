@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from types import MappingProxyType
-from typing import FrozenSet, Iterable, Iterator, Mapping, Optional, Tuple
+from typing import Collection, FrozenSet, Iterable, Iterator, Mapping, Optional, Tuple
 
 from .._errors import DeclarationError, did_you_mean
 from .._formats import fingerprints, tls_protocols
@@ -156,12 +156,16 @@ def _destination_problem(parameter: Parameter, value: str) -> Tuple[str, str, st
 
 
 def unknown_names(
-    configuration: Configuration, unused: Iterable[Tuple[str, str]], known: Iterable[str]
+    configuration: Configuration,
+    unused: Iterable[Tuple[str, str]],
+    known: Iterable[str],
+    kept: Collection[Setting] = (),
 ) -> Iterator[Finding]:
     """Names that are set, and that Postfix does not use, or will not use in a later version.
 
     :param unused: pairs of ``main`` or ``master`` and the name, as postconf(1) says.
     :param known: the names that the host's postconf(1) lists.
+    :param kept: settings that were there before, and are not declared. If one is not used now, the change has removed what referred to it.
     """
     unused, known = frozenset(unused), list(known)
     for name, _value, service in configuration.all_settings():
@@ -175,6 +179,13 @@ def unknown_names(
         if not is_unused and old is not None:
             remedy, cause = f"Use {old.instead}", "a later Postfix will not support it"
             yield Finding("deprecated_parameter", subject, cause, remedy, where, settings)
+            continue
+        if configuration.setting(name, service) in kept:
+            cause, remedy = (
+                "nothing refers to it any more",
+                f"Remove it ({name}: null), unless something will refer to it again",
+            )
+            yield Finding("unknown_parameter", subject, cause, remedy, where, settings, "warning")
             continue
         cause, remedy = _unknown_name(name, configuration.version)
         yield Finding(
@@ -238,6 +249,9 @@ def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> I
 
 _Reason = Optional[Tuple[str, str]]
 
+_CASE_SENSITIVE = ("mynetworks_style", "upstream_proxy_protocol")
+"""Of all other words Postfix ignores the case (src/util/name_code.c)."""
+
 _SINCE = {"dane": (3, 6), "trace": (3, 12)}
 _LOG_LEVEL = re.compile(
     r"\d|none|routine|debug|ssl-(expert|developer|debug|(handshake|session)-packet-dump)"
@@ -274,7 +288,8 @@ def _time(parameter: Parameter, value: str) -> _Reason:
 
 
 def _enum(parameter: Parameter, value: str) -> _Reason:
-    if value in parameter.values or (not value and parameter.optional):
+    word = value if parameter.name.endswith(_CASE_SENSITIVE) else value.lower()
+    if word in parameter.values or (not value and parameter.optional):
         return None
     other = parameters.other_side(parameter.name)
     counterpart = parameters.find_parameter(other) if other else None

@@ -109,7 +109,7 @@ def dane_obstacle(value: Callable[[str], str], side: str = "smtp") -> str:
     :param value: returns the value of a parameter.
     :param side: ``smtp`` or ``lmtp``.
     """
-    if value(f"{side}_dns_support_level").strip() != "dnssec":
+    if value(f"{side}_dns_support_level").strip().lower() != "dnssec":
         return f"without {side}_dns_support_level = dnssec"
     if "dns" not in main_cf.words(value(f"{side}_host_lookup")):
         return f"without dns in {side}_host_lookup"

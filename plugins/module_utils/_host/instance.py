@@ -147,8 +147,12 @@ class Instance:
         """All parameters of this Postfix, with their effective values as postconf(1) prints them."""
         answer = self._postconf
         if answer.returncode != 0:
-            raise HostError("running", " ".join(answer.argv), answer.complaint)
+            if "inet_interfaces" not in answer.complaint:
+                raise HostError("running", " ".join(answer.argv), answer.complaint)
+            answer = self._without_interfaces("parameters")
         values = parse_postconf(to_text(answer.stdout))
+        if answer is not self._postconf:
+            values["inet_interfaces"] = self.explicit.get("inet_interfaces", "")
         return {name: value for name, value in values.items() if name not in _OF_POSTCONF_ITSELF}
 
     @cached_property
@@ -163,7 +167,20 @@ class Instance:
     @cached_property
     def map_types(self) -> FrozenSet[str]:
         """The lookup table types of this Postfix (postconf -m)."""
-        return frozenset(to_text(self.run(*self._commands["map_types"]).stdout).split())
+        done = self.run(*self._commands["map_types"], check=False)
+        return frozenset(
+            to_text((done if done.returncode == 0 else self._without_interfaces("map_types")).stdout).split()
+        )
+
+    def _without_interfaces(self, name: str) -> Completed:
+        """The output of a command that does not start while inet_interfaces has an address that this host lacks.
+
+        :raises HostError: if that is not the reason.
+        """
+        with self.staged(
+            main_cf_format.edit_main_cf(self.main_cf, {"inet_interfaces": None}, self.path("main.cf")), self.master_cf
+        ) as staged:
+            return staged.run(*staged._commands[name])
 
     def chrooted(self, service: str = "smtp/unix") -> bool:
         """Whether master(8) runs a service in a chroot, by its column, or for ``-`` by the compatibility level (master(5))."""

@@ -118,7 +118,7 @@ class Configuration:
             return "verify" if self.is_on(f"{side}_tls_enforce_peername", service) else "encrypt"
         if not level and self.is_on(f"{side}_use_tls", service):
             return "may"
-        return level or "none"
+        return level.lower() or "none"
 
 
 class InstanceFacts(Protocol):

@@ -60,6 +60,8 @@ CHECKS: Mapping[str, str] = {
     "unresolvable_host": "a host name in a listener or in inet_interfaces that can't be resolved now",
     "missing_address": "a listener's address that this host does not have now",
     "port_in_use": "a new listener's port that another program uses",
+    "server_names": "a table of server names with a wrong key, a missing file, or compiled without its files",
+    "no_listener": "a mail relay or smarthost that no other host can reach",
     "postfix_check": "postfix check fails",
     "postfix_complaint": "postfix check warns of something new",
 }

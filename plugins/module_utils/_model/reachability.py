@@ -17,7 +17,7 @@ def is_loopback_address(text: str) -> bool:
     return host.startswith("127.") or host.replace("ipv6:", "") == "::1" or host in ("localhost", "loopback-only")
 
 
-def is_loopback(configuration: Configuration, service: MasterEntry) -> bool:
+def listens_on_loopback(configuration: Configuration, service: MasterEntry) -> bool:
     """Whether an inet service listens on loopback addresses only, as far as that does not depend on names."""
     host = service.column("service").rpartition(":")[0]
     if host:

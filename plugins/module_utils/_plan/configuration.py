@@ -368,6 +368,7 @@ def _proposal(draft: Draft) -> Proposal:
             "" if policies is None else policies.table.map,
             () if policies is None else policies.keys,
         ),
+        owner=options.owner or "",
     )
 
 

@@ -20,6 +20,7 @@ from .._checks import master_cf as master_cf_checks
 from .._checks import values as values_checks
 from .._errors import DeclarationError, HostError
 from .._formats.main_cf import words
+from .._formats.master_cf import service_identity
 from .._host.instance import Instance
 from .._host.system import Host
 from .._model import finding, parts
@@ -52,7 +53,8 @@ def judge_values(proposal: Proposal, staged: Instance) -> list[str]:
         dependencies = Dependencies(staged).problems
     present = AccessTables(instance)
     tables = AccessTables(instance, proposal.tables.texts, present)
-    by_check = [list(findings) for findings in _all(after, host, staged, defaults, dependencies, tables)]
+    kept = _used_settings(before, instance) - proposal.settings if before is not after else frozenset()
+    by_check = [list(findings) for findings in _all(after, host, staged, defaults, dependencies, tables, kept)]
     found = [problem for findings in by_check for problem in findings]
     found += master_cf_checks.port_findings(after, host, before)
     found += tls.override_findings(after, proposal.settings)
@@ -62,6 +64,7 @@ def judge_values(proposal: Proposal, staged: Instance) -> list[str]:
         # Only the checks that find something now are made of the previous state.
         previous = zip(by_check, _all(before, host, instance, defaults, dependencies, present))
         known = [problem for now, findings in previous if now for problem in findings]
+        known += [_renamed(problem, old, new) for old, new in _new_names(before, after) for problem in known]
     return _classified(proposal, known, found)
 
 
@@ -132,6 +135,28 @@ def refuse_unreadable(proposal: Proposal, staged: Instance) -> None:
     staged.must_be_readable()
 
 
+def _new_names(before: Configuration, after: Configuration) -> list[tuple[str, str]]:
+    """The services that are called otherwise after the change, such as smtps/inet, which is submissions/inet too: old and new name."""
+    old = {service_identity(service): service.key for service in before.services}
+    new = {service_identity(service): service.key for service in after.services}
+    return [(old[one], new[one]) for one in old if one in new and old[one] != new[one]]
+
+
+def _renamed(problem: Finding, old: str, new: str) -> Finding:
+    subject, cause = (text.replace(f"service {old}", f"service {new}") for text in (problem.subject, problem.cause))
+    return replace(problem, subject=subject, cause=cause)
+
+
+def _used_settings(configuration: Configuration, instance: Instance) -> frozenset[Setting]:
+    """What the files of a configuration set, without the names that Postfix does not use."""
+    unused = frozenset(instance.unused)
+    return frozenset(
+        configuration.setting(name, service)
+        for name, _value, service in configuration.all_settings()
+        if ("master" if service else "main", name) not in unused
+    )
+
+
 def _map_types(staged: Instance) -> frozenset[str]:
     """Empty if postconf -m refuses to start with this configuration, as postfix check will say."""
     try:
@@ -147,12 +172,14 @@ def _all(
     defaults: Mapping[str, str],
     dependencies: Callable[[Configuration], Iterable[Finding]] | None,
     tables: AccessTables,
+    kept: frozenset[Setting] = frozenset(),
 ) -> Iterator[Iterable[Finding]]:
     """The checks, each as the findings that it makes when it is iterated over.
 
     :param dependencies: checks what the configuration relies on outside Postfix, if it does.
+    :param kept: settings that were used before, and are not declared.
     """
-    yield values_checks.unknown_names(configuration, of.unused, defaults)
+    yield values_checks.unknown_names(configuration, of.unused, defaults, kept)
     yield values_checks.undefined_names(configuration, _UNDEFINED.findall(of.complaints))
     yield values_checks.value_findings(configuration, None, defaults, host)
     yield access.access_findings(configuration)
@@ -160,11 +187,20 @@ def _all(
     yield tls.tls_findings(configuration)
     yield master_cf_checks.master_cf_findings(configuration, host)
     yield files_checks.file_findings(configuration, host)
+    yield _server_names(configuration, of)
     if dependencies is not None:
         from .._checks import dane
 
         yield dane.dane_findings(configuration)
         yield dependencies(configuration)
+
+
+def _server_names(configuration: Configuration, of: Instance) -> Iterable[Finding]:
+    if b"tls_server_sni_maps" not in configuration.main_cf + configuration.master_cf:
+        return ()
+    from . import server_names
+
+    return server_names.server_name_findings(configuration, of)
 
 
 def _postfix_check_findings(proposal: Proposal, texts: Instance) -> Iterator[Finding]:

@@ -53,6 +53,8 @@ class ParameterTableOptions(TableOptions):
     parameter: str | None = option()
 
 
+SNI = "tls_server_sni_maps"
+
 _BLOCK = 1 << 20
 
 Edit = Callable[[Table, bytes], bytes]
@@ -101,8 +103,9 @@ def _refuse(table: Table, options: TableOptions) -> None:
     :raises DeclarationError: saying why.
     """
     cause = remedy = ""
-    if any(use.parameter == "tls_server_sni_maps" for use in uses(table, b"tls_server_sni_maps")):
-        cause = "tls_server_sni_maps names it, and the files that it names must be compiled into it (postmap -F)"
+    parameter = getattr(options, "parameter", None)
+    if parameter == SNI or any(use.parameter == SNI for use in uses(table, SNI.encode())):
+        cause = f"{SNI} names it, and the files that it names must be compiled into it (postmap -F)"
         remedy = "Declare certificates with sni: true instead (module certificate, or certificates of a role)"
     elif options.exclusive and options.entries is None and options.src is None:
         cause = "exclusive without entries would empty it"

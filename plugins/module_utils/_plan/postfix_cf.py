@@ -42,6 +42,7 @@ def plan(proposal: Proposal) -> Plan:
         finding.severities(proposal.checks)
     with proposal.staged() as staged:
         warnings = _judged(proposal, staged) if staged is instance else _judged_change(proposal, staged)
+        warnings += _judged_reachability(proposal, staged)
         requires = _requires(instance, staged)
         parameter_changes = _parameter_changes(staged, proposal) if proposal.parameters else {}
     result: dict[str, Any] = {}
@@ -96,6 +97,22 @@ def _judged_change(proposal: Proposal, staged: Instance) -> list[str]:
     return [*warnings, *judge.judge_postfix_check(proposal, staged)]
 
 
+def _judged_reachability(proposal: Proposal, staged: Instance) -> list[str]:
+    """Refuse a relay that no other host can reach, whether or not anything changes; return warnings."""
+    if not proposal.owner or not proposal.validate:
+        return []
+    from .._checks import reachability
+    from .._host.system import Host
+    from .._model import finding
+    from .._model.configuration import configuration_of
+
+    configuration = configuration_of(proposal.instance, staged)
+    found = reachability.reachability_findings(configuration, Host(), proposal.owner)
+    errors, warnings = finding.classify((), found, frozenset(), proposal.checks, standalone=False)
+    finding.raise_errors(errors)
+    return [str(problem) for problem in warnings]
+
+
 def must_be_readable(proposal: Proposal, staged: Instance) -> None:
     """Refuse what Postfix can't even read, for the reason that our checks or else postconf(1) find.
 
@@ -113,9 +130,15 @@ def _judged_routes(proposal: Proposal, staged: Instance) -> list[str]:
         return []
     from . import tables
 
-    return tables.judge_routes(
-        proposal.instance, staged, proposal.tables, proposal.checks, proposal.settings, proposal.standalone
-    )
+    try:
+        return tables.judge_routes(
+            proposal.instance, staged, proposal.tables, proposal.checks, proposal.settings, proposal.standalone
+        )
+    except DeclarationError as error:
+        if proposal.owner and "[password_without_tls]" in error.remedy:
+            variables = f"{proposal.owner}_tls_policies or {proposal.owner}_main_cf"
+            error.remedy += f"\nThe variables of the role are {variables}"
+        raise
 
 
 def _missing_files(proposal: Proposal) -> list[str]:

@@ -68,6 +68,8 @@ class Proposal:
     created_files: frozenset[str] = frozenset()
     """Files that the same transaction makes, so that parameters may refer to them."""
     tables: PlannedTables = PlannedTables()
+    owner: str = ""
+    """The role that owns the instance."""
 
     @cached_property
     def parameters(self) -> Mapping[str, str | None]:

@@ -29,7 +29,7 @@ from .._transaction import apply, confirmed, lock, store
 from .._transaction import undo as take_back
 from .._transaction.apply import Confirmation
 from .._transaction.store import Transaction
-from . import deadline, host_log, install, renewals, specifications, undeclared, undo
+from . import deadline, host_log, install, lost_names, renewals, specifications, undeclared, undo
 from .due import DueCertificates
 from .ports import PORT_SECONDS, PortFault, Probe, port_faults, serves_another_certificate
 from .specifications import RenewalSpec
@@ -186,6 +186,12 @@ def deploy(spec: RenewalSpec, probe_port: Probe = probe.probe) -> str:
         and not serves_another_certificate(probe_port, spec)
     ):
         return f"already in service: {validity}"
+    lost = lost_names.lost_names(instance, planned)
+    lost_names.must_not_be_needed(spec, instance, lost)
+    if lost:
+        host_log.log(
+            spec.config_directory, "warn", f"{spec.name}: the renewed certificate no longer has {', '.join(lost)}"
+        )
     if not instance.running():
         return _installed_only(spec, validity)
     _must_pass_check(spec, instance)

@@ -125,3 +125,11 @@ def test_what_does_not_leave_this_host_keeps_its_level(main_cf, master_cf, count
         configuration(text, master_cf, **levels, **filters), frozenset(("main", name) for name in levels)
     )
     assert len(list(found)) == count
+
+
+def test_levels_in_any_case():
+    master_cf = "smtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\n"
+    same = {"smtpd_tls_security_level": "Encrypt", "smtpd_sasl_auth_enable": "yes", "smtpd_tls_cert_file": "/c"}
+    assert checks(same, master_cf) == checks({**same, "smtpd_tls_security_level": "encrypt"}, master_cf)
+    verified = {"smtp_tls_security_level": "Secure"}
+    assert checks(verified, master_cf) == checks({"smtp_tls_security_level": "secure"}, master_cf) != []

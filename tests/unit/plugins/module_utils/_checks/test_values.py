@@ -36,6 +36,10 @@ DIGEST = {"smtp_tls_fingerprint_digest": "sha256"}
     [
         ("smtpd_tls_auth_only", "yes"),
         ("smtpd_tls_auth_only", "No"),
+        ("smtpd_tls_security_level", "May"),
+        ("smtp_tls_security_level", "DANE-only"),
+        ("smtpd_tls_ciphers", "HIGH"),
+        ("smtp_dns_support_level", "DNSSEC"),
         ("smtpd_tls_auth_only", "$other"),
         ("smtp_tls_security_level", ""),
         ("smtp_tls_security_level", "dane-only"),
@@ -96,6 +100,10 @@ def test_values_that_postfix_takes(name, value):
 def test_values_that_postfix_trips_over(name, value, words):
     [message] = found(f"# a comment\n{name} = {value}\n", **DIGEST)
     assert words in message and f"{name} =" in message and "main.cf:2" in message, message
+
+
+def test_words_whose_case_counts():
+    assert found("mynetworks_style = Subnet\n") and not found("mynetworks_style = subnet\n")
 
 
 def test_fingerprints_are_those_of_the_digest_of_their_own_side():

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._model.reachability import is_loopback
+from ansible_collections.mailops.postfix.plugins.module_utils._model.reachability import listens_on_loopback
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configurations import built
 
 
@@ -28,4 +28,4 @@ from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.configu
 )
 def test_loopback(service, interfaces, loopback):
     configuration = built({}, master_cf=f"{service} inet n - y - - smtpd\n", inet_interfaces=interfaces)
-    assert is_loopback(configuration, configuration.services[0]) is loopback
+    assert listens_on_loopback(configuration, configuration.services[0]) is loopback

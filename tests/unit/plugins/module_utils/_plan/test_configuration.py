@@ -112,7 +112,7 @@ def test_without_validation_an_unreadable_configuration_is_refused(directory):
 def test_a_user_defined_parameter_may_be_declared_with_a_reference_to_it(directory):
     outcome = configuration(
         directory,
-        main_cf={"mua_restrictions": "permit_sasl_authenticated, reject"},
+        main_cf={"mua_restrictions": "permit_mynetworks, reject"},
         master_cf=[
             {
                 "service": "submission/inet",
@@ -206,3 +206,28 @@ def test_a_message_names_the_directory_of_the_configuration_and_not_the_staged_c
     assert "${broken" in str(caught.value)
     assert str(directory) in str(caught.value)
     assert "postfix-staged-" not in str(caught.value)
+
+
+CURES = {
+    "alone": {},
+    "a table": {"lookup_tables": [{"path": "t", "entries": {"a": "b"}}]},
+    "policies": {"tls_policy": {"policies": [{"nexthop": "[a.test]:25", "level": "encrypt"}]}},
+    "a role": {"migrate": True, "fail_closed": True, "owner": "mta_relay"},
+}
+
+
+@pytest.mark.parametrize("cure", CURES.values(), ids=CURES)
+def test_addresses_that_the_host_lacks_can_be_corrected(directory, cure):
+    """postconf(1) prints neither parameters nor types of tables while inet_interfaces has one, such as ::1 without IPv6."""
+    (directory / "main.cf").write_text(
+        "compatibility_level = 3.6\nmyhostname = mx.test\ninet_interfaces = 203.0.113.5\n"
+    )
+    os.utime(directory / "main.cf", (1, 1))
+    planned = configuration_plan.configuration(
+        Instance(str(directory)), {"validate": True, "main_cf": {"inet_interfaces": "all"}, **cure}
+    )
+    assert planned.changes_something() and planned.requires == "restart"
+    with pytest.raises(PostfixError, match="no local interface found for 203.0.113.5"):
+        configuration_plan.configuration(
+            Instance(str(directory)), {"validate": True, "main_cf": {"message_size_limit": "20000000"}, **cure}
+        )

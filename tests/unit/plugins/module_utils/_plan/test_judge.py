@@ -503,3 +503,84 @@ def test_without_validation_only_what_postfix_cannot_read_is_refused(relay):
     assert plan(relay, main_cf=broken, validate=False).changes_something()
     with pytest.raises(PostfixError, match="truncated macro"):
         plan(relay, main_cf={"relayhost": "${broken"}, validate=False)
+
+
+SUBMISSION = "submission inet n - n - - smtpd\n  -o smtpd_client_restrictions=$mua_client_restrictions\n"
+LAST_REFERENCES = [
+    (
+        "mua_client_restrictions = reject",
+        SUBMISSION,
+        {"master_cf": [{"service": "submission/inet", "state": "absent"}]},
+    ),
+    (
+        "mua_client_restrictions = reject",
+        SUBMISSION,
+        {"master_cf": [{"service": "submission/inet", "state": "disabled"}]},
+    ),
+    (
+        "mua_client_restrictions = reject",
+        SUBMISSION,
+        {
+            "master_cf": [
+                {"service": "submission/inet", "options": {"smtpd_client_restrictions": "permit_mynetworks,reject"}}
+            ]
+        },
+    ),
+    (
+        "strict = reject_unauth_destination\nsmtpd_restriction_classes = strict",
+        "",
+        {"main_cf": {"smtpd_restriction_classes": ""}},
+    ),
+    (
+        "my_checks = reject_unauth_pipelining\nsmtpd_recipient_restrictions = $my_checks",
+        "",
+        {"main_cf": {"smtpd_recipient_restrictions": ""}},
+    ),
+    (
+        "slow_destination_rate_delay = 1s",
+        "slow unix - - n - - smtp\n",
+        {"master_cf": [{"service": "slow/unix", "state": "absent"}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("main_cf", "master_cf", "change"), LAST_REFERENCES)
+def test_a_parameter_whose_last_reference_goes_is_a_warning(relay, without_postfix_check, main_cf, master_cf, change):
+    name = main_cf.partition(" ")[0]
+    for file, text in (("main.cf", f"{main_cf}\nold_typo = 1\n"), ("master.cf", master_cf)):
+        (relay / file).write_text((relay / file).read_text() + text)
+    settle(relay)
+    plan = configuration.configuration(Instance(str(relay)), {"validate": True, **change})
+    [warning] = [text for text in plan.warnings if "[unknown_parameter]" in text]
+    assert f"{name} in main.cf" in warning and "nothing refers to it any more" in warning
+    with pytest.raises(PostfixError, match=f"{name} in main.cf.*does not know this parameter"):
+        declared = {**change, "main_cf": {**change.get("main_cf", {}), name: "reject"}}
+        configuration.configuration(Instance(str(relay)), {"validate": True, **declared})
+
+
+def test_what_was_wrong_stays_a_warning_under_another_name(relay, without_postfix_check):
+    entry = "smtps inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n  -o smtpd_tls_ciphers=strong\n"
+    (relay / "master.cf").write_text((relay / "master.cf").read_text() + entry)
+    settle(relay)
+    renamed = {"service": "submissions/inet", "options": {"syslog_name": "postfix/submissions"}}
+    plan = configuration.configuration(Instance(str(relay)), {"validate": True, "master_cf": [renamed]})
+    assert any("smtpd_tls_ciphers = strong in service submissions/inet" in text for text in plan.warnings)
+    declared = {**renamed, "options": {"smtpd_tls_ciphers": "strong"}}
+    with pytest.raises(PostfixError, match="smtpd_tls_ciphers = strong in service submissions/inet"):
+        configuration.configuration(Instance(str(relay)), {"validate": True, "master_cf": [declared]})
+
+
+@pytest.mark.parametrize("owner", ["", "smarthost"])
+def test_a_password_in_clear_names_the_variables_of_a_role(relay, without_postfix_check, owner):
+    parameters = {
+        "relayhost": "[hub.example.org]:587",
+        "smtp_sasl_auth_enable": "yes",
+        "smtp_sasl_password_maps": "inline:{{[hub.example.org]:587=user:password}}",
+        "smtp_sasl_security_options": "",
+        "smtp_tls_security_level": "may",
+    }
+    with pytest.raises(
+        PostfixError, match="gets the password in clear.*main.cf|main.cf.*gets the password in clear"
+    ) as error:
+        configuration.configuration(Instance(str(relay)), {"validate": True, "main_cf": parameters, "owner": owner})
+    assert ("smarthost_tls_policies or smarthost_main_cf" in str(error.value)) is bool(owner)
