@@ -114,7 +114,7 @@ def _listener(configuration: Configuration, service: master_cf.MasterEntry) -> L
         postscreen=postscreen,
         proxied=(configuration.value(upstream, service) or "").lower() == "haproxy",
         requires_certificate=configuration.is_on("smtpd_tls_req_ccert", service) and (wrapper or level == "encrypt"),
-        is_loopback=reachability.is_loopback(configuration, service),
+        is_loopback=reachability.listens_on_loopback(configuration, service),
         waits=_waits(configuration, service, smtpd),
         patience=_patience(configuration, smtpd),
         most_errors=_most_errors(configuration, smtpd),
