@@ -18,7 +18,7 @@ MAPS = {"smtp_tls_policy_maps": "hash:/p"}
         ({}, "", {}, ""),
         ({"smtp_tls_security_level": "may"}, "", {}, ""),
         ({"smtp_tls_security_level": "none", **MAPS}, "", {"a.test": "may", "b.test": "none"}, ""),
-        ({"smtp_tls_security_level": "Encrypt"}, "", {}, "smtp_tls_security_level = Encrypt"),
+        ({"smtp_tls_security_level": "Encrypt"}, "", {}, "smtp_tls_security_level = encrypt"),
         ({"smtp_tls_security_level": "dane"}, "", {}, "smtp_tls_security_level = dane"),
         ({"my_level": "secure", "smtp_tls_security_level": "$my_level"}, "", {}, "smtp_tls_security_level = secure"),
         ({"smtp_enforce_tls": "yes"}, "", {}, "smtp_tls_security_level = encrypt"),

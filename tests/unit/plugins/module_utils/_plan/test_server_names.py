@@ -10,7 +10,9 @@ import subprocess
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import Instance
+from ansible_collections.mailops.postfix.plugins.module_utils._model.configuration import configuration_of
 from ansible_collections.mailops.postfix.plugins.module_utils._plan import configuration as configuration_plan
+from ansible_collections.mailops.postfix.plugins.module_utils._plan import server_names
 
 
 @pytest.fixture(name="names")
@@ -76,3 +78,11 @@ def test_a_table_that_is_declared_as_any_other_is_refused(names):
     }
     with pytest.raises(DeclarationError, match="postmap -F.*Declare certificates with sni: true"):
         plan(names, lookup_tables=[table])
+
+
+def test_findings_name_the_parameter(names):
+    with open(names.directory / "main.cf", "a", encoding="utf-8") as file:
+        file.write(f"tls_server_sni_maps = {names('a.example.org @/gone.pem', 'never')}\n".replace("@", ""))
+    instance = Instance(str(names.directory))
+    found = list(server_names.server_name_findings(configuration_of(instance), instance))
+    assert found and {setting for finding in found for setting in finding.settings} == {("main", "tls_server_sni_maps")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._program import lost_names
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils._program.renewal_host import NAME
 from ansible_collections.mailops.postfix.tests.unit.plugins.module_utils.authority import MIDDLE, issue
 
@@ -69,3 +70,10 @@ def test_a_wildcard_covers_the_names(host, renewed):
     host.renew(issue(NAME, MIDDLE, names=["imap.example.org", NAME]) if renewed is BOTH else renewed)
     assert host.certbot() == 0
     assert not [line for line in host.log if line.startswith("warn")]
+
+
+def test_a_client_certificate_is_asked_for_by_no_name():
+    class Spec:
+        options = {"side": "client"}
+
+    assert lost_names.must_not_be_needed(Spec(), None, [NAME]) is None
