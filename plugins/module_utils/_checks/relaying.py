@@ -77,7 +77,7 @@ def _of_strangers(
     if len(set(map(strangers.owner, permitted))) > 1:
         yield _open(configuration, service, verdicts[permitted[-1]], "an unknown client")
         return
-    address = next(address for address in strangers.ADDRESSES if address not in permitted)
+    (address, *_others) = [address for address in strangers.ADDRESSES if address not in permitted]
     cases = _cases(configuration, service, relaying, tables, address)
     _prepare(relaying, tables, [session for session, _client in cases])
     seen = set()

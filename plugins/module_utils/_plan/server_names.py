@@ -62,7 +62,8 @@ def _faults(configuration: Configuration, instance: Instance, name: str) -> Iter
     compiled = path + lookup_table.COMPILED.get(kind, "")
     if not names or compiled == path or compiled in configuration.created_files or not os.path.exists(compiled):
         return
-    key, value = names[0][0], to_text(next(iter(lookup_table.pairs(text, kind)))[1])
+    (_first, content), *_others = lookup_table.pairs(text, kind)
+    key, value = names[0][0], to_text(content)
     if instance.run("sh", "-c", _HOLDS, "sh", instance.config_directory, key, name, value, check=False).returncode == 0:
         yield (
             f"{compiled} was compiled without the files that {path} names: TLS fails for clients that ask for its names",
