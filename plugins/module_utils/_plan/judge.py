@@ -27,7 +27,7 @@ from .._model import finding, parts
 from .._model.configuration import Configuration, configuration_of, shown
 from .._model.finding import Finding, Setting
 from .access import AccessTables
-from .proposal import Proposal
+from .proposal import PlannedTables, Proposal
 
 _UNDEFINED = re.compile(r"undefined parameter: (\S+)")
 
@@ -45,12 +45,7 @@ def judge_values(proposal: Proposal, staged: Instance) -> list[str]:
     after = configuration_of(instance, staged, map_types=types, created_files=proposal.created_files)
     # What Postfix can't read now is about to be corrected: its previous state is unknown, and counts as no better.
     before = configuration_of(instance, map_types=types) if instance.is_readable() else after
-    dependencies: Callable[[Configuration], Iterable[Finding]] | None = None
-    if _RELIES.search(staged.main_cf + staged.master_cf):
-        # Here and below, what few changes need is imported where it is needed.
-        from .dependencies import Dependencies
-
-        dependencies = Dependencies(staged).problems
+    dependencies = _dependencies(staged)
     present = AccessTables(instance)
     tables = AccessTables(instance, proposal.tables.texts, present)
     kept = _used_settings(before, instance) - proposal.settings if before is not after else frozenset()
@@ -102,13 +97,28 @@ def judge_others(proposal: Proposal, names: Collection[str]) -> list[str]:
     instance = proposal.instance
     configuration = configuration_of(instance, map_types=_map_types(instance))
     settings = parts.settings_of_parts(configuration, names)
-    checks = _all(configuration, Host(), instance, instance.defaults, None, AccessTables(instance))
+    dependencies = _dependencies(instance)
+    checks = _all(configuration, Host(), instance, instance.defaults, dependencies, AccessTables(instance))
     found = [problem for findings in checks for problem in findings]
     found += _key_problems(instance, configuration, configuration, settings)
     found += tls.override_findings(configuration, proposal.settings)
     found = [problem for problem in found if problem.settings & settings]
     found += [problem for problem in _postfix_check_findings(proposal, instance) if problem.check == "postfix_check"]
-    return _classified(replace(proposal, standalone=False), (), found)
+    warnings = _classified(replace(proposal, standalone=False), (), found)
+    # Imported here, since a change is judged without it.
+    from .tables import judge_routes
+
+    return [*warnings, *judge_routes(instance, instance, PlannedTables(), proposal.checks, settings)]
+
+
+def _dependencies(instance: Instance) -> Callable[[Configuration], Iterable[Finding]] | None:
+    """Checks what an instance relies on outside Postfix; None if it relies on nothing."""
+    if not _RELIES.search(instance.main_cf + instance.master_cf):
+        return None
+    # Here and below, what few changes need is imported where it is needed.
+    from .dependencies import Dependencies
+
+    return Dependencies(instance).problems
 
 
 def _classified(proposal: Proposal, known: Iterable[Finding], found: Iterable[Finding]) -> list[str]:

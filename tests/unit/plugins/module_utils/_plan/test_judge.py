@@ -138,6 +138,34 @@ def test_what_others_have_made_wrong_is_refused(relay, line, name, says):
         planned.judge_others([name])
 
 
+@pytest.mark.parametrize(
+    ("edit", "name", "says"),
+    [
+        (
+            "relayhost = [hub.example]\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_security_options = noanonymous\nsmtp_sasl_password_maps = inline:{{[hub.example]=u:p}}\n",
+            "parameter smtp_sasl_password_maps",
+            "password_without_tls",
+        ),
+        (
+            "smtp_tls_policy_maps = inline:{{b.example=secure}}\ntransport_maps = inline:{{a.example=smtp:[b.example]}}\n",
+            "parameter transport_maps",
+            "weaker_next_hop",
+        ),
+        (
+            "smtp_tls_security_level = dane\nsmtp_dns_support_level = enabled\n",
+            "parameter smtp_tls_security_level",
+            "dane",
+        ),
+    ],
+)
+def test_routes_and_dependencies_of_a_change_of_others(relay, edit, name, says):
+    with open(relay / "main.cf", "a", encoding="utf-8") as file:
+        file.write(edit.replace("{{", "{").replace("}}", "}"))
+    settle(relay)
+    with pytest.raises(PostfixError, match=says):
+        plan(relay).judge_others([name])
+
+
 def test_what_was_wrong_before_is_not_refused_for_a_change_of_others(relay, without_postfix_check):
     with open(relay / "main.cf", "a", encoding="utf-8") as file:
         file.write("mynetworks = 0.0.0.0/0\nmail_name = x\n")
