@@ -18,7 +18,7 @@ from fleet import REFUSES, declared, shown
 CONFIRM_WITHIN = 10
 """Seconds; each second kill awaits them."""
 
-LEFTOVER = re.compile(r"/etc/postfix/(\.transaction/.*|(.*/)?\.[^/]+\.new|main\.cf\.tmp)$")
+LEFTOVER = re.compile(r"/etc/postfix/(\.transaction/.*|(.*/)?\.[^/]+\.new(\.post(map|alias)/.*)?|main\.cf\.tmp)$")
 
 
 def _without_leftovers(seen):
