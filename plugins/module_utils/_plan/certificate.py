@@ -13,6 +13,7 @@ import grp
 import os
 import re
 import stat
+import time
 from dataclasses import replace
 from datetime import datetime
 from typing import Sequence
@@ -29,6 +30,9 @@ from . import self_signed, sni
 from .certificate_options import CertificateOptions
 from .chain_file import Deployment
 from .plan import Agreement, Attributes, Change, Plan, content_stays, strongest
+
+_REPLACEMENT_SECONDS = 0.5
+"""How long an ACME client may take to replace the files of a certificate."""
 
 
 def deployments(
@@ -204,9 +208,15 @@ def _sound_chain(instance: Instance, source: Lineage, now: datetime, warnings: l
 
     :raises DeclarationError: if they are not.
     """
-    chain = openssl.read_chain(instance, source.certificate, source.remedy)
+    before = _identities(source)
+    chain, key = _read_pair(instance, source)
+    if key != chain[0].public_key:
+        # An ACME client replaces one file after the other.
+        time.sleep(_REPLACEMENT_SECONDS)
+        if _identities(source) != before:
+            chain, key = _read_pair(instance, source)
     leaf = chain[0]
-    if openssl.read_key(instance, source.private_key, source.remedy) != leaf.public_key:
+    if key != leaf.public_key:
         openssl.refuse_file(
             source.private_key,
             f"this private key does not belong to the first certificate in {source.certificate} ({leaf.subject})",
@@ -225,6 +235,18 @@ def _sound_chain(instance: Instance, source: Lineage, now: datetime, warnings: l
         if problem:
             warnings.append(f"{source.certificate}: the chain contains {intermediate.subject}: {problem}")
     return chain
+
+
+def _read_pair(instance: Instance, source: Lineage) -> tuple[Sequence[Certificate], bytes]:
+    """The certificates of a source, and the public half of its key."""
+    chain = openssl.read_chain(instance, source.certificate, source.remedy)
+    return chain, openssl.read_key(instance, source.private_key, source.remedy)
+
+
+def _identities(source: Lineage) -> list[tuple[int, int] | None]:
+    """What tells whether the files of a source are others."""
+    found = (openssl.status(path) for path in (source.private_key, source.certificate))
+    return [None if status is None else (status.st_ino, status.st_mtime_ns) for status in found]
 
 
 def _copy(

@@ -80,6 +80,10 @@ def deploy(host):
     return process.returncode, output + errors
 
 
+REPLACED = "was replaced during this run. Run the task again"
+"""What a run says if certbot replaces the files between the plan and the installation."""
+
+
 def test_renewals_during_a_run(pairs, chance, full):
     kinds = ["good", *FAULTS, "good"] * 2 if full else ["P-224", "good"]
     newest = {host.name: pairs.first_certificate(host) for host in pairs}
@@ -97,6 +101,10 @@ def test_renewals_during_a_run(pairs, chance, full):
         hooks = pairs.each(lambda host, issued=issued: (host.renew(issued[host.name]), deploy(host))[1])
         run.result()
         seconds = run.output.stat().st_mtime - begun
+        if REPLACED in run.text:
+            run = pairs.start(declared(101 + number))
+            run.result()
+            seen["run again"] += 1
         now = pairs.in_service()
         for host in pairs:
             name, (status, output) = host.name, hooks[host.name]

@@ -212,6 +212,16 @@ def test_files_that_are_refused(host, files, message):
     assert not (host / "postfix/chain.pem").exists()
 
 
+def test_files_that_are_being_replaced_are_read_again(host, monkeypatch):
+    """An ACME client has replaced the key, and replaces the certificate while they are read."""
+    live = host / "live/mx1.example.org"
+    write(live / "fullchain.pem", MIDDLE.pem + ROOT.pem, 0o644)
+    monkeypatch.setattr(
+        certificate_plan.time, "sleep", lambda _seconds: write(live / "fullchain.pem", FULL_CHAIN, 0o644)
+    )
+    assert run(host).plan.result["certificate"]["subject"] == "CN=mx1.example.org"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -142,7 +142,8 @@ def test_what_others_have_made_wrong_is_refused(relay, line, name, says):
     ("edit", "name", "says"),
     [
         (
-            "relayhost = [hub.example]\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_security_options = noanonymous\nsmtp_sasl_password_maps = inline:{{[hub.example]=u:p}}\n",
+            "relayhost = [hub.example]\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_security_options = noanonymous\n"
+            "smtp_sasl_password_maps = inline:{{[hub.example]=u:p}}\n",
             "parameter smtp_sasl_password_maps",
             "password_without_tls",
         ),
