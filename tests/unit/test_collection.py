@@ -58,8 +58,8 @@ IMPURE_IMPORTS = {
 MAY_RUN_PROGRAMS = {"_host.runner"}
 MAY_CONNECT = {"_host.cleanup", "_smtp.connection", "_host.dns"}
 # A plan may contain a function that creates a file with a program, at the temporary path that it is given.
-# _host.postmap is what such functions call for a table.
-MAY_CHANGE_FILES = {TRANSACTION, PLAN, "_host.postmap"}
+# _host.postmap is what such functions call for a table. _host.probe_report removes what bounce(8) leaves of a probe.
+MAY_CHANGE_FILES = {TRANSACTION, PLAN, "_host.postmap", "_host.probe_report"}
 
 # Public names that several files define, with the reason why they mean one thing.
 SHARED_NAMES = {

@@ -4,8 +4,9 @@
 
 """Give cleanup(8) a message that is only a probe. Private to mailops.postfix.
 
-``sendmail -bv`` mails a report to the sender, unless that is the sender of double bounces. Some next hops depend on the sender. verify(8) has
-such probes too: smtp(8) ends the session after RCPT, and no report is sent (src/global/post_mail.c, src/verify/verify.c).
+``sendmail -bv`` has such probes: smtp(8) ends the session after RCPT. But it does not tell the queue id, by which the log and Postfix's own
+report name a probe. And it mails the report to the sender, which some next hops depend on, unless that is the sender of double bounces.
+verify(8) has probes without a report (src/global/post_mail.c, src/verify/verify.c).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import BinaryIO, Dict
 
@@ -21,16 +23,31 @@ from .._formats import macros
 from .._formats.lines import to_text
 from .instance import Instance
 
-_TIMEOUT = 10.0
-_PROBE_ONLY = 256  # DEL_REQ_FLAG_MTA_VRFY in src/global/deliver_request.h
-_NO_FLAGS = b"flags\x000\x00\x00"  # no milters, no filters, no aliases
+# Longer than the ten attempts, a second apart, to connect to a table that does not respond (src/util/dict_tcp.c).
+_TIMEOUT = 30.0
+# DEL_REQ_FLAG_USR_VRFY and DEL_REQ_FLAG_MTA_VRFY in src/global/deliver_request.h
+_REPORTED, _NOT_REPORTED = 512, 256
+# Header checks, BCC, maps and milters, as of pickup(8) (CLEANUP_FLAG_MASK_EXTERNAL in src/global/cleanup_user.h).
+_AS_PICKUP, _NO_FLAGS = 2 | 16 | 32 | 64, 0
 
 
-def queue_probe(instance: Instance, sender: str, recipient: str) -> str:
-    """Queue a probe; returns its queue id.
+@dataclass(frozen=True)
+class Queued:
+    """A probe that cleanup(8) was given."""
 
-    :raises HostError: if cleanup(8) does not accept it.
+    queue_id: str
+    rejected: str = ""
+    """Why it was not queued: the reason of a milter or table; empty if it was."""
+
+
+def queue_probe(instance: Instance, sender: str, recipient: str, is_reported: bool) -> Queued:
+    """Queue a probe.
+
+    :param is_reported: whether it is handled as mail of this host's users, with their milters, tables and aliases, and bounce(8) keeps a
+        report. The sender must be the sender of double bounces then. Otherwise it goes to exactly this recipient.
+    :raises HostError: if cleanup(8) does not respond.
     """
+    flags, trace = (_AS_PICKUP, _REPORTED) if is_reported else (_NO_FLAGS, _NOT_REPORTED)
     name = macros.expanded_parameter("cleanup_service_name", instance.parameters) or "cleanup"
     path = os.path.join(instance.parameters.get("queue_directory", ""), "public", name)
     try:
@@ -39,23 +56,26 @@ def queue_probe(instance: Instance, sender: str, recipient: str) -> str:
             opened.connect(path)
             with opened.makefile("rb") as stream:
                 queue_id = _attributes(stream).get("queue_id", "")
-                opened.sendall(_NO_FLAGS + probe_records(sender, recipient, time.time()))
+                opened.sendall(b"flags\0%d\0\0" % flags + probe_records(sender, recipient, time.time(), trace))
                 result = _attributes(stream)
     except OSError as error:
         raise HostError("queuing a probe at", path, error.strerror or str(error)) from error
-    if not queue_id or result.get("status") != "0":
-        raise HostError("queuing a probe at", path, f"cleanup(8) rejects it: {result.get('reason') or 'no reason'}")
-    return queue_id
+    if not queue_id or "status" not in result:
+        raise HostError("queuing a probe at", path, "cleanup(8) ends the connection without a reply")
+    return Queued(queue_id, "" if result["status"] == "0" else result.get("reason") or "no reason")
 
 
-def probe_records(sender: str, recipient: str, now: float) -> bytes:
-    """The records of a probe (src/global/rec_type.h)."""
+def probe_records(sender: str, recipient: str, now: float, trace: int) -> bytes:
+    """The records of a probe (src/global/rec_type.h).
+
+    :param trace: the flag that makes it a probe.
+    """
     return b"".join(
         _record(kind, text)
         for kind, text in (
             ("T", str(int(now))),
             ("A", "log_message_origin=local"),
-            ("A", f"trace_flags={_PROBE_ONLY}"),
+            ("A", f"trace_flags={trace}"),
             ("S", sender),
             ("R", recipient),
             ("M", ""),

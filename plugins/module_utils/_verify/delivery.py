@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Collection, Sequence, Tuple
+from typing import Collection, Sequence
 
 CLEAR, ENCRYPTED, TRUSTED, VERIFIED = "clear", "encrypted", "trusted", "verified"
 """How a session was protected, weakest first: no TLS, a server that nothing has verified, a certificate of a trusted CA, a match."""
 
 _DELIVERY = re.compile(
-    r"^(?P<process>\S+?\[\d+\]): (?P<queue_id>\w+): to=<(?P<recipient>.*?)>,(?: orig_to=<(?P<original>.*?)>,)?.*? relay=(?P<relay>.*?), "
-    r"(?P<details>.*?)status=(?P<status>\w+) \((?P<reason>.*)\)$"
+    r"^(?P<process>\S+?\[\d+\]): (?P<queue_id>\w+): to=<.*?>,(?: orig_to=<.*?>,)? relay=(?P<relay>\S+), (?:conn_use=\d+, )?delay=\S+, "
+    r"[^()]*?status=(?P<status>\w+) \((?P<reason>.*)\)$"
 )
 _TLS = re.compile(
     r"^(?P<process>\S+?\[\d+\]): (?:\w+: )?(?P<tls>Anonymous|Untrusted|Trusted|Verified) TLS connection (?:established|reused) to "
@@ -23,10 +23,9 @@ _TLS = re.compile(
 )
 _LEVELS = {"Anonymous": ENCRYPTED, "Untrusted": ENCRYPTED, "Trusted": TRUSTED, "Verified": VERIFIED}
 _PROBES = ("deliverable", "undeliverable")
-# The programs that handle a message before smtp(8) does.
-_BEFORE = re.compile(r"^\S+?/(?:pickup|cleanup)\[\d+\]: (?P<text>.*)$")
+# cleanup(8) handles a message before smtp(8) does.
+_BEFORE = re.compile(r"^\S+?/cleanup\[\d+\]: (?P<text>.*)$")
 _QUEUED = re.compile(r"^(?P<warning>(?:warning|error): )?(?P<queue_id>[0-9A-F]{6,}|[0-9A-Za-z]{10,}): (?P<rest>.*)$")
-_SENDER = re.compile(r"(?:uid=\d+ )?from=<(?P<sender>[^>]*)>$")
 _REJECTED = re.compile(r"(?:milter-)?(?:reject|hold|discard|quarantine): |to=<.* status=bounced ")
 
 
@@ -53,20 +52,14 @@ class Delivery:
         return _LEVELS.get(self.tls, CLEAR)
 
 
-Probe = Tuple[str, str]
-"""The queue id of a probe, empty if it is not known, and its recipient."""
-
-
-def deliveries(lines: Sequence[str], probes: Collection[Probe]) -> dict[Probe, Delivery]:
-    """The results of probes, as far as the log has them.
+def deliveries(lines: Sequence[str], queue_ids: Collection[str]) -> dict[str, Delivery]:
+    """The results of probes, as far as the log has them, by queue id. Of several recipients, that of the first which is not accepted.
 
     :param lines: the lines of the log in order, each from the program's name on (``postfix/smtp[4711]: …``).
-    :param probes: each is for a next hop of its own, so that each has a session of its own.
+    :param queue_ids: those of probes that have sessions of their own.
     """
-    wanted = {(queue_id, recipient.lower()): (queue_id, recipient) for queue_id, recipient in probes}
-    known = {queue_id for queue_id, _recipient in probes}
     tls: dict[str, re.Match[str]] = {}
-    found: dict[Probe, Delivery] = {}
+    found: dict[str, Delivery] = {}
     for line in lines:
         established = _TLS.match(line)
         if established:
@@ -77,15 +70,14 @@ def deliveries(lines: Sequence[str], probes: Collection[Probe]) -> dict[Probe, D
             continue
         # The next delivery of this process is in another session, or says again that it has TLS.
         seen = tls.pop(delivery["process"], None)
-        queue_id = delivery["queue_id"] if delivery["queue_id"] in known else ""
-        # Of an alias, local(8) logs the result with the address that it expands to.
-        recipients = [delivery["original"] or "", delivery["recipient"]]
-        probe = next((wanted[key] for key in ((queue_id, name.lower()) for name in recipients) if key in wanted), None)
-        if probe is None or delivery["status"] not in _PROBES:
+        queue_id = delivery["queue_id"]
+        if queue_id not in queue_ids or delivery["status"] not in _PROBES:
             continue
         if seen and seen["host"] != delivery["relay"]:
             seen = None
-        found[probe] = Delivery(
+        if queue_id in found and not found[queue_id].accepted:
+            continue
+        found[queue_id] = Delivery(
             delivery["relay"],
             delivery["status"] == "deliverable",
             delivery["reason"],
@@ -95,12 +87,11 @@ def deliveries(lines: Sequence[str], probes: Collection[Probe]) -> dict[Probe, D
     return found
 
 
-def rejections(lines: Sequence[str], senders: Collection[str]) -> list[str]:
-    """The lines in which pickup(8) and cleanup(8) report what keeps probes from smtp(8), such as a milter.
+def rejections(lines: Sequence[str], queue_ids: Collection[str]) -> list[str]:
+    """The lines in which cleanup(8) reports what keeps probes from smtp(8), such as a milter.
 
-    :param senders: the senders of the probes. Messages of others do not count.
+    :param queue_ids: those of the probes. Messages of others do not count.
     """
-    mine: set[str] = set()
     result: dict[str, None] = {}
     for line in lines:
         before = _BEFORE.match(line)
@@ -110,10 +101,6 @@ def rejections(lines: Sequence[str], senders: Collection[str]) -> list[str]:
         if not queued:
             if re.match(r"(?:warning|error|fatal): ", before["text"]):
                 result[line] = None
-            continue
-        sender = _SENDER.match(queued["rest"])
-        if sender and sender["sender"] in senders:
-            mine.add(queued["queue_id"])
-        elif queued["queue_id"] in mine and (queued["warning"] or _REJECTED.match(queued["rest"])):
+        elif queued["queue_id"] in queue_ids and (queued["warning"] or _REJECTED.match(queued["rest"])):
             result[line] = None
     return list(result)

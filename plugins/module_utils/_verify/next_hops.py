@@ -4,8 +4,8 @@
 
 """Probe next hops through the real smtp(8) client. Private to mailops.postfix.
 
-``sendmail -bv`` has smtp(8) connect with its own chroot, tables and TLS settings. The probe has no content, and Postfix
-itself discards the report. The result is in the log.
+smtp(8) connects with its own chroot, tables and TLS settings. The probe has no content, and smtp(8) ends the session after RCPT. Its result is in
+Postfix's own report. How the session was protected is in the log only, as are the results of probes for which Postfix keeps no report.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from typing import Collection, Mapping, Protocol, Sequence
 from .._errors import HostError
 from .._formats import macros
 from .._host import cleanup
+from .._host.cleanup import Queued
 from .._host.instance import Instance
+from .._host.probe_report import read_reports, remove_report
 from .._model.routing import Router
 from .._plan import tables
 from .._transaction.store import Transaction
 from . import outcome, targets
-from .delivery import Delivery, Probe, deliveries, rejections
+from .delivery import Delivery, deliveries, rejections
 from .judgement import NAME, Judgement, Result, fault_name, subject_of
-from .maillog import Log
+from .maillog import FILE, REPORT, Log
 from .outcome import HELD, MISCONFIGURED, REFUSED, UNREACHABLE
 from .previous import previous_router
 from .report import VerificationReport
@@ -33,16 +35,14 @@ from .targets import Target
 from .waiting import waiting
 
 NEXT_HOP_SECONDS = 60
-"""Seconds that smtp(8) may take to log the result of a probe."""
+"""Seconds that smtp(8) may take to report the result of a probe."""
 
 _PAUSE = 0.2
-_REJECTED_SECONDS = 2
-"""Seconds to wait for results after a program before smtp(8) has reported an error."""
-_AT_ONCE = 50
-"""Recipients of one message: smtp(8) probes their next hops at the same time."""
-
-# authorized_submit_users does not name this user, as in instances of postmulti(1) that take mail from the network only.
-_NOT_AUTHORIZED = "is not allowed to submit mail"
+_LOG_SECONDS = 3
+"""Seconds after Postfix's reports in which the log must have the same results."""
+_REJECTIONS = 3
+"""After so many probes that cleanup(8) has rejected, the others would be too. Each may take long."""
+_SHOWN_LINES = 2
 
 _BAD = (HELD, REFUSED, MISCONFIGURED)
 
@@ -61,14 +61,31 @@ class Selection:
     """Further recipients."""
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A probe that has been sent."""
+
+    what: Target | str
+    """A next hop, or a further recipient."""
+    recipient: str
+    queue_id: str
+    rejected: str = ""
+    """Why cleanup(8) has rejected it; empty if it has not."""
+    is_reported: bool = True
+    """Whether Postfix keeps a report of its result."""
+
+
 @dataclass
 class Sent:
     """The probes that have been sent."""
 
     selection: Selection
-    by_probe: dict[Probe, Target | str] = field(default_factory=dict)
-    """What each probes: a next hop, or a further recipient."""
-    senders: set[str] = field(default_factory=set)
+    probes: list[Probe] = field(default_factory=list)
+
+    @property
+    def queue_ids(self) -> set[str]:
+        """The queue ids of all probes, also of those that cleanup(8) has rejected."""
+        return {probe.queue_id for probe in self.probes if probe.queue_id}
 
 
 class Scope(Protocol):
@@ -142,53 +159,35 @@ def _with_group(selection: Selection, found: list[Target]) -> list[Target]:
 
 
 def send_probes(instance: Instance, selection: Selection, report: VerificationReport) -> Sent:
-    """Send a probe to each next hop that smtp(8) tries first for some mail, as many at once as possible."""
+    """Send a probe to each next hop that smtp(8) tries first for some mail, all at once."""
     sent = Sent(selection)
-    together: dict[str, Target | str] = {recipient: recipient for recipient in selection.recipients}
+    wanted: list[tuple[Target | str, str, str | None]] = [(name, name, None) for name in selection.recipients]
     for target in selection.targets:
         if target.discloses:
             report.notes.append(
                 f"the next hop {target.hop.nexthop} is not probed: its level is {target.policy.level}, so that the probe could send the "
                 "password without TLS"
             )
-        elif target.way.position > 0:
-            continue  # smtp(8) tries it when those before it fail
-        elif target.way.sender is None and target.way.recipient not in together:
-            together[target.way.recipient] = target
-        else:
-            sender = selection.prober if target.way.sender is None else target.way.sender
-            _send_by_itself(instance, target, target.way.recipient, sender, report, sent)
-    recipients = list(together)
-    for start in range(0, len(recipients), _AT_ONCE):
-        some = recipients[start : start + _AT_ONCE]
-        done = instance.run(
-            macros.expanded_parameter("sendmail_path", instance.parameters) or "sendmail",
-            *("-C", instance.config_directory, "-bv", "-f", selection.prober, "--", *some),
-            check=False,
-        )
-        if done.returncode == 0:
-            sent.by_probe.update((("", recipient), together[recipient]) for recipient in some)
-            sent.senders.add(selection.prober)
+        elif target.way.position == 0:  # smtp(8) tries others when those before them fail
+            wanted.append((target, target.way.recipient, target.way.sender))
+    rejected: list[Queued] = []
+    for what, recipient, sender in wanted:
+        is_reported = sender is None
+        try:
+            queued = (
+                rejected[-1]
+                if is_reported and len(rejected) >= _REJECTIONS
+                else cleanup.queue_probe(
+                    instance, selection.prober if sender is None else sender, recipient, is_reported
+                )
+            )
+        except HostError as error:
+            _not_sent(what, str(error), report)
             continue
-        for recipient in some:
-            if _NOT_AUTHORIZED in done.complaint:
-                _send_by_itself(instance, together[recipient], recipient, selection.prober, report, sent)
-            else:
-                _not_sent(together[recipient], done.complaint, report)
+        if queued.rejected:
+            rejected.append(queued)
+        sent.probes.append(Probe(what, recipient, queued.queue_id, queued.rejected, is_reported))
     return sent
-
-
-def _send_by_itself(
-    instance: Instance, what: Target | str, recipient: str, sender: str, report: VerificationReport, sent: Sent
-) -> None:
-    """Send a probe whose sender would get a report from sendmail(1), whose recipient another probe has, or that sendmail(1) refuses."""
-    try:
-        queue_id = cleanup.queue_probe(instance, sender, recipient)
-    except HostError as error:
-        _not_sent(what, str(error), report)
-        return
-    sent.by_probe[queue_id, recipient] = what
-    sent.senders.add(sender)
 
 
 def _not_sent(what: Target | str, cause: str, report: VerificationReport) -> None:
@@ -197,16 +196,16 @@ def _not_sent(what: Target | str, cause: str, report: VerificationReport) -> Non
 
 
 def read_results(instance: Instance, sent: Sent, severities: Severities, log: Log, report: VerificationReport) -> None:
-    """Wait until the log has the result of each probe, and record the results."""
-    found, rejected = _wait_for_results(sent, log)
-    report.evidence = log.evidence
-    results = {probe: _result(sent, probe, found, rejected) for probe in sent.by_probe}
+    """Wait until the result of each probe is known, and record the results."""
+    found = _wait_for_results(instance, sent, log)
+    report.evidence = found.evidence
+    results = {probe: _result(sent, probe, found) for probe in sent.probes}
     leaks = [probe for probe, result in results.items() if result.outcome == outcome.LEAK]
     if leaks:
         # A line about TLS may be lost, as systemd-journald drops lines under load: a leak must show twice.
-        found.update(_probe_again(instance, sent, leaks, report))
-        results.update((probe, _result(sent, probe, found, rejected)) for probe in leaks)
+        results.update(_results_again(instance, sent, leaks, report))
     report.next_hops += [result.shown() for result in results.values()]
+    _record_evidence(found, results, report)
     held = [
         result.what.hop for result in results.values() if isinstance(result.what, Target) and result.outcome == HELD
     ]
@@ -221,29 +220,54 @@ def read_results(instance: Instance, sent: Sent, severities: Severities, log: Lo
         judgement.judge(result, report)
 
 
-def _result(sent: Sent, probe: Probe, found: Mapping[Probe, Delivery], rejected: Sequence[str]) -> Result:
-    what = sent.by_probe[probe]
+def _record_evidence(found: Found, results: Mapping[Probe, Result], report: VerificationReport) -> None:
+    """Record what the evidence does not say."""
+    if found.evidence == REPORT and results:
+        unknown = [subject_of(probe.what) for probe in results if not probe.is_reported]
+        report.notes.append(
+            "Postfix's log has nothing of the probes. Their results are those of Postfix's own reports, which do not tell how sessions were "
+            f"protected{', and not known for ' + ', '.join(unknown) if unknown else ''}. Set maillog_file to a file below /var/log "
+            "(postlogd(8)), or run systemd-journald or a syslogd"
+        )
+    for probe in found.contradicted:
+        subject = subject_of(probe.what)
+        report.add(
+            "error",
+            f"{fault_name(subject)}: a line in the log file says otherwise than Postfix's own report of the probe "
+            f"({found.results[probe].reason}). Another program may have written it",
+            fault_name(subject),
+            "contradiction",
+        )
+
+
+def _result(sent: Sent, probe: Probe, found: Found) -> Result:
+    what = probe.what
     expected = what.expected if isinstance(what, Target) else targets.expected_of(sent.selection.router, what)
-    if probe in found:
-        return Result(probe[1], what, outcome.outcome_of(found[probe], expected), found[probe], expected)
-    return Result(probe[1], what, MISCONFIGURED if rejected else UNREACHABLE, _without_result(rejected), expected)
+    if found.evidence == REPORT:
+        expected = replace(expected, logs_tls=False)
+    if probe in found.results:
+        delivery = found.results[probe]
+        return Result(probe.recipient, what, outcome.outcome_of(delivery, expected), delivery, expected)
+    delivery = _without_result(probe, found.rejections)
+    return Result(probe.recipient, what, MISCONFIGURED if probe.rejected else UNREACHABLE, delivery, expected)
 
 
-def _probe_again(
+def _results_again(
     instance: Instance, sent: Sent, probes: Sequence[Probe], report: VerificationReport
-) -> dict[Probe, Delivery]:
+) -> dict[Probe, Result]:
     """The results of further probes, by the first ones."""
-    what = [sent.by_probe[probe] for probe in probes]
     selection = replace(
         sent.selection,
-        targets=[item for item in what if isinstance(item, Target)],
-        recipients=[item for item in what if isinstance(item, str)],
+        targets=[probe.what for probe in probes if isinstance(probe.what, Target)],
+        recipients=[probe.what for probe in probes if isinstance(probe.what, str)],
     )
     log = Log(instance)
     second = send_probes(instance, selection, report)
-    found, _rejected = _wait_for_results(second, log)
-    first = {id(sent.by_probe[probe]): probe for probe in probes}
-    return {first[id(second.by_probe[probe])]: delivery for probe, delivery in found.items()}
+    found = _wait_for_results(instance, second, log)
+    if found.evidence == REPORT:
+        return {}
+    first = {id(probe.what): probe for probe in probes}
+    return {first[id(probe.what)]: _result(second, probe, found) for probe in found.results}
 
 
 def _without_another_way_out(sent: Sent, results: Mapping[Probe, Result]) -> set[str]:
@@ -261,26 +285,76 @@ def _without_another_way_out(sent: Sent, results: Mapping[Probe, Result]) -> set
     }
 
 
-def _wait_for_results(sent: Sent, log: Log) -> tuple[dict[Probe, Delivery], list[str]]:
-    """The results, and what has kept probes from smtp(8)."""
+@dataclass
+class Found:
+    """What is known of the probes."""
+
+    results: dict[Probe, Delivery] = field(default_factory=dict)
+    rejections: list[str] = field(default_factory=list)
+    """The lines in which cleanup(8) says why it has rejected probes."""
+    evidence: str = REPORT
+    contradicted: list[Probe] = field(default_factory=list)
+    """Of which the log says otherwise than Postfix's own report."""
+
+
+def _wait_for_results(instance: Instance, sent: Sent, log: Log) -> Found:
+    """The results of probes: of Postfix's own reports, and as long as they may come, of the log."""
+    queued = [probe for probe in sent.probes if not probe.rejected]
     end = time.monotonic() + NEXT_HOP_SECONDS
-    found: dict[Probe, Delivery] = {}
-    rejected: list[str] = []
-    while len(found) < len(sent.by_probe) and time.monotonic() < end:
+    reports: dict[Probe, Delivery] = {}
+    logged: dict[str, Delivery] = {}
+    lines: list[str] = []
+    is_complete = False
+    while time.monotonic() < end:
         time.sleep(_PAUSE)
+        for probe in queued:
+            if probe.is_reported and probe not in reports:
+                reports.update((probe, found) for found in _reported(instance, probe))
+        if not is_complete and all(probe in reports or not probe.is_reported for probe in queued):
+            is_complete = True
+            if not log.evidence or all(probe.is_reported for probe in queued):
+                end = min(end, time.monotonic() + (_LOG_SECONDS if log.evidence else 0))
+        if is_complete:
+            lines = log.lines()
+            logged = deliveries(lines, sent.queue_ids)
+            if all(probe.queue_id in logged for probe in queued):
+                break
+    if not is_complete:
         lines = log.lines()
-        found = deliveries(lines, list(sent.by_probe))
-        if not rejected:
-            rejected = rejections(lines, sent.senders)
-            if rejected:
-                end = min(end, time.monotonic() + _REJECTED_SECONDS)
-    return found, rejected
+        logged = deliveries(lines, sent.queue_ids)
+    for probe in queued:
+        if probe.is_reported:
+            remove_report(instance, probe.queue_id)
+    found = Found(
+        rejections=rejections(lines, sent.queue_ids), evidence=log.evidence if logged or not queued else REPORT
+    )
+    for probe in queued:
+        delivery = logged.get(probe.queue_id)
+        if probe in reports:
+            if delivery and delivery.accepted != reports[probe].accepted and log.evidence == FILE:
+                found.contradicted.append(probe)
+            found.results[probe] = reports[probe] if delivery is None else _merged(reports[probe], delivery)
+        elif delivery:
+            found.results[probe] = delivery
+    return found
 
 
-def _without_result(rejected: Sequence[str]) -> Delivery:
-    if rejected:
-        return Delivery("none", False, f"smtp(8) has not been given the probe: {' / '.join(rejected[-2:])}")
-    return Delivery("none", False, f"smtp(8) has not logged a result within {NEXT_HOP_SECONDS} seconds")
+def _reported(instance: Instance, probe: Probe) -> list[Delivery]:
+    """What Postfix's own report says; empty if there is none yet. Of several recipients, the first that is not accepted."""
+    reports = sorted(read_reports(instance, probe.queue_id), key=lambda report: report.is_accepted)
+    return [Delivery(report.relay, report.is_accepted, report.reason) for report in reports[:1]]
+
+
+def _merged(report: Delivery, logged: Delivery) -> Delivery:
+    """What the report says, and what only the log says."""
+    return replace(logged, accepted=report.accepted, reason=report.reason)
+
+
+def _without_result(probe: Probe, lines: Sequence[str]) -> Delivery:
+    if probe.rejected:
+        quoted = [probe.rejected, *lines[-_SHOWN_LINES:]]
+        return Delivery("none", False, f"smtp(8) has not been given the probe: {' / '.join(quoted)}")
+    return Delivery("none", False, f"smtp(8) has not reported a result within {NEXT_HOP_SECONDS} seconds")
 
 
 def _prober(instance: Instance) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from .._formats import tls_levels
 from .._model.effective_policy import EffectivePolicy
 from .delivery import CLEAR, ENCRYPTED, TRUSTED, VERIFIED, Delivery
+from .reason import ReportedReason, parse_reason
 
 LEAK = "leak"
 """Mail leaves less protected than its policy demands."""
@@ -30,16 +31,13 @@ UNREACHABLE = "unreachable"
 GOOD = (CLEAR, ENCRYPTED, TRUSTED, VERIFIED)
 """The outcomes of next hops that work, weakest first."""
 
-_REPLIED = re.compile(r"\(in reply to (?:MAIL FROM|RCPT TO|DATA|RSET|end of DATA) command\)")
-_TO_MAIL = re.compile(r"\(in reply to MAIL FROM command\)")
-_TO_RCPT = re.compile(
-    r"said: (?P<code>\d{3})(?:[ -](?P<enhanced>\d\.\d{1,3}\.\d{1,3})\b)?.*\(in reply to RCPT TO command\)"
-)
+_AFTER_EHLO = ("MAIL FROM", "RCPT TO", "DATA", "RSET", "end of DATA")
+_SESSION = ("EHLO", "HELO", "LHLO", "XFORWARD")
 _ABOUT_RECIPIENT = re.compile(r"5\.(?:1\.[1-6]|2\.\d+)$")
-_AUTHENTICATE = re.compile(r"said: 5\d\d[ -](?:5\.7\.\d+\b.*|.*authenticat.*|.*relay.*)", re.IGNORECASE)
+_NOT_AUTHENTICATED = ("530", "534", "535", "538")
 _HELD = re.compile(
     r"TLS is required, but (?:was not offered|host \S+ refused to start TLS)|Server certificate not (?:trusted|verified)|Cannot start TLS"
-    r"|\(in reply to STARTTLS command\)|DNSSEC destination|TLSA"
+    r"|DNSSEC destination|TLSA"
 )
 _MISCONFIGURED = re.compile(
     r"client TLS configuration problem|mail transport unavailable|unknown mail transport|address resolver failure|configuration error"
@@ -47,9 +45,7 @@ _MISCONFIGURED = re.compile(
     r"|offered no compatible authentication mechanisms|TLS engine is unavailable|wrappermode",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(
-    r"refused to talk to me|SASL authentication failed; server|\(in reply to (?:EHLO|HELO|AUTH\S*|XFORWARD) command\)"
-)
+_REFUSED = re.compile(r"refused to talk to me|SASL authentication failed; server")
 _NO_SESSION = re.compile(
     r"connect to |Connection (?:refused|timed out|reset)|No route to host|Network is unreachable|Host (?:or domain name )?not found"
     r"|no data record|Name service error|unable to look up host|timed out while|lost connection|server dropped connection|not accept mail",
@@ -81,13 +77,17 @@ class Expected:
 
 def outcome_of(delivery: Delivery, expected: Expected) -> str:
     """The outcome of a probe, as the documentation of the module verify lists them."""
-    if delivery.accepted or _REPLIED.search(delivery.reason):
+    reason = parse_reason(delivery.reason)
+    if delivery.accepted or reason.command in _AFTER_EHLO:
         level = level_of(delivery, expected)
         if _strength(level) < _demanded(expected.policy):
             return LEAK
-        return _refusal(delivery, expected) or level
-    reason = delivery.reason
-    if _GREETING.search(reason) and expected.implicit_tls != (expected.port in _IMPLICIT_PORTS) and expected.port:
+        return _refusal(delivery, expected, reason) or level
+    if reason.command in _SESSION or reason.command.startswith("AUTH"):
+        return REFUSED
+    if reason.command == "STARTTLS":
+        return HELD
+    if _GREETING.search(reason.own) and expected.implicit_tls != (expected.port in _IMPLICIT_PORTS) and expected.port:
         return MISCONFIGURED
     for outcome, pattern in (
         (MISCONFIGURED, _MISCONFIGURED),
@@ -95,7 +95,7 @@ def outcome_of(delivery: Delivery, expected: Expected) -> str:
         (REFUSED, _REFUSED),
         (UNREACHABLE, _NO_SESSION),
     ):
-        if pattern.search(reason):
+        if pattern.search(reason.own):
             return outcome
     return MISCONFIGURED if delivery.relay == "none" else REFUSED
 
@@ -115,18 +115,19 @@ def is_reached(outcome: str, level: str) -> bool:
     return outcome in GOOD and _strength(outcome) >= _demanded(EffectivePolicy(level))
 
 
-def _refusal(delivery: Delivery, expected: Expected) -> str:
+def _refusal(delivery: Delivery, expected: Expected, reason: ReportedReason) -> str:
     """How a next hop refuses mail although the session is as it must be; empty if it accepts it, or refuses only the recipient."""
-    reason = delivery.reason
     if delivery.accepted:
         return ""
-    if not expected.has_password and expected.may_authenticate and _AUTHENTICATE.search(reason):
-        return MISCONFIGURED
-    if _TO_MAIL.search(reason):
+    is_permanent = reason.code.startswith("5")
+    if not expected.has_password and expected.may_authenticate and is_permanent:
+        is_about_access = reason.enhanced.startswith("5.7.") or not reason.enhanced
+        if reason.code in _NOT_AUTHENTICATED or (expected.universal and is_about_access):
+            return MISCONFIGURED
+    if reason.command == "MAIL FROM":
         return REFUSED
-    refused = _TO_RCPT.search(reason)
-    if expected.universal and refused and refused["code"].startswith("5"):
-        return "" if _ABOUT_RECIPIENT.match(refused["enhanced"] or "") else REFUSED
+    if expected.universal and is_permanent and reason.command == "RCPT TO":
+        return "" if _ABOUT_RECIPIENT.match(reason.enhanced) else REFUSED
     return ""
 
 

@@ -50,22 +50,42 @@ def served(directory):
 def test_a_probe(directory, served, greeting):
     """Since Postfix 3.6 servers name their protocol first."""
     received = served(greeting, b"status\x000\0reason\0\0\0")
-    assert cleanup.queue_probe(Instance(str(directory)), "alice@a.test", "postmaster@b.test") == "4C0FFEE"
+    queued = cleanup.queue_probe(Instance(str(directory)), "alice@a.test", "postmaster@b.test", False)
+    assert queued == cleanup.Queued("4C0FFEE")
     assert received[0].startswith(b"flags\x000\0\0T")
     assert b"A\x0ftrace_flags=256S\x0calice@a.testR\x11postmaster@b.testM\0N" in received[0]
 
 
-def test_a_probe_that_is_rejected(directory, served):
-    served(b"queue_id\x004C0FFEE\0\0", b"status\x008\0reason\0queue file write error\0\0")
-    with pytest.raises(HostError, match="cleanup.*: cleanup.8. rejects it: queue file write error"):
-        cleanup.queue_probe(Instance(str(directory)), "alice@a.test", "postmaster@b.test")
+def test_a_probe_with_a_report(directory, served):
+    received = served(b"queue_id\x004C0FFEE\0\0", b"status\x000\0\0")
+    assert cleanup.queue_probe(Instance(str(directory)), "double-bounce@a.test", "b@b.test", True).rejected == ""
+    assert received[0].startswith(b"flags\x00114\0\0T") and b"A\x0ftrace_flags=512" in received[0]
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (b"status\x008\0reason\0queue file write error\0\0", "queue file write error"),
+        (b"status\x002\0reason\0\0\0", "no reason"),
+    ],
+)
+def test_a_probe_that_is_rejected(directory, served, result, reason):
+    served(b"queue_id\x004C0FFEE\0\0", result)
+    queued = cleanup.queue_probe(Instance(str(directory)), "alice@a.test", "postmaster@b.test", True)
+    assert queued == cleanup.Queued("4C0FFEE", reason)
+
+
+def test_a_cleanup_that_terminates(directory, served):
+    served(b"queue_id\x004C0FFEE\0\0", b"")
+    with pytest.raises(HostError, match="ends the connection without a reply"):
+        cleanup.queue_probe(Instance(str(directory)), "alice@a.test", "postmaster@b.test", True)
 
 
 def test_a_postfix_that_does_not_run(directory):
     with pytest.raises(HostError, match="queuing a probe at .*/public/cleanup"):
-        cleanup.queue_probe(Instance(str(directory)), "alice@a.test", "postmaster@b.test")
+        cleanup.queue_probe(Instance(str(directory)), "alice@a.test", "postmaster@b.test", True)
 
 
 def test_a_long_record():
-    records = cleanup.probe_records("x" * 200, "b@c.test", 0)
+    records = cleanup.probe_records("x" * 200, "b@c.test", 0, 256)
     assert b"S\xc8\x01" + b"x" * 200 + b"R\x08b@c.test" in records

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.mailops.postfix.plugins.module_utils._host import master
+from ansible_collections.mailops.postfix.plugins.module_utils._host import cleanup, master
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply
 from ansible_collections.mailops.postfix.plugins.module_utils._verify import next_hops
@@ -19,6 +19,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(master, "FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr(next_hops, "NEXT_HOP_SECONDS", 0.2)
     monkeypatch.setattr(next_hops, "_PAUSE", 0.01)
+    monkeypatch.setattr(next_hops, "_LOG_SECONDS", 0.1)
     monkeypatch.setattr(master.Master, "_unit", "")
     old = f"queue_directory = {tmp_path}/queue\nmaillog_file = {tmp_path}/maillog\nmyhostname = host.example.test\nmydestination =\n"
     old += "smtp_tls_loglevel = 1\n"
@@ -28,6 +29,7 @@ def host(tmp_path, monkeypatch):
     for name in ("main.cf", "master.cf"):
         os.utime(tmp_path / name, (1, 1))
     found = Host(tmp_path)
+    monkeypatch.setattr(cleanup, "queue_probe", found.queue_probe)
     found.old = old
     found.start()
     apply.apply(

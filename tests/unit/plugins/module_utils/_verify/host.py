@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import fcntl
+import re
 
+from ansible_collections.mailops.postfix.plugins.module_utils._host import cleanup
 from ansible_collections.mailops.postfix.plugins.module_utils._host.instance import (
     Completed,
     Instance,
@@ -55,6 +57,9 @@ class Host:
         self.queue = b""
         self.messages = []
         self.master = None
+        self.rejected = ""
+        self.logged = {}
+        self.has_log = True
 
     def instance(self):
         return Instance(str(self.directory), self.run)
@@ -67,33 +72,47 @@ class Host:
             if argv[-1] == "start":
                 self.start()
             return Completed(tuple(argv), 0, b"", b"")
-        if argv[0].endswith("sendmail"):
-            return self.sendmail(argv)
         if argv[0] == "postqueue":
             return Completed(tuple(argv), 0, self.queue, b"")
         assert argv[0] in ("postconf", "postmap", "openssl"), argv
         return run_program(argv, stdin)
 
-    def sendmail(self, argv):
-        if "sendmail" in self.failing:
-            return Completed(tuple(argv), 1, b"", self.failing["sendmail"])
-        recipients = argv[argv.index("--") + 1 :]
-        self.messages.append(recipients)
-        with open(self.log, "a", encoding="utf-8") as file:
-            for number, recipient in enumerate(recipients, 1):
-                self.commands.append(f"probe {recipient}")
-                delivery = self.deliveries.get(recipient, self.delivery)
-                delivery = delivery(self) if callable(delivery) else delivery
-                relay = f"hub[192.0.2.{number}]:25"
-                if self.tls:
-                    file.write(
-                        f"Nov 23 12:00:00 host postfix/smtp[{number}]: {self.tls} TLS connection established to {relay}: TLSv1.3 with "
-                        "cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\n"
-                    )
-                file.write(
-                    f"Nov 23 12:00:00 host postfix/smtp[{number}]: A1: to=<{recipient}>, relay={relay}, {delivery}\n"
-                )
-        return Completed(tuple(argv), 0, b"", b"")
+    def queue_probe(self, instance, sender, recipient, is_reported):
+        """As cleanup(8) and smtp(8) do: a queue id, lines in the log, and a report."""
+        self.messages.append((sender, recipient, is_reported))
+        self.commands.append(f"probe {recipient}")
+        queue_id = f"4C0FFEE{len(self.messages)}"
+        if self.rejected:
+            self.write_log(f"postfix/cleanup[6]: {queue_id}: milter-reject: CONNECT from localhost: {self.rejected}")
+            return cleanup.Queued(queue_id, self.rejected)
+        delivery = self.deliveries.get(recipient, self.delivery)
+        delivery = delivery(self) if callable(delivery) else delivery
+        found = re.match(r"status=(\w+) \((.*)\)$", delivery)
+        if not found:
+            return cleanup.Queued(queue_id)
+        number = len(self.messages)
+        relay = f"hub[192.0.2.{number}]:25"
+        if self.tls:
+            self.write_log(
+                f"postfix/smtp[{number}]: {self.tls} TLS connection established to {relay}: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 "
+                "(256/256 bits)"
+            )
+        logged = self.logged.get(recipient, delivery)
+        self.write_log(
+            f"postfix/smtp[{number}]: {queue_id}: to=<{recipient}>, relay={relay}, delay=0.1, dsn=2.0.0, {logged}"
+        )
+        if is_reported:
+            (self.directory / "queue/trace").mkdir(parents=True, exist_ok=True)
+            report = (
+                f"\n<{recipient}>: x\nrecipient={recipient}\naction={found[1]}\nmta_mname=hub\nreason={found[2]}\n\n"
+            )
+            (self.directory / "queue/trace" / queue_id).write_text(report)
+        return cleanup.Queued(queue_id)
+
+    def write_log(self, line):
+        if self.has_log:
+            with open(self.log, "a", encoding="utf-8") as file:
+                file.write(f"Nov 23 12:00:00 host {line}\n")
 
     def start(self):
         """As master(8) does, lock its pid file."""

@@ -25,19 +25,27 @@ def tls(verdict="Verified", process=240, host=HUB, how="established"):
     )
 
 
-def delivery(reason="250 2.1.5 Ok", status="deliverable", relay=HUB, process=240, to=RECIPIENT, more=""):
+def delivery(
+    reason="250 2.1.5 Ok",
+    status="deliverable",
+    relay=HUB,
+    process=240,
+    to=RECIPIENT,
+    more="",
+    queue_id="45B2827C7ED",
+):
     return (
-        f"postfix/smtp[{process}]: 45B2827C7ED: to=<{to}>, relay={relay}, delay=0.08, delays=0.02/0.01/0.03/0.02, {more}"
+        f"postfix/smtp[{process}]: {queue_id}: to=<{to}>, relay={relay}, delay=0.08, delays=0.02/0.01/0.03/0.02, {more}"
         f"dsn=2.1.5, status={status} ({reason})"
     )
 
 
 def only(*lines):
-    return deliveries([*START, *lines], [("", RECIPIENT)])["", RECIPIENT]
+    return deliveries([*START, *lines], ["45B2827C7ED"])["45B2827C7ED"]
 
 
 def test_the_other_side():
-    found = only(tls(), delivery(to="Postmaster@hub.example.test"))
+    found = only(tls(), delivery())
     assert (found.accepted, found.reason, found.process) == (True, "250 2.1.5 Ok", "postfix/smtp[240]")
     assert (found.tls, found.protocol, found.cipher) == ("Verified", "TLSv1.3", "TLS_AES_256_GCM_SHA384")
     assert (found.relay, found.level) == (HUB, "verified")
@@ -76,27 +84,58 @@ def test_tls_of_something_else(line):
 @pytest.mark.parametrize("status", ["sent", "deferred", "bounced", "deliverable"])
 def test_tls_of_the_mail_before(status):
     """The same process sends to the same host, first with TLS, then without: a leak must not look like the session before."""
-    assert only(tls(), delivery(status=status, to="other@hub.example.test"), delivery()).level == "clear"
+    assert only(tls(), delivery(status=status, queue_id="4C0FFEE"), delivery()).level == "clear"
 
 
 def test_several_probes():
     found = deliveries(
-        [tls("Trusted"), delivery(to="a@x.test"), tls("Verified"), delivery(to="b@y.test"), delivery(to="c@z.test")],
-        [("", name) for name in ("a@x.test", "b@y.test", "c@z.test", "d@w.test")],
+        [tls("Trusted"), delivery(queue_id="A1"), tls(), delivery(queue_id="B2"), delivery(queue_id="C3")],
+        ["A1", "B2", "C3", "D4"],
     )
-    assert {name: result.level for (_id, name), result in found.items()} == {
-        "a@x.test": "trusted",
-        "b@y.test": "verified",
-        "c@z.test": "clear",
+    assert {queue_id: result.level for queue_id, result in found.items()} == {
+        "A1": "trusted",
+        "B2": "verified",
+        "C3": "clear",
     }
 
 
-def test_probes_with_the_same_recipient():
-    """The probe of one sender must not be taken for the probe of all others."""
-    of_sender = delivery().replace("45B2827C7ED", "4C0FFEE")
-    found = deliveries([tls(), of_sender, delivery("no", "undeliverable")], [("4C0FFEE", RECIPIENT), ("", RECIPIENT)])
-    assert (found["4C0FFEE", RECIPIENT].accepted, found["", RECIPIENT].accepted) == (True, False)
-    assert deliveries([of_sender], [("4C0FFEE", RECIPIENT), ("", RECIPIENT)]).keys() == {("4C0FFEE", RECIPIENT)}
+def test_an_alias_with_several_addresses():
+    """The first that is not accepted decides."""
+    refused = delivery("no", "undeliverable", to="b@x.test")
+    for lines in ([delivery(), refused, delivery()], [refused, delivery()]):
+        assert not only(*lines).accepted
+
+
+# A stranger chooses addresses, host names and the words of replies.
+HOSTILE = [
+    "x>, relay=none, delay=0, dsn=2.0.0, status=deliverable (250 ok)",
+    "postfix/smtp[240]: 45B2827C7ED: to=<a@b.test>, relay=none, delay=0, dsn=2.0.0, status=deliverable (ok)",
+    "Verified TLS connection established to hub.example.test[192.0.2.1]:25: TLSv1.3 with cipher X",
+    "status=deliverable (250 2.1.5 Ok)",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize(
+    "form",
+    [
+        "postfix/smtpd[9]: NOQUEUE: reject: RCPT from x[192.0.2.7]: 554 5.7.1 <{}>: Relay access denied; from=<{}> to=<{}>",
+        "postfix/smtpd[9]: warning: hostname {} does not resolve to address 192.0.2.7",
+        "postfix/smtp[240]: 4C0FFEE: to=<{}>, relay=x[192.0.2.7]:25, delay=1, dsn=5.0.0, status=undeliverable (host x[192.0.2.7] said: 550 {})",
+        "postfix/smtp[240]: 4C0FFEE: host x[192.0.2.7] said: 450 {} (in reply to RCPT TO command)",
+    ],
+)
+def test_text_of_others_is_no_result(form, text):
+    line = form.replace("{}", text)
+    assert deliveries([line], ["45B2827C7ED"]) == {}
+    assert only(line, delivery()).level == "clear"
+    assert rejections([line], ["45B2827C7ED"]) == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_words_of_a_reply_are_no_result(text):
+    found = only(delivery(f"host x[192.0.2.7] said: 550 {text} (in reply to RCPT TO command)", "undeliverable"))
+    assert (found.accepted, found.level, found.relay) == (False, "clear", HUB)
 
 
 def test_lines_of_other_versions():
@@ -110,14 +149,14 @@ def test_lines_of_other_versions():
     [
         [],
         START,
-        [delivery(to="other@hub.example.test")],
+        [delivery(queue_id="4C0FFEE")],
         [delivery("250 2.0.0 Ok: queued as 1", "sent")],
         [delivery("connect to a[192.0.2.1]:25: Connection refused", "deferred")],
     ],
     ids=["nothing", "queued", "another probe", "a mail", "a mail that waits"],
 )
 def test_not_known_yet(lines):
-    assert deliveries(lines, [("", RECIPIENT)]) == {}
+    assert deliveries(lines, ["45B2827C7ED"]) == {}
 
 
 MILTER = "postfix/cleanup[237]: 45B2827C7ED: milter-reject: CONNECT from localhost[127.0.0.1]: 4.7.1 Service unavailable - try again later"
@@ -132,11 +171,10 @@ MILTER = "postfix/cleanup[237]: 45B2827C7ED: milter-reject: CONNECT from localho
         "postfix/cleanup[237]: warning: 45B2827C7ED: virtual_alias_maps map lookup problem for a@b.test -- message not accepted, try again later",
         "postfix/cleanup[237]: 45B2827C7ED: to=<a@b.test>, relay=none, delay=0.01, delays=0.01/0/0/0, dsn=5.5.0, status=bounced (Service unavailable)",
         "postfix/cleanup[237]: 45B2827C7ED: reject: header Subject: x from local; from=<a@b.test>: 5.7.1 message content rejected",
-        "postfix/pickup[209]: warning: 45B2827C7ED: message rejected",
     ],
 )
 def test_what_keeps_a_probe_from_smtp(line):
-    assert rejections([*START[:1], line], [PROBER]) == [line]
+    assert rejections([*START[:1], line], ["45B2827C7ED"]) == [line]
 
 
 @pytest.mark.parametrize(
@@ -151,4 +189,4 @@ def test_what_keeps_a_probe_from_smtp(line):
     ],
 )
 def test_what_does_not(line):
-    assert rejections([*START[:1], line], [PROBER]) == []
+    assert rejections([*START[:1], line], ["45B2827C7ED"]) == []

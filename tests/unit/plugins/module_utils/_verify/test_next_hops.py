@@ -9,6 +9,7 @@ import os
 import re
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._errors import HostError
 from ansible_collections.mailops.postfix.plugins.module_utils._host import cleanup
 from ansible_collections.mailops.postfix.plugins.module_utils._plan.plan import Change, Plan
 from ansible_collections.mailops.postfix.plugins.module_utils._transaction import apply, confirmed, store
@@ -80,7 +81,7 @@ def test_many_next_hops_are_probed_at_once(hub):
     write(hub, "transport", "".join(f"{domain} smtp:[h.{domain}]\n" for domain in domains))
     write(hub, "tls_policy", "".join(f"[h.{domain}] encrypt\n" for domain in domains))
     assert len(hub.verify()["next_hops"]) == 121
-    assert [len(recipients) for recipients in hub.messages] == [50, 50, 21]
+    assert len(hub.messages) == 121 and os.listdir(hub.directory / "queue/trace") == []
 
 
 # Severities, without a transaction
@@ -143,7 +144,7 @@ def test_a_lost_line_is_not_a_leak(hub):
 
     hub.deliveries["postmaster@hub.example.test"] = tls
     assert outcomes(hub.verify())[HUB] == "verified"
-    assert len(hub.messages) == 2, "what looks like a leak is probed again"
+    assert len(hub.messages) == 4, "what looks like a leak is probed again"
 
 
 # No other way out
@@ -238,7 +239,8 @@ def test_it_stays_even_if_it_is_an_error(hub):
     assert "secure" in (hub.directory / "tls_policy").read_text().split("partner")[1]
     again = failure(hub, transaction=None, scope="changed", requires="none", next_hops="error")
     assert again.result["problems"] == failed.result["problems"], "an unchanged run reports the same"
-    assert hub.messages[-1] == ("postmaster@partner.test",), "and probes only this next hop"
+    assert [recipient for _sender, recipient, _reported in hub.messages[-1:]] == ["postmaster@partner.test"]
+    assert len(hub.messages) == 2, "and probes only this next hop"
 
 
 def other_options(hub):
@@ -339,36 +341,34 @@ def test_it_is_tried_with_local_mail_where_there_is_no_relayhost(host):
 
 
 def test_a_milter_that_rejects_probes(hub):
-    hub.delivery = "another line"
-
-    def reject(host):
-        with open(host.log, "a", encoding="utf-8") as file:
-            sender = "double-bounce@host.example.test"
-            file.write(f"Nov 23 12:00:00 host postfix/pickup[5]: 4C0FFEE1: uid=0 from=<{sender}>\n")
-            file.write(
-                "Nov 23 12:00:00 host postfix/cleanup[6]: 4C0FFEE1: milter-reject: CONNECT from localhost: 4.7.1 Service unavailable\n"
-            )
-        return "another line"
-
-    hub.deliveries["postmaster@hub.example.test"] = reject
+    hub.rejected = "4.7.1 Service unavailable"
     failed = failure(hub)
     assert set(outcomes(failed.result).values()) == {"misconfigured"}
-    assert "postfix/cleanup[6]: 4C0FFEE1: milter-reject: CONNECT from localhost: 4.7.1 Service unavailable" in str(
-        failed
-    )
+    line = "postfix/cleanup[6]: 4C0FFEE1: milter-reject: CONNECT from localhost: 4.7.1 Service unavailable"
+    assert f"smtp(8) has not been given the probe: 4.7.1 Service unavailable / {line}" in str(failed)
 
 
-def test_a_probe_that_can_not_be_sent(hub):
-    hub.failing = {"sendmail": b"postdrop: fatal: no space left"}
+def test_what_rejects_all_probes_is_not_asked_for_each(hub):
+    """A table that does not respond costs ten seconds for each message."""
+    hub.rejected = "4.7.1 Service unavailable"
+    result = failure(hub, recipients=[f"{number}@example.net" for number in range(9)]).result
+    assert len(hub.messages) == 3 and list(outcomes(result).values()) == ["misconfigured"] * 11
+
+
+def test_a_probe_that_can_not_be_sent(hub, monkeypatch):
+    def fail(*_arguments):
+        raise HostError("queuing a probe at", "public/cleanup", "Connection refused")
+
+    monkeypatch.setattr(cleanup, "queue_probe", fail)
     failed = failure(hub)
-    assert re.search(r"sending a probe to the next hop \[hub\.example\.test\]:587: .*no space left", str(failed))
+    assert re.search(r"sending a probe to the next hop \[hub\.example\.test\]:587: .*Connection refused", str(failed))
 
 
 def test_a_probe_without_a_result(hub):
     hub.delivery = "another line"
     result = hub.verify()
-    message = f"smtp(8) has not logged a result within {next_hops.NEXT_HOP_SECONDS} seconds"
-    assert result["warnings"][0] == f"the next hop {HUB}: {message}"
+    message = f"smtp(8) has not reported a result within {next_hops.NEXT_HOP_SECONDS} seconds"
+    assert f"the next hop {HUB}: {message}" in result["warnings"]
 
 
 def test_further_recipients_are_probed(hub):
@@ -379,46 +379,48 @@ def test_further_recipients_are_probed(hub):
 # Senders, and passwords
 
 
-def test_next_hops_of_senders_are_probed_with_the_sender(hub, monkeypatch):
-    queued = []
-
-    def queue_probe(instance, sender, recipient):
-        queued.append((sender, recipient))
-        with open(hub.log, "a", encoding="utf-8") as file:
-            file.write(
-                f"Nov 23 12:00:00 host postfix/smtp[9]: 4C0FFEE: to=<{recipient}>, relay=sa[192.0.2.9]:587, {NOT_VERIFIED}\n"
-            )
-        return "4C0FFEE"
-
-    monkeypatch.setattr(cleanup, "queue_probe", queue_probe)
+def test_next_hops_of_senders_are_probed_with_the_sender(hub):
     write(hub, "senders", "@a.test [sa.example.test]:587\n")
     write(hub, "main.cf", hub.hub_cf + f"sender_dependent_relayhost_maps = texthash:{hub.directory}/senders\n")
+    hub.deliveries["postmaster@sa.example.test"] = NOT_VERIFIED
     failed = failure(hub)
-    assert queued == [("postmaster@a.test", "postmaster@sa.example.test")]
+    assert ("postmaster@a.test", "postmaster@sa.example.test", False) in hub.messages
     assert outcomes(failed.result)["[sa.example.test]:587"] == "held"
     assert "No other way out remains" in str(failed), "for mail of this sender"
 
 
-def test_an_instance_that_does_not_take_mail_from_sendmail(hub, monkeypatch):
-    """As one of postmulti(1), in which authorized_submit_users is empty."""
-    hub.failing["sendmail"] = b"sendmail: fatal: User root(0) is not allowed to submit mail"
-    queued = []
+# Evidence
 
-    def queue_probe(instance, sender, recipient):
-        queued.append((sender, recipient))
-        number = f"4C0FFEE{len(queued)}"
-        with open(hub.log, "a", encoding="utf-8") as file:
-            relay = f"hub[192.0.2.{len(queued)}]:25"
-            file.write(
-                f"Nov 23 12:00:00 host postfix/smtp[9]: Verified TLS connection established to {relay}: TLSv1.3 with cipher X (256/256 bits)\n"
-                f"Nov 23 12:00:00 host postfix/smtp[9]: {number}: to=<{recipient}>, relay={relay}, {hub.delivery}\n"
-            )
-        return number
 
-    monkeypatch.setattr(cleanup, "queue_probe", queue_probe)
-    result = hub.verify(recipients=["someone@example.net"])
-    assert ("double-bounce@host.example.test", "someone@example.net") in queued
-    assert result["problems"] == [] and outcomes(result)[HUB] == "verified"
+def test_a_host_without_a_log(hub):
+    """Postfix's own report has the verdict, but not how the session was protected."""
+    hub.has_log = False
+    hub.deliveries["postmaster@partner.test"] = NOT_OFFERED
+    (hub.directory / "maillog").unlink()
+    result = hub.verify(next_hops="warning")
+    assert (result["evidence"], outcomes(result)) == ("report", {HUB: "verified", "[partner.example.test]": "held"})
+    note = next(text for text in result["warnings"] if "log has nothing of the probes" in text)
+    assert "Set maillog_file to a file below /var/log" in note
+
+
+def test_a_probe_without_a_report_on_a_host_without_a_log(hub):
+    hub.has_log = False
+    write(hub, "senders", "@a.test [sa.example.test]:587\n")
+    write(hub, "main.cf", hub.hub_cf + f"sender_dependent_relayhost_maps = texthash:{hub.directory}/senders\n")
+    result = hub.verify(next_hops="warning")
+    assert outcomes(result)["[sa.example.test]:587"] == "unreachable"
+    assert any("not known for [sa.example.test]:587" in text for text in result["warnings"])
+
+
+def test_a_log_file_that_contradicts_the_report(hub):
+    """A local user can write to the log file, but not to the report."""
+    hub.logged["postmaster@partner.test"] = "status=deliverable (250 2.1.5 Ok)"
+    hub.deliveries["postmaster@partner.test"] = NOT_OFFERED
+    failed = failure(hub)
+    assert outcomes(failed.result)["[partner.example.test]"] == "held"
+    assert "a line in the log file says otherwise than Postfix's own report of the probe (TLS is required" in str(
+        failed
+    )
 
 
 def test_no_probe_discloses_a_password(hub):

@@ -154,3 +154,52 @@ GREETING = "lost connection with a[192.0.2.1] while receiving the initial server
 )
 def test_implicit_tls_at_the_wrong_port(reason, port, implicit_tls, expected):
     assert outcome(reason, "encrypt", port=port, implicit_tls=implicit_tls) == expected
+
+
+# A server chooses its words and its name. Each of these is what the code looks for in smtp(8)'s own words.
+WORDS = [
+    "client TLS configuration problem",
+    "mail transport unavailable",
+    "TLS is required, but was not offered by host x",
+    "Server certificate not verified",
+    "Cannot start TLS: handshake failure",
+    "lookup error",
+    "loops back to myself",
+    "SASL authentication failed; cannot authenticate to server x",
+    "authentication required: relay access denied",
+    "fatal: panic: error: warning:",
+    "connect to x: Connection refused",
+    "(in reply to RCPT TO command)",
+    "(in reply to MAIL FROM command)",
+    "delivery temporarily suspended: host x said: 530 5.7.0 (in reply to RCPT TO command)",
+    "host x refused to talk to me: 554",
+    "TLSA DNSSEC destination wrappermode",
+]
+FORMS = [
+    "host {name}[192.0.2.1] said: 450 4.2.0 {words} (in reply to RCPT TO command)",
+    "host {name}[192.0.2.1] said: 550 5.1.1 {words} (in reply to RCPT TO command)",
+    "host {name}[192.0.2.1] said: 554 5.7.1 {words} (in reply to MAIL FROM command)",
+    "host {name}[192.0.2.1] said: 454 4.7.0 {words} (in reply to STARTTLS command)",
+    "host {name}[192.0.2.1] said: 502 5.5.1 {words} (in reply to EHLO command)",
+    "host {name}[192.0.2.1] refused to talk to me: 554 {words}",
+    "TLS is required, but host {name}[192.0.2.1] refused to start TLS: 454 4.7.0 {words}",
+    "SASL authentication failed; server {name}[192.0.2.1] said: 535 5.7.8 {words}",
+    "connect to {name}[192.0.2.1]:25: Connection refused",
+    "lost connection with {name}[192.0.2.1] while receiving the initial server greeting",
+    "Host or domain name not found. Name service error for name={name} type=MX: Host not found, try again",
+    "TLS is required, but was not offered by host {name}[192.0.2.1]",
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("level", ["may", "encrypt"])
+@pytest.mark.parametrize("universal", [False, True])
+def test_words_of_others_do_not_decide(form, level, universal):
+    def judged(name, words):
+        reason = form.format(name=name, words=words)
+        return outcome(reason, level, "Trusted", universal=universal, may_authenticate=True, port="25")
+
+    expected = judged("a.example.test", "no")
+    for words in WORDS:
+        for name in ("a.example.test", "wrappermode.TLSA.fatal.example.test", "TLSA"):
+            assert judged(name, words) == expected, (name, words)
