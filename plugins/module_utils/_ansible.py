@@ -137,6 +137,7 @@ def _open_transaction(outcome: Outcome | None = None) -> dict[str, Any]:
             "deadline": None if transaction is None else transaction.deadline,
         },
         "verify": "none" if outcome is None else outcome.verify,
+        "verified": None if outcome is None else outcome.verified,
     }
 
 

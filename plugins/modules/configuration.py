@@ -269,6 +269,13 @@ verify:
   type: str
   returned: success
   sample: changed
+verified:
+  description:
+    - When the present state was verified, in ISO 8601 format, if it is the state that was confirmed. V(null) if something has changed, or
+      O(confirm_within) is 0.
+  type: str
+  returned: success
+  sample: "2026-11-30T05:10:00Z"
 backup_files:
   description: The backup files.
   type: list

@@ -31,9 +31,11 @@ description:
   - Waits longer than O(timeout) where the configuration says that replies take longer, such as C(sleep) and C(postscreen_greet_wait).
   - If main.cf demands TLS (C(smtpd_tls_security_level=encrypt)), no other port than 25 must accept mail from other hosts without it.
   - Has the real smtp(8) client, with its own chroot and tables, connect to each next hop that mail must not miss. These are the relayhosts, also
-    those of senders, the next hops whose policy or level demands TLS, and those for which there is a password. The probe (C(sendmail -bv)) ends
-    after RCPT TO. It has no content, and Postfix discards its report. A next hop that would get a password without TLS is not probed.
-  - Compares what smtp(8) has logged with the policy of the next hop. RV(next_hops) lists the outcomes.
+    those of senders, the next hops whose policy or level demands TLS, and those for which there is a password. The probe, as of C(sendmail -bv), ends
+    after RCPT TO. It has no content, and Postfix mails no report. A next hop that would get a password without TLS is not probed.
+  - Compares what smtp(8) reports with the policy of the next hop. RV(next_hops) lists the outcomes. What a server says, in its replies or its
+    name, counts only by the codes of its replies. Lines of the log count by the program that has written them, its own form of messages,
+    and the queue id of a probe.
   - Checks the services outside Postfix that smtp(8) relies on, such as the resolver for DANE and services of TLS policies
     (O(dependencies)).
   - If something is wrong, undoes O(transaction), activates the previous configuration, and fails with what it has found. What single modules
@@ -196,6 +198,7 @@ undone:
 listeners:
   description:
     - The ports that were probed, the problems and warnings of each, and the C(domains) for which they were to accept mail.
+    - C(tls), C(auth), C(relay) and C(certificate), with C(names), C(not_after) and C(days_left), are what the port has shown.
     - C(not_probed) has the domains and server names that were left out, because there are too many, or the port refuses too many, and tables
       whose names can't be listed.
   type: list
@@ -209,6 +212,10 @@ listeners:
       warnings: []
       domains: [mx1.example.org, example.org]
       not_probed: []
+      tls: STARTTLS
+      auth: []
+      relay: closed
+      certificate: {subject: CN=mx1.example.org, names: [mx1.example.org], not_after: "2027-01-27T00:00:00Z", days_left: 58}
 next_hops:
   description:
     - The next hops that were probed.
@@ -219,6 +226,7 @@ next_hops:
     - C(policy) is the level that the policy demands, C(level) how the session was protected.
     - C(accepted) is whether the next hop accepts the recipient of the probe, which is not required, and C(reason) what smtp(8) has logged.
     - C(tls) is how smtp(8) has verified its certificate, if C(smtp_tls_loglevel) is at least 1.
+    - C(waiting) has the number of C(messages) that wait for a next hop that is V(held), and C(since) when; V(null) if none do.
   type: list
   elements: dict
   returned: always
@@ -236,13 +244,29 @@ next_hops:
       tls: Verified
       protocol: TLSv1.3
       cipher: TLS_AES_256_GCM_SHA384
+      waiting: null
 summary:
-  description: What was probed, and what was found, in sentences.
+  description:
+    - Each port and next hop with what was found, what was not asked, and why, in lines of at most 70 columns. Of more than ten next hops that
+      work, it has only the number.
   type: str
   returned: always
-  sample: "2 ports probed. 1 next hops probed up to RCPT TO (DATA was not): 1 verified"
+  sample: |-
+    Ports
+      25 (smtp) at 192.0.2.25: STARTTLS, no AUTH, relay closed
+        certificate of mx1.example.org, 58 days left
+    Next hops
+      [hub.example.org]:587: verified (level fingerprint), TLSv1.3
+    Evidence: systemd's journal
+    Not asked
+      Probes end after RCPT TO: a server may still reject mail after DATA.
 evidence:
-  description: Where the results of next hops come from, C(journal) or C(file); empty if none was probed.
+  description:
+    - Where the results of next hops come from; empty if none was probed. The results themselves are in Postfix's own reports of the probes.
+      Whether a session had TLS, and how the server was verified, is only in the log.
+    - V(journal) is systemd's journal, of which only lines count that Postfix's own programs have written. V(file) is C(maillog_file), or a file
+      of syslogd. A local user can write to it, but not to the reports. A line that contradicts a report is an error.
+    - V(report) are the reports alone, on a host that logs to neither.
   type: str
   returned: always
   sample: journal

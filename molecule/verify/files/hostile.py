@@ -34,7 +34,10 @@ LINES = [
     ("postfix/smtpd[4711]", "fatal: no SASL authentication mechanisms"),
     ("postfix/master[4711]", "fatal: bind 0.0.0.0 port 25: Address already in use"),
     ("postfix/qmgr[4711]", "panic: x"),
-    ("postfix/smtp[4711]", "Verified TLS connection established to trusted.example.test[192.0.2.1]:25: TLSv1.3 with cipher X"),
+    (
+        "postfix/smtp[4711]",
+        "Verified TLS connection established to trusted.example.test[192.0.2.1]:25: TLSv1.3 with cipher X",
+    ),
     (
         "postfix/smtp[4711]",
         "4C0FFEE0000: to=<postmaster@trusted.example.test>, relay=trusted.example.test[192.0.2.1]:25, delay=0.1, dsn=2.1.5, "
@@ -50,7 +53,12 @@ def client(host: str) -> None:
             with socket.create_connection((host, 25), 5) as connection, connection.makefile("rb") as replies:
                 replies.readline()
                 quoted = word.replace('"', "")
-                for command in (f"EHLO {word}", f'MAIL FROM:<"{quoted}"@example.org>', f'RCPT TO:<"{quoted}"@example.net>', "QUIT"):
+                for command in (
+                    f"EHLO {word}",
+                    f'MAIL FROM:<"{quoted}"@example.org>',
+                    f'RCPT TO:<"{quoted}"@example.net>',
+                    "QUIT",
+                ):
                     connection.sendall(f"{command}\r\n".encode())
                     while replies.readline()[3:4] == b"-":
                         pass

@@ -91,6 +91,8 @@ class Outcome:
     verify: str = "none"
     """What has to be verified: ``none``, what this run has ``changed``, or ``all``, if nothing had to be changed and the files are not those
     that were confirmed last. Without a transaction, ``changed`` is what was wrong when they were confirmed."""
+    verified: str | None = None
+    """When the present state was verified, as ISO 8601 in UTC; None if it was not, or something has changed."""
 
 
 def apply(
@@ -243,7 +245,10 @@ class _Run:
         """The outcome in check mode."""
         outcome = _planned(self.build, instance)
         if self.confirmation.seconds and not outcome.changed:
-            self._report_others(outcome, instance, confirmed.changed_since(instance, check_mode=True))
+            names = confirmed.changed_since(instance, check_mode=True)
+            self._report_others(outcome, instance, names)
+            if names == []:
+                outcome.verified = confirmed.verified_at(instance.config_directory)
         return outcome
 
     def unchanged(self, outcome: Outcome, instance: Instance) -> Outcome:
@@ -257,6 +262,8 @@ class _Run:
                 outcome.verify = "all"
             elif confirmed.open_findings(instance.config_directory):
                 outcome.verify = "changed"
+        if outcome.verify == "none" and self.confirmation.seconds:
+            outcome.verified = confirmed.verified_at(instance.config_directory)
         return outcome
 
     def _report_others(self, outcome: Outcome, instance: Instance, names: Sequence[str] | None) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, List, Mapping, Optional, Sequence
@@ -55,11 +56,17 @@ def remember(config_directory: str, confirmed: Optional[State], findings: Option
     :param findings: what its verification has found; None for what was found last.
     """
     path = _path(config_directory)
+    verified: Optional[int] = int(time.time())
     if findings is None:
-        findings = open_findings(config_directory)
+        findings, verified = open_findings(config_directory), _verified(config_directory)
     with suppress(OSError, HostError):
         private_directory(os.path.dirname(path))
-        content = {"format": FORMAT, "state": confirmed and asdict(confirmed), "findings": list(findings)}
+        content = {
+            "format": FORMAT,
+            "state": confirmed and asdict(confirmed),
+            "findings": list(findings),
+            "verified": verified,
+        }
         _write(path, json.dumps(content).encode("ascii"))
 
 
@@ -111,6 +118,17 @@ def open_findings(config_directory: str) -> Findings:
     """What the last verification of the confirmed state has found, errors and warnings."""
     findings = _content(config_directory).get("findings")
     return [found for found in findings if isinstance(found, dict)] if isinstance(findings, list) else []
+
+
+def verified_at(config_directory: str) -> Optional[str]:
+    """When the confirmed state was verified last, as ISO 8601 in UTC; None if it was not."""
+    seconds = _verified(config_directory)
+    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _verified(config_directory: str) -> Optional[int]:
+    seconds = _content(config_directory).get("verified")
+    return seconds if isinstance(seconds, int) else None
 
 
 def with_changes(confirmed: State, before: State, after: State) -> State:

@@ -87,6 +87,7 @@ def _probe_filter(
             "tls": "",
             "protocol": "",
             "cipher": "",
+            "waiting": None,
         }
     )
     if problem:

@@ -16,7 +16,7 @@ from .outcome import HELD, LEAK, MISCONFIGURED, REFUSED, UNREACHABLE, Expected
 from .report import COMPARE, KEEP, UNDO, VerificationReport
 from .severities import Severities
 from .targets import Target
-from .waiting import Waiting
+from .waiting import Waiting, utc
 
 NAME = "the next hop "
 """The subject of a fault is this with a next hop."""
@@ -38,9 +38,13 @@ class Result:
         """Whether there was a session in which mail could have been sent."""
         return self.outcome in (*outcome.GOOD, LEAK, REFUSED) and self.delivery.relay != "none"
 
-    def shown(self) -> dict[str, Any]:
-        """What the module returns about it."""
+    def shown(self, waits: Mapping[tuple[str, str], Waiting]) -> dict[str, Any]:
+        """What the module returns about it.
+
+        :param waits: the mail that waits, by transport and next hop.
+        """
         target, delivery = self.what, self.delivery
+        mail = waits.get(target.way.identity) if isinstance(target, Target) and self.outcome == HELD else None
         return {
             "nexthop": subject_of(target),
             "transport": target.hop.transport if isinstance(target, Target) else "",
@@ -55,6 +59,7 @@ class Result:
             "tls": delivery.tls,
             "protocol": delivery.protocol,
             "cipher": delivery.cipher,
+            "waiting": mail and {"messages": mail.count, "since": utc(mail.since)},
         }
 
 

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import calendar
 import socket
+import time
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Collection, Iterator, Mapping, Sequence
 
@@ -118,8 +120,42 @@ def _probe_port(port: _Port, probe: Probe, report: VerificationReport) -> None:
             "warnings": warnings,
             "domains": asked,
             "not_probed": [*left_out, *port.not_probed, *more],
+            **_session(facts, trusted),
         }
     )
+
+
+def _session(facts: Mapping[str, Any], trusted: bool | None) -> dict[str, Any]:
+    """What the port has shown, for the summary."""
+    before, after = facts.get("before_tls"), facts.get("after_tls")
+    tls = ""
+    if before is None and facts.get("tls"):
+        tls = "TLS from the start"
+    elif before is not None:
+        tls = "STARTTLS" if before.get("starttls") else "no TLS"
+        if before.get("starttls") and (before.get("mail") or {}).get("accepted") is False:
+            tls = "TLS required"
+    offered = [session["auth"] for session in (before, after) if session]
+    relays = (facts.get("relay") or {}).get("relays")
+    return {
+        "tls": tls,
+        "auth": sorted({name for names in offered for name in names}) if offered else None,
+        "relay": "" if relays is None or (relays and trusted is not False) else "open" if relays else "closed",
+        "certificate": _shown_certificate(facts["chain"]),
+    }
+
+
+def _shown_certificate(chain: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The certificate that was served, with the days until it expires; None if none was."""
+    if not chain or not chain[0].get("not_after"):
+        return None
+    expires = calendar.timegm(time.strptime(chain[0]["not_after"], "%Y-%m-%dT%H:%M:%SZ"))
+    return {
+        "subject": chain[0].get("subject") or "",
+        "names": list(chain[0].get("names") or ()),
+        "not_after": chain[0]["not_after"],
+        "days_left": int((expires - time.time()) // 86400),
+    }
 
 
 def _is_trusted(port: _Port, facts: Mapping[str, Any]) -> bool | None:

@@ -204,16 +204,17 @@ def read_results(instance: Instance, sent: Sent, severities: Severities, log: Lo
     if leaks:
         # A line about TLS may be lost, as systemd-journald drops lines under load: a leak must show twice.
         results.update(_results_again(instance, sent, leaks, report))
-    report.next_hops += [result.shown() for result in results.values()]
     _record_evidence(found, results, report)
     held = [
         result.what.hop for result in results.values() if isinstance(result.what, Target) and result.outcome == HELD
     ]
+    waits = waiting(instance, sent.selection.router, held)
+    report.next_hops += [result.shown(waits) for result in results.values()]
     judgement = Judgement(
         severities,
         sent.selection.before,
         _without_another_way_out(sent, results),
-        waiting(instance, sent.selection.router, held),
+        waits,
         instance.parameters.get("maximal_queue_lifetime", "5d"),
     )
     for result in results.values():

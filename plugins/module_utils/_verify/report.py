@@ -45,7 +45,7 @@ class VerificationReport:
     """Warnings that are not about faults."""
     log: list[str] = field(default_factory=list)
     evidence: str = ""
-    """Where the results of next hops come from: ``journal`` or ``file``."""
+    """Where the results of next hops come from: ``journal``, ``file`` or ``report``."""
 
     @property
     def problems(self) -> list[str]:
@@ -73,19 +73,3 @@ class VerificationReport:
     def problem(self, message: str) -> None:
         """Record an error of Postfix itself."""
         self.add("error", message)
-
-    @property
-    def summary(self) -> str:
-        """One sentence for people: how many ports and next hops were probed, and their results."""
-        parts = []
-        if self.listeners:
-            wrong = sum(bool(listener["problems"]) for listener in self.listeners)
-            parts.append(f"{len(self.listeners)} ports probed" + (f", {wrong} of them differ" if wrong else ""))
-            left_out = dict.fromkeys(name for listener in self.listeners for name in listener.get("not_probed", ()))
-            if left_out:
-                parts.append(f"Ports were not probed for {', '.join(left_out)}")
-        if self.next_hops:
-            outcomes = [found["outcome"] for found in self.next_hops]
-            counts = [f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes)]
-            parts.append(f"{len(outcomes)} next hops probed up to RCPT TO (DATA was not): {', '.join(counts)}")
-        return ". ".join([*parts, *self.warnings, *self.problems])

@@ -25,6 +25,7 @@ from .examination import Examination, Wanted
 from .listeners import Probe
 from .report import COMPARE, UNDO, VerificationReport
 from .severities import SEVERITIES, Severities
+from .summary import reasons_of, summary_of
 
 _TIMEOUT = 10.0
 _LOG_LINES = 5
@@ -80,7 +81,7 @@ def verify(
         report = VerificationReport()
         if wanted.requires == "none":
             examining.without_next_hops(report)
-        return _result(wanted, report)
+        return _result(wanted, report, check_mode)
     if key is None:
         return _of_no_transaction(examining, directory, options)
     transaction = _open_transaction(directory, key)
@@ -250,7 +251,10 @@ def _open_transaction(directory: str, key: str) -> Transaction:
     return transaction
 
 
-def _result(wanted: Wanted, report: VerificationReport) -> dict[str, Any]:
+def _result(wanted: Wanted, report: VerificationReport, check_mode: bool = False) -> dict[str, Any]:
+    severities = {"listeners": wanted.listeners, "next_hops": wanted.next_hops}
+    ignored = [name for name, found in severities.items() if found.ignores_all()]
+    reasons = reasons_of(report, ignored, wanted.scope, check_mode)
     return {
         "confirmed": False,
         "undone": False,
@@ -259,7 +263,7 @@ def _result(wanted: Wanted, report: VerificationReport) -> dict[str, Any]:
         "next_hops": report.next_hops,
         "problems": report.problems,
         "warnings": report.warnings,
-        "summary": report.summary,
+        "summary": summary_of(report.listeners, report.next_hops, report.evidence, reasons),
         "evidence": report.evidence,
         "restored": [],
     }

@@ -40,8 +40,8 @@ class Waiting:
         messages = "1 message" if self.count == 1 else f"{self.count} messages"
         bounces = self.since + _seconds(lifetime)
         return (
-            f"{messages} for {', '.join(self.recipients[:_SHOWN])}{more} {'waits' if self.count == 1 else 'wait'} since {_utc(self.since)}; "
-            f"the oldest is returned to its sender at {_utc(bounces)} (maximal_queue_lifetime = {lifetime})"
+            f"{messages} for {', '.join(self.recipients[:_SHOWN])}{more} {'waits' if self.count == 1 else 'wait'} since {utc(self.since)}; "
+            f"the oldest is returned to its sender at {utc(bounces)} (maximal_queue_lifetime = {lifetime})"
         )
 
 
@@ -91,5 +91,6 @@ def _seconds(text: str) -> int:
     return int(number) * units[unit] if number.isdigit() else 5 * 86400
 
 
-def _utc(seconds: float) -> str:
+def utc(seconds: float) -> str:
+    """A time in seconds since 1970, for people."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

@@ -87,4 +87,4 @@ def test_a_recipient_that_is_not_known(accepted, notes):
     [("trusted", "a", "trusted"), ("leak", "a", "trusted"), ("held", "a", ""), ("refused", "none", "")],
 )
 def test_the_level_of_a_session(outcome, relay, level):
-    assert result(outcome, relay).shown()["level"] == level
+    assert result(outcome, relay).shown({})["level"] == level

@@ -72,7 +72,7 @@ def test_next_hops_that_mail_takes_are_probed(hub):
         "secure",
         "hub[192.0.2.1]:25",
     )
-    assert "2 next hops probed up to RCPT TO (DATA was not): 2 verified" in result["summary"]
+    assert f"  {HUB}: verified (level secure), TLSv1.3\n" in result["summary"]
     assert result["evidence"] == "file"
 
 

@@ -31,6 +31,10 @@ def test_a_correct_change_is_confirmed(host):
             "warnings": [],
             "domains": [],
             "not_probed": [],
+            "tls": "no TLS",
+            "auth": [],
+            "relay": "",
+            "certificate": None,
         }
     ]
     assert host.main_cf() == host.old + "# new\n" and host.open() == []
