@@ -9,8 +9,6 @@ Only this file of module_utils imports Ansible. It defines the options that all 
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import Any, Callable, Dict, Iterator, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
@@ -18,9 +16,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
 from ._errors import DeclarationError, PostfixError, ProgramNotSent
-from ._formats import file_modes
 from ._host.instance import Instance
 from ._host.runner import is_installed
+from ._model import secrets
 from ._plan.plan import Plan
 from ._transaction import lock, store
 from ._transaction.apply import Confirmation, OpenTransaction, Outcome, apply
@@ -54,7 +52,7 @@ def run(
     :param complete: adds to the plan what its renewals and its deadline need, from the options.
     :param arguments: further arguments of AnsibleModule, such as ``mutually_exclusive``.
     """
-    module = _Module({**argument_spec, **COMMON_OPTIONS, **(hidden or {})}, supports_check_mode=True, **arguments)
+    module = _Module({**argument_spec, **COMMON_OPTIONS, **(hidden or {})}, parts=parts, **arguments)
     options = dict(module.params)
     _before(module, options)
 
@@ -142,45 +140,49 @@ def _open_transaction(outcome: Outcome | None = None) -> dict[str, Any]:
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
-    """Keeps the values of secret tables out of the host's log, and out of the arguments that -vvv shows."""
+    """Logs the names of what it is to change, and returns its arguments without secrets, for -vvv."""
+
+    def __init__(
+        self, argument_spec: dict[str, Any], *, parts: Mapping[str, Any] | None = None, **arguments: Any
+    ) -> None:
+        self._known = frozenset(_option_names({"options": {**argument_spec, "": {"options": dict(parts or {})}}}))
+        super().__init__(argument_spec, supports_check_mode=True, **arguments)
 
     def _log_invocation(self) -> None:
-        self.no_log_values.update(_secret_values(self.params))
-        super()._log_invocation()
+        named = [f"{name}={', '.join(values)}" for name, values in _names(self.params) if values]
+        self.log(" ".join(["Invoked with", *named]) if named else "Invoked")
+
+    def _return_formatted(self, kwargs: dict[str, Any]) -> None:
+        # Here, since Ansible itself ends a module whose arguments are not valid.
+        kwargs.setdefault("invocation", {"module_args": secrets.shown_options(self.params, self._known)})
+        super()._return_formatted(kwargs)
 
 
-def _secret_values(options: Mapping[str, Any]) -> Iterator[str]:
-    """The values of tables that only their owner may read, by their current or their declared mode.
-
-    Of values shorter than four characters only strings in a table with such a declared mode count. Ansible hides each occurrence of a
-    value in its output, and short values occur in many words.
-    """
-    directory = options.get("config_directory") or "/etc/postfix"
-    overrides = options.get("overrides") or {}
-    for table in [options, *(options.get("lookup_tables") or []), *(overrides.get("lookup_tables") or [])]:
-        entries = table.get("entries")
-        values = [
-            *(entries.values() if isinstance(entries, dict) else []),
-            table.get("only_values"),
-            table.get("checksum"),
-        ]
-        mode = file_modes.octal(table.get("mode"))
-        declared = mode is not None and file_modes.is_private(mode)
-        if not any(values) or not (declared or _is_private(os.path.join(directory, str(table.get("path"))))):
-            continue
-        for value in values:
-            for part in value if isinstance(value, list) else [value]:
-                if isinstance(part, bool) or not isinstance(part, (str, int)):
-                    continue
-                if len(str(part)) > 3 or (declared and isinstance(part, str)):
-                    yield str(part)
+def _option_names(specification: Mapping[str, Any]) -> Iterator[str]:
+    """The names of all options and sub-options."""
+    for name, option in (specification.get("options") or specification.get("argument_spec") or {}).items():
+        yield name
+        yield from _option_names(option)
 
 
-def _is_private(path: str) -> bool:
-    try:
-        return file_modes.is_private(stat.S_IMODE(os.stat(path).st_mode))
-    except OSError:
-        return False
+_IDENTITIES = ("path", "service", "name", "nexthop", "domain")
+"""The options by which an item of a list is known."""
+
+_LOGGED = ("config_directory", "state", "scope", "transaction", *_IDENTITIES)
+
+
+def _names(options: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """The names of what a module is to change, by option."""
+    for name, value in options.items():
+        if name in _LOGGED and isinstance(value, str):
+            yield name, [value]
+        elif name in ("parameters", "main_cf") and isinstance(value, dict):
+            yield name, [str(key) for key in value]
+        elif name in ("tls_policy", "ca_bundle", "overrides") and isinstance(value, dict):
+            yield from ((f"{name}.{part}", values) for part, values in _names(value))
+        elif isinstance(value, list):
+            items = [item for item in value if isinstance(item, dict)]
+            yield name, [str(item[key]) for item in items for key in _IDENTITIES if item.get(key) is not None]
 
 
 def _validated(name: str, value: Any, specification: Mapping[str, Any]) -> Any:
@@ -208,7 +210,7 @@ def run_read_only(argument_spec: dict[str, Any], read: Callable[[Mapping[str, An
     :param argument_spec: its own options; :data:`COMMON_OPTIONS` are added.
     :param read: gives the result for the module's options.
     """
-    module = AnsibleModule({**argument_spec, **COMMON_OPTIONS}, supports_check_mode=True)
+    module = _Module({**argument_spec, **COMMON_OPTIONS})
     try:
         result = read(module.params)
     except PostfixError as error:
@@ -222,7 +224,7 @@ def run_verify(argument_spec: Dict[str, Any], verify: Callable[..., Dict[str, An
     :param argument_spec: its own options; :data:`COMMON_OPTIONS` are added.
     :param verify: gives the result, from a function that takes a snapshot, the module's options and whether it is check mode.
     """
-    module = AnsibleModule({**argument_spec, **COMMON_OPTIONS}, supports_check_mode=True)
+    module = _Module({**argument_spec, **COMMON_OPTIONS})
     try:
         result = verify(lambda: Instance(module.params["config_directory"]), module.params, module.check_mode)
         failed = None

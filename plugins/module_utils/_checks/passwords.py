@@ -55,7 +55,7 @@ def _keys(router: Router) -> Optional[Dict[str, str]]:
     """The keys of all tables of passwords, by themselves in lower case; None if a table can't be listed."""
     result: Dict[str, str] = {}
     for name in password_tables_of(router):
-        entries = None if name.startswith(passwords.STATIC) else router.tables.entries(name)
+        entries = None if passwords.is_unasked(name) else router.tables.entries(name)
         if entries is None:
             return None
         result.update((key.lower(), key) for key in entries)

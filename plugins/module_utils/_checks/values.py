@@ -15,13 +15,14 @@ from types import MappingProxyType
 from typing import Collection, FrozenSet, Iterable, Iterator, Mapping, Optional, Tuple
 
 from .._errors import DeclarationError, did_you_mean
-from .._formats import fingerprints, tls_protocols
+from .._formats import fingerprints, macros, tls_protocols
 from .._formats.lines import to_bytes
 from .._formats.main_cf import braced_words, words
 from .._model import parameters
 from .._model.configuration import Configuration, shown
 from .._model.finding import Finding, Setting
 from .._model.parameters import Parameter
+from .._model.secrets import masked, secret_words
 from .facts import HostFacts
 
 
@@ -48,7 +49,7 @@ def value_findings(
             found = _groups_problem(parameter, value, configuration.version, host)
         else:
             digest = configuration.value(name.replace("_cert_match", "_digest"), service) or ""
-            found = value_finding(parameter, value, digest, configuration.version)
+            found = value_finding(parameter, masked(name, value), digest, configuration.version)
         if found:
             check, cause, remedy = found
             subject = shown(name, written) + (f" in service {service.key}" if service else "")
@@ -228,17 +229,35 @@ def _unknown_name(name: str, version: Tuple[int, ...]) -> Tuple[str, str]:
     return f"Postfix {here} does not know this parameter", ""
 
 
+def dollar_findings(configuration: Configuration) -> Iterator[Finding]:
+    """Values with a ``$`` at which each program of Postfix stops, since no name follows it."""
+    for name, value, service in configuration.all_settings():
+        cause = macros.mistake(value)
+        if cause:
+            yield Finding(
+                "wrong_value",
+                shown(name, value) + (f" in service {service.key}" if service else ""),
+                f"{cause}, and each program of Postfix stops at that",
+                "Write $$ for a dollar sign",
+                configuration.where(name, service),
+                frozenset([configuration.setting(name, service)]),
+            )
+
+
 def undefined_names(configuration: Configuration, undefined: Iterable[str]) -> Iterator[Finding]:
     """Settings that refer to an undefined name."""
     for name in sorted(set(undefined)):
         refers = re.compile(rf"\$[({{]?{re.escape(name)}\b")
         for setting, value, service in configuration.all_settings():
             if refers.search(value):
+                hidden = any(refers.search(word) for word in secret_words(setting, value))
                 yield Finding(
-                    "undefined_parameter",
+                    "wrong_value" if hidden else "undefined_parameter",
                     shown(setting, value) + (f" in service {service.key}" if service else ""),
-                    f"${name} is not defined: Postfix treats it as empty",
-                    f"Set {name} in main.cf",
+                    "a name after a $ in it is not defined: Postfix treats it as empty"
+                    if hidden
+                    else f"${name} is not defined: Postfix treats it as empty",
+                    "Write $$ for a dollar sign" if hidden else f"Set {name} in main.cf, or write $$ for a dollar sign",
                     configuration.where(setting, service),
                     frozenset([configuration.setting(setting, service)]),
                 )

@@ -20,5 +20,5 @@ def octal(declared: Any) -> int | None:
 
 
 def is_private(mode: int) -> bool:
-    """Whether only the owner may read a file with this mode."""
-    return not mode & 0o044
+    """Whether not every user may read a file with this mode."""
+    return not mode & 0o004

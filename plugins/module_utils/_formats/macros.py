@@ -52,6 +52,26 @@ def expanded(value: str, parameters: Mapping[str, str]) -> str | None:
         return None
 
 
+def mistake(value: str) -> str:
+    """Why each program of Postfix stops at a value, whatever the names in it have as values; empty if it does not. The value is not in it."""
+    position = value.find("$")
+    while position >= 0:
+        following = value[position + 1 : position + 2]
+        if following == "$":
+            position += 1
+        elif following in ("{", "("):
+            try:
+                body, _end = _enclosed(value, position + 1)
+            except Unexpandable:
+                return f"${following} is not closed"
+            if not re.match(r"\s*[\w{]", body, re.ASCII):
+                return f"no name follows ${following}"
+        elif not re.match(r"\w", following, re.ASCII):
+            return "no name follows a $"
+        position = value.find("$", position + 1)
+    return ""
+
+
 def _expand(value: str, parameters: Mapping[str, str], depth: int) -> str:
     if depth > _DEPTH:
         raise Unexpandable(f"{value!r} refers to itself")

@@ -170,7 +170,7 @@ def _text_of(name: str, value: Any) -> str | None:
             raise DeclarationError(
                 "setting",
                 name,
-                f"the line {line!r} of its value would be a comment in main.cf",
+                "a line of its value begins with # and would be a comment in main.cf",
                 "Write comments in YAML",
             )
     return f"\n{CONTINUATION}".join(lines)

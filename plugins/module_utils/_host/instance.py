@@ -13,12 +13,13 @@ import tempfile
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .._errors import HostError, PostfixError
+from .._errors import GrammarError, HostError, PostfixError
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
 from .._formats.lines import to_text
+from .._model.secrets import Secrets
 from .runner import BackgroundCall, Completed, Runner, run_program
 
 _UNUSED = re.compile(r"/(main|master)\.cf: unused parameter: ([^=\s]+)=")
@@ -64,6 +65,20 @@ class Instance:
         """A file in the configuration directory; absolute names stay."""
         return os.path.join(self.config_directory, name)
 
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The secrets in main.cf and master.cf."""
+        return self._secrets_of(self.main_cf, self.master_cf)
+
+    def _secrets_of(self, main_cf: bytes, master_cf: bytes) -> Secrets:
+        settings: List[Mapping[str, str]] = []
+        # A file that Postfix can't read is reported by its line.
+        with suppress(GrammarError):
+            settings += [{entry.name: entry.value} for entry in main_cf_format.main_entries(main_cf)]
+        with suppress(GrammarError):
+            settings += [entry.effective_options for entry in master_cf_format.master_entries(master_cf)]
+        return Secrets(*settings)
+
     def run(self, *argv: str, stdin: Optional[bytes] = None, check: bool = True) -> Completed:
         """Run a program.
 
@@ -73,7 +88,7 @@ class Instance:
         begun = self._begun.pop(argv, None)
         done = self._run(argv, stdin) if begun is None else begun.get()
         if check and done.returncode != 0:
-            raise HostError("running", " ".join(argv), done.complaint)
+            raise HostError("running", self.secrets.cut(" ".join(argv)), self.secrets.cut(done.complaint))
         return done
 
     def unchecked(self, argv: Sequence[str], stdin: Optional[bytes]) -> Completed:
@@ -148,7 +163,7 @@ class Instance:
         answer = self._postconf
         if answer.returncode != 0:
             if "inet_interfaces" not in answer.complaint:
-                raise HostError("running", " ".join(answer.argv), answer.complaint)
+                raise HostError("running", " ".join(answer.argv), self.secrets.cut(answer.complaint))
             answer = self._without_interfaces("parameters")
         values = parse_postconf(to_text(answer.stdout))
         if answer is not self._postconf:
@@ -199,7 +214,9 @@ class Instance:
         """The warnings of postconf(1) about main.cf and master.cf; HostError if it can't read them."""
         answer = self._postconf
         if answer.returncode != 0:
-            raise HostError("checking", self.config_directory, f"postconf can't read it: {answer.complaint}")
+            raise HostError(
+                "checking", self.config_directory, f"postconf can't read it: {self.secrets.cut(answer.complaint)}"
+            )
         return to_text(answer.stderr)
 
     def must_be_readable(self) -> None:
@@ -314,7 +331,8 @@ class Instance:
             done = self.run("postfix", "-c", paths["etc"], "check", check=False)
         output = [_LOG_PREFIX.sub("", line) for line in self._lines(paths["log"])]
         output += to_text(done.stderr).split("\n")
-        output = [line.replace(paths["etc"], self.config_directory) for line in output if line.strip()]
+        hidden = self._secrets_of(main_cf, master_cf)
+        output = [hidden.cut(line.replace(paths["etc"], self.config_directory)) for line in output if line.strip()]
         fatal = [line for line in output if "fatal: " in line]
         failure = ""
         if done.returncode != 0:

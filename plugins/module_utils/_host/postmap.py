@@ -48,8 +48,10 @@ def compile_text(
                 or to_text(done.stderr).strip().replace("\n", " / ")
                 or f"{program} ended with status {done.returncode}"
             )
-            if secret and warnings:
-                cause = "postmap warns about a line; what it says is not shown, since the table is secret"
+            if secret:
+                found = re.search(r", line (\d+)", cause)
+                line = f"line {found.group(1)}" if found else "a line"
+                cause = f"{program} {'warns about' if warnings else 'fails at'} {line}; what it says is not shown, since the table is secret"
             raise HostError("compiling", name, cause.replace(source, path), "Nothing has been changed")
         os.rename(source + lookup_table.COMPILED[map_type], temporary)
     finally:

@@ -15,6 +15,7 @@ from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
 from .._formats.main_cf import words
 from .finding import Setting
+from .secrets import shown_value
 
 MAIN = "main"
 
@@ -179,8 +180,8 @@ def configuration_of(
 
 
 def shown(name: str, value: str) -> str:
-    """A setting for a message, shortened."""
-    text = main_cf_format.normalize_whitespace(value)
+    """A setting for a message, shortened, without secrets."""
+    text = shown_value(name, value)
     return f"{name} = {text if len(text) <= 120 else text[:117] + '...'}"
 
 

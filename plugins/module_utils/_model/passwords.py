@@ -17,9 +17,13 @@ from .._formats.main_cf import words
 from . import routing
 from .effective_policy import EffectivePolicy
 from .routing import Hop, Router
+from .secrets import is_literal
 
-STATIC = "static:"
-"""A table of this type has one answer to all, which is a password here: it is not looked up, since its name is one."""
+
+def is_unasked(table: str) -> bool:
+    """Whether a table of passwords is not looked up, since its name, an argument of postmap(1), is a password. It is taken to answer all."""
+    return is_literal(table) and not table.startswith("inline:")  # which is read without postmap(1)
+
 
 SENDERS = "smtp_sender_dependent_authentication"
 
@@ -49,7 +53,7 @@ def password_key(router: Router, hop: Hop, sender: Optional[str] = None) -> str:
     if not authenticates(router, hop):
         return ""
     names = password_tables(router, hop)
-    if any(name.startswith(STATIC) for name in names):
+    if any(map(is_unasked, names)):
         return hop.nexthop
     if sender and by_sender(router, hop):
         service = router.service(hop.transport)
@@ -78,7 +82,7 @@ def listed_keys(router: Router, hop: Hop) -> Optional[Mapping[str, str]]:
     """The keys of its password tables, each with the table that has it; None if a table can't be listed."""
     result = {}
     for name in password_tables(router, hop):
-        entries = None if name.startswith(STATIC) else router.tables.entries(name)
+        entries = None if is_unasked(name) else router.tables.entries(name)
         if entries is None:
             return None
         result.update(dict.fromkeys(entries, name))

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 
 from .._errors import DeclarationError
 from .._formats import file_modes
 from .._formats.lines import to_bytes
 from .._host.instance import Instance
+from .._model.secrets import holds_password
 from .options import Options, option
 from .plan import Change, Plan, declared_attributes, root_owned
 
@@ -35,5 +38,15 @@ def file(instance: Instance, options: FileOptions) -> Plan:
     if os.path.isdir(path):
         raise DeclarationError("writing", path, "it is a directory", "Name a file")
     after = to_bytes(options.content or "") if options.state == "present" else None
-    secret = file_modes.is_private(attributes.mode or 0)
-    return Plan([Change(path, after, instance.read(path), attributes=attributes, secret=secret)])
+    before = instance.read(path)
+    return Plan(
+        [Change(path, after, before, attributes=attributes, secret=_is_secret(path, attributes.mode, before, after))]
+    )
+
+
+def _is_secret(path: str, mode: int | None, *contents: bytes | None) -> bool:
+    """Whether not every user may read a file, now or afterwards, or it has a password."""
+    modes = [mode or 0]
+    with suppress(OSError):
+        modes.append(stat.S_IMODE(os.stat(path).st_mode))
+    return any(map(file_modes.is_private, modes)) or any(content and holds_password(content) for content in contents)

@@ -16,6 +16,7 @@ from .._host.instance import Instance
 from .._model import parameters as parameters_model
 from .._model.effective_policy import EffectivePolicy, effective_policy
 from .._model.routing import Hop, Router, Unknown
+from .._model.secrets import secret_words, shown_master_cf, shown_value
 from . import tables
 
 _QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
@@ -42,17 +43,36 @@ def instance_report(instance: Instance) -> Dict[str, Any]:
             if name.endswith("_directory") and value.startswith("/")
         },
         "explicit_parameters": {
-            name: main_cf_format.normalize_whitespace(value) for name, value in instance.explicit.items()
+            name: main_cf_format.normalize_whitespace(value)
+            for name, value in _shown_settings(instance, instance.explicit).items()
         },
-        "parameters": dict(instance.parameters),
-        "services": [
-            dict(master_cf_services.describe(entry), chrooted=instance.chrooted(entry.key)) for entry in entries
-        ],
+        "parameters": _shown_settings(instance, instance.parameters),
+        "services": [_service(instance, entry) for entry in entries],
         "map_types": sorted(instance.map_types),
         "default_database_type": instance.parameters.get("default_database_type", ""),
         "queue": _queue(instance),
         "deprecated_parameters": deprecated,
         "unused_parameters": sorted(name for _file, name in instance.unused),
+    }
+
+
+def _service(instance: Instance, entry: master_cf_format.MasterEntry) -> Dict[str, Any]:
+    """A service without secrets."""
+    described = master_cf_services.describe(entry)
+    return {
+        **described,
+        "command": shown_master_cf(described["command"]),
+        "options": _shown_settings(instance, described["options"]),
+        "chrooted": instance.chrooted(entry.key),
+    }
+
+
+def _shown_settings(instance: Instance, settings: Mapping[str, str]) -> Dict[str, str]:
+    """Values without secrets; the others as they are."""
+    names = instance.secrets.names
+    return {
+        name: shown_value(name, value, names=names) if name in names or secret_words(name, value) else value
+        for name, value in settings.items()
     }
 
 

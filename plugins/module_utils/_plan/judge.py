@@ -140,6 +140,7 @@ def refuse_unreadable(proposal: Proposal, staged: Instance) -> None:
     # postconf(1) prints no values of a configuration that it can't read.
     parameters = instance.parameters if instance.is_readable() else staged.defaults
     configuration = configuration_of(instance, staged, {**parameters, **staged.explicit})
+    finding.raise_errors(list(values_checks.dollar_findings(configuration)))
     found = [*values_checks.value_findings(configuration), *master_cf_checks.master_cf_findings(configuration, Host())]
     finding.raise_errors([problem for problem in found if problem.settings & proposal.settings])
     staged.must_be_readable()

@@ -11,19 +11,21 @@ even read into memory.
 from __future__ import annotations
 
 import hashlib
+import stat
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Callable, Mapping, Sequence
 
 from .._errors import DeclarationError, HostError
-from .._formats import lookup_table_edit
+from .._formats import file_modes, lookup_table_edit
 from .._formats.lines import to_bytes
 from .._formats.lookup_table import COMPILED, MAP_TYPES, ORDERED, READ_ONCE
 from .._host.instance import Instance
+from .._model.secrets import may_hold_password
 from .options import Options, option
 from .plan import Change, Plan, content_stays, declared_attributes
 from .table_file import Table, Text, compiled_file, file_status, has_stamp, let_postfix_read
-from .table_references import ANY_TYPE, choose_type, table_path, table_refusal, uses
+from .table_references import ANY_TYPE, choose_type, password_uses, table_path, table_refusal, uses
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,38 @@ def lookup_table(instance: Instance, options: TableOptions, settings: Mapping[st
     """
     path = table_path(instance, options.path)
     table = Table(instance, path, choose_type(instance, options.type), settings or {})
+    passwords = password_uses(table)
+    own = may_hold_password(getattr(options, "parameter", None) or "")
+    table = replace(table, password=own or bool(passwords))
     if options.state == "absent":
         return _absent(table, options.type)
     _refuse(table, options)
     table = replace(table, attributes=declared_attributes(path, options.owner, options.group, options.mode))
-    if options.src is None:
-        return edited_table(table, _editor(options))
-    return _copied_table(table, options, options.src)
+    warnings: list[str] = []
+    if table.password and options.mode is None:
+        table, warnings = _closed(table, any(use.proxied for use in passwords))
+    planned = (
+        edited_table(table, _editor(options)) if options.src is None else _copied_table(table, options, options.src)
+    )
+    return replace(planned, plan=replace(planned.plan, warnings=[*planned.plan.warnings, *warnings]))
+
+
+def _closed(table: Table, proxied: bool) -> tuple[Table, list[str]]:
+    """A table of passwords whose mode is not declared, and warnings: only its owner may read a new one, or one that every user may read.
+
+    :param proxied: whether proxymap(8) reads it, which is not root.
+    """
+    status = file_status(table.path)
+    readable = status is not None and not file_modes.is_private(stat.S_IMODE(status.st_mode))
+    if proxied:
+        remedy = "Declare a mode and a group by which only Postfix can read it, such as 0640 and postfix"
+        return table, [
+            f"{table.path} has passwords, and every user can read it. {remedy}"
+        ] if readable or status is None else []
+    if status is not None and not readable:
+        return table, []
+    found = f"{table.path} has passwords, and every user could read it: its mode is now 0600. Declare mode to choose another one"
+    return replace(table, attributes=replace(table.attributes, mode=0o600)), [found] if readable else []
 
 
 def _refuse(table: Table, options: TableOptions) -> None:

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, Mapping
+from dataclasses import replace
+from typing import Any, Collection, Mapping
 
 from .._errors import DeclarationError
 from .._formats import macros
 from .._formats import main_cf as main_cf_format
 from .._formats import master_cf as master_cf_format
+from .._formats.lines import to_text
 from .._host.instance import Instance
+from .._model import secrets
 from .plan import Change, Plan, strongest
 from .proposal import Proposal
 
@@ -45,14 +48,24 @@ def plan(proposal: Proposal) -> Plan:
         warnings += _judged_reachability(proposal, staged)
         requires = _requires(instance, staged)
         parameter_changes = _parameter_changes(staged, proposal) if proposal.parameters else {}
+        names = instance.secrets.names | staged.secrets.names
     result: dict[str, Any] = {}
     changes = []
     if services.declared:
-        result["services"] = services.changes
-        changes.append(Change(instance.path("master.cf"), services.master_cf, instance.read("master.cf")))
+        result["services"] = {key: _shown_service(change, names) for key, change in services.changes.items()}
+        before, after = to_text(instance.master_cf), to_text(services.master_cf)
+        shown = secrets.shown_master_cf(before, names), secrets.shown_master_cf(after, names, before)
+        change = Change(instance.path("master.cf"), services.master_cf, instance.read("master.cf"))
+        changes.append(change if shown == (before, after) else replace(change, shown=shown))
     if proposal.parameters:
         result["parameters"] = parameter_changes
-        changes.append(Change(instance.path("main.cf"), proposal.main_cf, instance.main_cf))
+        change = Change(instance.path("main.cf"), proposal.main_cf, instance.main_cf)
+        texts = (
+            secrets.shown_main_cf(instance.main_cf, names),
+            secrets.shown_main_cf(proposal.main_cf, names, instance.main_cf),
+        )
+        same = texts == (instance.main_cf, proposal.main_cf)
+        changes.append(change if same else replace(change, shown=(to_text(texts[0]), to_text(texts[1]))))
     return Plan(changes, result, requires, warnings)
 
 
@@ -215,12 +228,24 @@ def _user_defined(instance: Instance) -> dict[str, str]:
 
 def _parameter_changes(staged: Instance, proposal: Proposal) -> dict[str, dict[str, str | None]]:
     old, new = proposal.instance.explicit, staged.explicit
+    names = proposal.instance.secrets.names | staged.secrets.names
     return {
-        name: {"before": _shown(old.get(name)), "after": _shown(new.get(name))}
+        name: {
+            "before": _shown(name, old.get(name), None, names),
+            "after": _shown(name, new.get(name), old.get(name), names),
+        }
         for name in proposal.parameters
         if old.get(name) != new.get(name)
     }
 
 
-def _shown(value: str | None) -> str | None:
-    return None if value is None else main_cf_format.normalize_whitespace(value)
+def _shown(name: str, value: str | None, before: str | None, names: Collection[str]) -> str | None:
+    return None if value is None else secrets.shown_value(name, value, before, names)
+
+
+def _shown_service(change: Mapping[str, str | None], names: Collection[str]) -> dict[str, str | None]:
+    before, after = change["before"], change["after"]
+    return {
+        "before": None if before is None else secrets.shown_master_cf(before, names),
+        "after": None if after is None else secrets.shown_master_cf(after, names, before or ""),
+    }

@@ -40,6 +40,8 @@ class Table:
     """Parameters that the same transaction sets: what they refer to counts, not what they replace."""
     attributes: Attributes = Attributes()
     """The declared ones."""
+    password: bool = False
+    """Whether a parameter of passwords refers to it."""
 
     @property
     def map(self) -> str:
@@ -63,7 +65,9 @@ class Table:
 
     @cached_property
     def secret(self) -> bool:
-        """Whether others than the owner may not read it, now or afterwards."""
+        """Whether it has passwords, or not every user may read it, now or afterwards."""
+        if self.password:
+            return True
         status = file_status(self.path)
         modes = (self.attributes.mode, status and stat.S_IMODE(status.st_mode))
         return any(mode is not None and file_modes.is_private(mode) for mode in modes)

@@ -15,8 +15,10 @@ from .._errors import DeclarationError, HostError
 from .._formats import lookup_table, macros
 from .._formats.lines import to_text
 from .._formats.main_cf import words
+from .._formats.master_cf import master_entries
 from .._host.instance import Instance
 from .._model import migrations
+from .._model.secrets import may_hold_password
 from .table_file import Table
 
 _NO_TABLES = ("main.cf", "master.cf", "dynamicmaps.cf", "postfix-files")
@@ -88,6 +90,8 @@ class Use:
 
     parameter: str
     type: str
+    proxied: bool = False
+    """Whether proxymap(8) reads the table, as the user postfix."""
 
 
 ANY_TYPE = "any type"
@@ -106,21 +110,39 @@ def uses(table: Table, mentioned: bytes = b"") -> Iterator[Use]:
     settings += [(name, str(value)) for name, value in table.settings.items()]
     live = [line for line in instance.master_cf.split(b"\n") if not line.lstrip().startswith(b"#")]
     settings.append((instance.path("master.cf"), to_text(b"\n".join(live))))
-    real = os.path.realpath(table.path)
     for name, value in settings:
-        for word in re.split(r"[ \t\r\n,;'\[\]()=]+", value):
-            parts = word.split(":")
-            for kind, file in zip(parts, parts[1:]):
-                file = file.rstrip("}")
-                expanded = macros.expanded(file, instance.parameters)
-                same = (
-                    os.path.basename(file) == os.path.basename(table.path)
-                    if expanded is None
-                    else os.path.realpath(instance.path(expanded)) == real
-                )
-                if not same:
-                    continue
-                map_type = macros.expanded(kind.lstrip("{"), instance.parameters)
-                found = ANY_TYPE if map_type is None else map_type
-                if found in (*lookup_table.MAP_TYPES, ANY_TYPE):
-                    yield Use(name, found)
+        yield from _uses_in(table, name, value)
+
+
+def password_uses(table: Table) -> list[Use]:
+    """Where parameters of passwords, options of services included, name a table, as it is and as it is planned."""
+    instance = table.instance
+    settings = [(name, str(value)) for name, value in table.settings.items()]
+    if may_hold_password(to_text(instance.main_cf)):  # otherwise it need not be parsed
+        settings += instance.explicit.items()
+    if may_hold_password(to_text(instance.master_cf)):
+        for entry in master_entries(instance.master_cf, instance.path("master.cf")):
+            settings += entry.effective_options.items()
+    return [use for name, value in settings if may_hold_password(name) for use in _uses_in(table, name, value)]
+
+
+def _uses_in(table: Table, name: str, value: str) -> Iterator[Use]:
+    """Where the value of a parameter names a table."""
+    instance = table.instance
+    real = os.path.realpath(table.path)
+    for word in re.split(r"[ \t\r\n,;'\[\]()=]+", value):
+        parts = word.split(":")
+        for kind, file in zip(parts, parts[1:]):
+            file = file.rstrip("}")
+            expanded = macros.expanded(file, instance.parameters)
+            same = (
+                os.path.basename(file) == os.path.basename(table.path)
+                if expanded is None
+                else os.path.realpath(instance.path(expanded)) == real
+            )
+            if not same:
+                continue
+            map_type = macros.expanded(kind.lstrip("{"), instance.parameters)
+            found = ANY_TYPE if map_type is None else map_type
+            if found in (*lookup_table.MAP_TYPES, ANY_TYPE):
+                yield Use(name, found, "proxy" in parts)

@@ -55,6 +55,11 @@ class MapLookup(TableLookup):
         return self._listed[name]
 
     def find(self, name: str, key: str) -> str | None:
+        if name.startswith("static:"):
+            value = name.partition(":")[2]
+            return (
+                value[1:-1].strip() if value.startswith("{") else value
+            )  # not as an argument of postmap(1), which every user of the host can read
         entries = self.entries(name)
         if entries is not None:
             return entries.get(to_text(lookup_table.fold(to_bytes(key))))
@@ -77,7 +82,11 @@ class MapLookup(TableLookup):
     def prepare(self, name: str, keys: Sequence[str]) -> None:
         """One process for all keys, unless the text is not on disk yet: postmap(1) reads either from its standard input."""
         kind, _colon, path = name.partition(":")
-        if self.entries(name) is not None or (kind in _FROM_TEXT and self._planned_text(path) is not None):
+        if (
+            kind == "static"
+            or self.entries(name) is not None
+            or (kind in _FROM_TEXT and self._planned_text(path) is not None)
+        ):
             return
         if self._present is not None:
             self._present.prepare(name, keys)
@@ -86,7 +95,7 @@ class MapLookup(TableLookup):
         done = self._postmap("-", name, to_bytes("".join(f"{key}\n" for key in asked)))
         said = [line for line in _lines(done) if line not in self._usual]
         if said:
-            raise Unknown(f"{name} can't be asked: {' / '.join(said)}")
+            raise Unknown(self._instance.secrets.cut(f"{name} can't be asked: {' / '.join(said)}"))
         answers = dict(line.split("\t", 1) for line in to_text(done.stdout).split("\n") if "\t" in line)
         self._found.update({(name, key): answers.get(key) for key in asked})
 
@@ -128,9 +137,9 @@ class MapLookup(TableLookup):
             # It says in the same way that there is no such key and that it can't tell; what it says of main.cf is neither.
             said = [line for line in _lines(done) if line not in self._usual]
         except HostError as error:
-            raise Unknown(f"{name} can't be asked: {error.cause}") from error
+            raise Unknown(self._instance.secrets.cut(f"{name} can't be asked: {error.cause}")) from error
         if said:
-            raise Unknown(f"{name} can't be asked: {' / '.join(said)}")
+            raise Unknown(self._instance.secrets.cut(f"{name} can't be asked: {' / '.join(said)}"))
         return None
 
     @cached_property

@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Any, Collection, Iterator, Mapping, Sequence
+from typing import Collection, Iterator, Mapping, Sequence
 
 from .._formats import lookup_table, lookup_table_edit, main_cf
 from .._formats.lines import to_bytes, to_text
 from .._formats.master_cf import MasterEntry, endpoint, find_entry
 from .._formats.master_cf_spec import ServiceSpec
 from .._host.instance import Instance
+from .._model.secrets import secret_words, shown_master_cf
 from .declared import FileKind, WrittenFile, WrittenValue, written_value
 from .file import FileOptions
 from .lookup_table import ParameterTableOptions, PlannedTable
@@ -29,8 +29,6 @@ ARGUMENTS = "arguments"
 
 POLICY_MAPS = "smtp_tls_policy_maps"
 """A policy is never withdrawn, because mail would leave without it. So this parameter is written only where a service of policies is declared."""
-
-_SECRET = re.compile(r"(password|auth)\w*$|_maps$")
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class WrittenParts:
             {
                 name: written_value(
                     None if value is None else main_cf.normalize_whitespace(value),
-                    _is_secret(name, value),
+                    value is not None and bool(secret_words(name, value)),
                     name not in self.literal.parameters,
                 )
                 for name, value in parameters.items()
@@ -79,7 +77,9 @@ class WrittenParts:
                 values.update((f"{spec.key}{OPTION}{name}", value) for name, value in spec.options.items())
                 if spec.arguments is not None:
                     values[f"{spec.key} {ARGUMENTS}"] = " ".join(spec.arguments)
-            parts.update((name, written_value(value, derived=derived)) for name, value in values.items())
+            parts.update(
+                (name, written_value(value, _is_secret(spec, name, value), derived)) for name, value in values.items()
+            )
         self._add(self.instance.path("master.cf"), FileKind.MASTER_CF, parts)
 
     def add_table(self, options: ParameterTableOptions, planned: PlannedTable) -> None:
@@ -179,9 +179,12 @@ def parts_of(files: Mapping[str, WrittenFile]) -> Iterator[tuple[str, WrittenFil
             yield path, file, part, value
 
 
-def _is_secret(name: str, value: Any) -> bool:
-    """Whether the value of a parameter may contain a password, as ``static:user:password`` does."""
-    return value is not None and "static:" in str(value) and bool(_SECRET.search(name))
+def _is_secret(spec: ServiceSpec, part: str, value: str | None) -> bool:
+    """Whether a part of a service has a password, as an option or among its arguments."""
+    if value is None:
+        return False
+    option = part[len(f"{spec.key}{OPTION}") :] if part.startswith(f"{spec.key}{OPTION}") else ""
+    return bool(secret_words(option, value)) if option else shown_master_cf(value) != value
 
 
 def _entries_of(text: bytes, table_type: str) -> Mapping[bytes, bytes]:

@@ -189,7 +189,7 @@ def _target(
 def _password(router: Router, hop: Hop, key: str) -> Optional[str]:
     """The password: another one is a change."""
     names = passwords.password_tables(router, hop) if key else []
-    if any(name.startswith(passwords.STATIC) for name in names):
+    if any(map(passwords.is_unasked, names)):
         return " ".join(names)
     found = router.find(names, key) if key else None
     return found[0] if found else None
@@ -268,7 +268,7 @@ def _changed_keys(before: Router, after: Router) -> Optional[Set[str]]:
     for parameter in sorted(name for name in after.configuration.raw(None) if _TABLES.search(name)):
         for name in _map_names(after, parameter):
             if before.tables.entries(name) is None or after.tables.entries(name) is None:
-                if not name.startswith(("socketmap:", "tcp:", passwords.STATIC)):
+                if not name.startswith(("socketmap:", "tcp:")) and not passwords.is_unasked(name):
                     return None
                 continue
             for key, value in _different(before.tables.entries(name) or {}, after.tables.entries(name) or {}):

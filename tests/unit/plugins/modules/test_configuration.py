@@ -100,15 +100,67 @@ def test_a_configuration_that_postfix_can_not_read_is_cured(run_module, director
     assert result["transaction"]["id"]
 
 
+SECRETS = [
+    {
+        "lookup_tables": [
+            {"path": "passwords", "type": "cdb", "mode": "0600", "entries": {"[hub]:587": "joe:open-sesame"}}
+        ]
+    },
+    {
+        "lookup_tables": [
+            {"path": "p", "type": "cdb", "parameter": "smtp_sasl_password_maps", "entries": {"k": "joe:open-sesame"}}
+        ]
+    },
+    {"main_cf": {"smtp_sasl_password_maps": "static:joe:open-sesame"}},
+    {"main_cf": {"smtp_sasl_password_maps": "static:joe:$open_secret", "open_secret": "open-sesame"}},
+    {"main_cf": {"relayhost": "[joe:open-sesame@hub.test]:587"}},
+    {"master_cf": [{"service": "smtp/unix", "options": {"smtp_sasl_password_maps": "static:joe:open-sesame"}}]},
+]
+
+
+@pytest.mark.parametrize("validate", [True, False])
+@pytest.mark.parametrize("declared", SECRETS, ids=lambda declared: next(iter(declared)))
 @pytest.mark.parametrize("where", ["declared", "overridden"])
-def test_a_secret_of_a_table_is_neither_logged_nor_shown(run_module, monkeypatch, where):
-    hidden = {}
+def test_a_secret_is_neither_logged_nor_shown(run_module, monkeypatch, directory, where, declared, validate):
+    logged = []
     monkeypatch.setattr(
-        AnsibleModule, "_log_invocation", lambda module: hidden.update(dict.fromkeys(module.no_log_values))
+        AnsibleModule, "log", lambda _module, message, log_args=None: logged.append((message, log_args))
     )
-    table = {"path": "passwords", "type": "cdb", "mode": "0600", "entries": {"[hub]:587": "joe:open-sesame"}}
-    declared = {"lookup_tables": [table]}
     options = declared if where == "declared" else {"owner": "smarthost", "overrides": declared}
-    result = run_module(configuration, **options, _ansible_diff=True)
-    assert not result.get("failed") and "open-sesame" not in str(result)
-    assert "joe:open-sesame" in hidden
+    result = run_module(configuration, **options, validate=validate, _ansible_diff=True)
+    assert "open-sesame" not in str(result) + str(logged)
+    assert result.get("failed") or result["changed"]
+    stored = [path for path in directory.parent.rglob("declared.json") if "open-sesame" in path.read_text()]
+    assert stored == []
+
+
+@pytest.mark.parametrize("mode", ["0600", "0640", "0644"])
+def test_a_file_with_a_password_is_not_shown(run_module, mode):
+    content = "server_host = ldap.test\nbind_pw = open-sesame\n"
+    result = run_module(
+        configuration, files=[{"path": "ldap.cf", "mode": mode, "content": content}], _ansible_diff=True
+    )
+    assert result["changed"] and "open-sesame" not in str(result)
+
+
+@pytest.mark.parametrize("name", ["smtp_sasl_password_maps", "relayhost"])
+@pytest.mark.parametrize(
+    "value", ["static:apikey:SG.open$1b$", "inline:{{hub.test = joe:SG.open$}}", "[joe:SG.open$@hub.test]:587"]
+)
+def test_a_dollar_sign_in_a_password(run_module, name, value):
+    if name == "relayhost" and value[0] != "[":
+        return
+    message = run_module(configuration, main_cf={name: value})["msg"]
+    assert f"setting {name} = " in message and "Write $$ for a dollar sign" in message
+    assert "SG.open" not in message and "1b" not in message
+
+
+def test_a_dollar_sign_in_another_value(run_module):
+    message = run_module(configuration, main_cf={"smtpd_banner": "5$ a mail"})["msg"]
+    assert "setting smtpd_banner = 5$ a mail" in message and "Write $$ for a dollar sign" in message
+
+
+def test_a_name_in_a_password(run_module):
+    message = run_module(configuration, main_cf={"smtp_sasl_password_maps": "static:apikey:SG.a$xyzzy"})["msg"]
+    assert "Write $$ for a dollar sign" in message and "xyzzy" not in message
+    assert run_module(configuration, main_cf={"smtp_sasl_password_maps": "static:apikey:SG.a$$xyzzy"})["changed"]

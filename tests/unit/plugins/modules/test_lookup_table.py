@@ -52,38 +52,77 @@ def test_mode_and_backup(run, tmp_path):
     assert any(path.startswith(f"{tmp_path}/t.") for path in result["backup_files"])
 
 
-@pytest.mark.parametrize(("mode", "hidden"), [("0600", True), ("0640", False), ("nonsense", False)])
-def test_a_secret_is_in_no_output(run, mode, hidden):
-    result = run(entries={"[hub]:587": "alice:open-sesame", "list": ["open-barley"]}, mode=mode, _ansible_diff=True)
-    assert ["open-sesame" in str(result), "open-barley" in str(result)] == [not hidden] * 2
-
-
-@pytest.mark.parametrize("mode", ["0600", None])
-def test_a_secret_is_not_logged(run, tmp_path, monkeypatch, mode):
-    """Declared to be one, or one already; numbers too, and what else says what is in it."""
-    (tmp_path / "t").write_text("a x\n")
-    (tmp_path / "t").chmod(0o600)
-    hidden = {}
+@pytest.mark.parametrize("present", [None, 0o600, 0o640, 0o644])
+@pytest.mark.parametrize("mode", ["0600", "0640", "nonsense", None])
+def test_a_password_is_in_no_output(run, tmp_path, monkeypatch, present, mode):
+    """Whatever the mode of the table is, and is to be; numbers too, and what else says what is in it."""
+    with open(tmp_path / "main.cf", "a", encoding="utf-8") as file:
+        file.write("smtp_sasl_password_maps = hash:$config_directory/t\n")
+    if present is not None:
+        (tmp_path / "t").write_text("a 0pen-oats\n")
+        (tmp_path / "t").chmod(present)
+    logged = []
     monkeypatch.setattr(
-        AnsibleModule, "_log_invocation", lambda module: hidden.update(dict.fromkeys(module.no_log_values))
+        AnsibleModule, "log", lambda _module, message, log_args=None: logged.append((message, log_args))
     )
-    run(entries={"k": 73519264, "l": "open-sesame", "m": True}, only_values=["open-rice"], mode=mode)
-    assert set(hidden) == {"73519264", "open-sesame", "open-rice"}
-    hidden.clear()
-    run(src="/nowhere", checksum="ab" * 32, mode=mode)
-    assert set(hidden) == {"ab" * 32}
+    entries = {"[hub]:587": "alice:0pen-sesame", "list": ["0pen-barley"], "k": 73519264, "m": "a\\b'0pen-rye'"}
+    result = run(entries=entries, only_values=["0pen-rice"], mode=mode, _ansible_diff=True)
+    assert ("0pen-" in str(result), "73519264" in str(result)) == (False, False)
+    assert logged == [(f"Invoked with path={tmp_path}/t config_directory={tmp_path}", None)] or not (
+        "0pen-" in str(logged) or "73519264" in str(logged)
+    )
+    result = run(src="/nowhere", checksum="ab" * 32, mode=mode)
+    assert "abab" not in str(result) + str(logged)
 
 
-@pytest.mark.parametrize(("mode", "secrets"), [("0600", {"abc", "longer"}), ("0640", set()), (None, {"longer"})])
-def test_a_short_secret_is_hidden_where_the_table_is_declared_as_private(run, tmp_path, monkeypatch, mode, secrets):
-    (tmp_path / "t").write_text("a x\n")
-    (tmp_path / "t").chmod(0o640 if mode == "0640" else 0o600)
-    hidden = {}
-    monkeypatch.setattr(
-        AnsibleModule, "_log_invocation", lambda module: hidden.update(dict.fromkeys(module.no_log_values))
+def test_what_is_not_secret_is_shown(run):
+    result = run(entries={"example.com": "smtp:[hub]:587"}, _ansible_diff=True)
+    assert result["diff"][0]["after"] == "example.com smtp:[hub]:587\n"
+    result = run(entries={"example.com": "smtp:[hub]:588"}, mode="0640", _ansible_diff=True)
+    assert "588" not in str(result)
+
+
+def test_a_short_secret_does_not_hide_other_words(run):
+    result = run(entries={"k": "a", "a b": "a"}, mode="0600")
+    assert "its key contains a blank" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "present", "options", "mode", "warned"),
+    [
+        ("", None, {}, 0o644, False),
+        ("smtp_sasl_password_maps = hash:$config_directory/t\n", None, {}, 0o600, False),
+        ("smtp_sasl_password_maps = hash:$config_directory/t\n", 0o644, {}, 0o600, True),
+        ("lmtp_sasl_password_maps = hash:/x, hash:$config_directory/t\n", 0o644, {}, 0o600, True),
+        ("smtp_sasl_password_maps = hash:$config_directory/t\n", 0o640, {}, 0o640, False),
+        ("smtp_sasl_password_maps = hash:$config_directory/t\n", 0o644, {"mode": "0644"}, 0o644, False),
+        ("smtp_sasl_password_maps = proxy:hash:$config_directory/t\n", 0o644, {}, 0o644, True),
+        ("smtp_sasl_password_maps = hash:$config_directory/other\n", 0o644, {}, 0o644, False),
+        ("transport_maps = hash:$config_directory/t\n", 0o644, {}, 0o644, False),
+    ],
+)
+def test_the_mode_of_a_table_of_passwords(run, tmp_path, monkeypatch, main_cf, present, options, mode, warned):
+    warnings = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, warning: warnings.append(warning))
+    with open(tmp_path / "main.cf", "a", encoding="utf-8") as file:
+        file.write(main_cf)
+    if present:
+        (tmp_path / "t").write_text("a x\n")
+        (tmp_path / "t").chmod(present)
+    run(entries={"a": "y"}, **options)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("t", "t.db")] == [mode] * 2
+    assert any("has passwords" in warning for warning in warnings) == warned
+    warnings.clear()
+    run(entries={"a": "y"}, **options)
+    assert not any("its mode is now" in warning for warning in warnings)
+
+
+def test_an_option_of_a_service_names_a_table_of_passwords(run, tmp_path):
+    (tmp_path / "master.cf").write_text(
+        f"out unix - - n - - smtp -o smtp_sasl_password_maps=hash:{tmp_path}/t\nin unix - - n - - smtp\n"
     )
-    run(entries={"k": "abc", "l": "longer", "m": 123}, mode=mode)
-    assert set(hidden) == secrets
+    run(entries={"a": "y"})
+    assert stat.S_IMODE((tmp_path / "t").stat().st_mode) == 0o600
 
 
 def test_a_user_that_does_not_exist_is_found_in_check_mode(run):

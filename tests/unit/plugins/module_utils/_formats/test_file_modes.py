@@ -19,6 +19,6 @@ def test_octal(declared, mode):
     assert file_modes.octal(declared) == mode
 
 
-@pytest.mark.parametrize(("mode", "private"), [(0o600, True), (0o711, True), (0o640, False), (0o604, False)])
+@pytest.mark.parametrize(("mode", "private"), [(0o600, True), (0o711, True), (0o640, True), (0o604, False)])
 def test_is_private(mode, private):
     assert file_modes.is_private(mode) == private
