@@ -172,6 +172,8 @@ def _agrees(facts: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
             return False
     elif modes[-1] & 0o077 & ~modes[0]:
         return False  # the compiled file is more readable than its text
+    elif facts["passwords"] and not file_modes.is_private(modes[0]):
+        return False  # the module decides whether it is a table of passwords that every user can read
     for name, field in (("owner", "st_uid"), ("group", "st_gid")):
         if arguments.get(name) is not None and {status[field] for status in files.values()} != {facts[name]}:
             return False

@@ -36,7 +36,9 @@ attributes:
     description: Returns details on what has changed, or would change in C(check_mode), when in diff mode.
     support: full
     details:
-      - The content of secret files is never shown.
+      - Secrets are not shown. These are the values of password maps, whatever the mode of the table, C(static:) and C(inline:) passwords in
+        main.cf and master.cf, user names and passwords in next hops, files with a password, and files that not every user may read.
+      - The host's log has the names of what a module changes, not the values, and C(-vvv) shows the arguments of the module without secrets.
 requirements:
   - Python >= 3.8 and Postfix >= 3.4 on the managed host
 """

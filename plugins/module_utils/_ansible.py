@@ -155,7 +155,10 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
         # Here, since Ansible itself ends a module whose arguments are not valid.
         kwargs.setdefault("invocation", {"module_args": secrets.shown_options(self.params, self._known)})
-        super()._return_formatted(kwargs)
+        super()._return_formatted({name: secrets.without_credentials(value) for name, value in kwargs.items()})
+
+    def warn(self, warning: str) -> None:
+        super().warn(secrets.without_credentials(warning))
 
 
 def _option_names(specification: Mapping[str, Any]) -> Iterator[str]:

@@ -122,9 +122,18 @@ options:
     description:
       - The mode of both files, octal and in quotes, such as V("0600").
       - An existing file keeps its own by default, a new one gets V("0644"), and a new compiled file that of its text.
-      - The content of a table that only its owner may read is never shown in a diff or in a message, nor is its
-        checksum.
+      - Where a parameter of passwords refers to the table, such as C(smtp_sasl_password_maps), a new file gets V("0600"), and so does an
+        existing one that every user can read, with a warning. If C(proxy:) is before the table, its mode stays, because proxymap(8) is not
+        root, and the module only warns.
+      - The content of a table of passwords, whatever its mode, and of one that not every user may read is never shown in a diff or in a
+        message, nor is its checksum.
     type: raw
+  parameter:
+    description:
+      - The parameter that refers to the table, or that another task will let refer to it. The module does not set it.
+      - The module itself finds the parameters that refer to the table now. Set this option for a new table of passwords.
+    type: str
+    version_added: 0.1.0
   state:
     description:
       - V(absent) removes the text and the compiled file, with O(type=auto) those of all types.
@@ -162,11 +171,10 @@ EXAMPLES = r"""
 - name: The passwords of this host's relay, readable by root only
   mailops.postfix.lookup_table:
     path: sasl_passwd
-    mode: "0600"
+    parameter: smtp_sasl_password_maps
     exclusive: true
     entries:
       "[hub.example.org]:587": "{{ user }}:{{ password }}"
-  no_log: true
 
 - name: A client's new key in the place of its old one; clients that have left lose theirs
   mailops.postfix.lookup_table:

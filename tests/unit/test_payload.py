@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE_UTILS = "ansible_collections/mailops/postfix/plugins/module_utils/"
 
 KIB = {
-    "certificate": 340,
-    "ca_bundle": 265,
-    "configuration": 780,
-    "main_cf": 535,
-    "lookup_table": 390,
+    "certificate": 355,
+    "ca_bundle": 275,
+    "configuration": 805,
+    "main_cf": 540,
+    "lookup_table": 410,
     "tls_policy": 490,
     "verify": 720,
 }

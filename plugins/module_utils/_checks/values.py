@@ -22,7 +22,7 @@ from .._model import parameters
 from .._model.configuration import Configuration, shown
 from .._model.finding import Finding, Setting
 from .._model.parameters import Parameter
-from .._model.secrets import masked, secret_words
+from .._model.secrets import HIDDEN, masked, secret_words
 from .facts import HostFacts
 
 
@@ -138,6 +138,12 @@ def _destination_problem(parameter: Parameter, value: str) -> Tuple[str, str, st
         # The rest depends on the transport: a socket, a host, a text.
         return None
     for element in words(value):
+        if secret_words(parameter.name, element) or HIDDEN in element:
+            return (
+                "wrong_destination",
+                "it has a user name and a password, which Postfix would look up as part of the host name",
+                "Write them to a table of smtp_sasl_password_maps, with the next hop as the key",
+            )
         if re.match(r"(smtps?|lmtp|relay|submissions?):", element, re.IGNORECASE):
             transport, rest = element.split(":", 1)
             return (

@@ -10,6 +10,7 @@ all else together.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import grp
 import hashlib
@@ -46,6 +47,7 @@ def table_facts(
         "stamps": _stamps(path, stamps),
         "owner": _number(owner, lambda name: pwd.getpwnam(name).pw_uid),
         "group": _number(group, lambda name: grp.getgrnam(name).gr_gid),
+        "passwords": _may_hold_passwords(directory, os.path.basename(path)),
         "under_way": ".transaction" in os.listdir(directory) or _has_transactions(os.path.dirname(stamps)),
     }
 
@@ -69,6 +71,15 @@ def _stamps(path: str, stamps: str) -> Dict[str, Any]:
         return {}
     with open(stamps, encoding="utf-8") as file:
         return {name: files for name, files in json.load(file).items() if path in files}
+
+
+def _may_hold_passwords(directory: str, name: str) -> bool:
+    """Whether the configuration has parameters of passwords, and names the table."""
+    text = b""
+    for file_name in ("main.cf", "master.cf"):
+        with contextlib.suppress(OSError), open(os.path.join(directory, file_name), "rb") as file:
+            text += file.read()
+    return b"passw" in text and os.fsencode(name) in text
 
 
 def _has_transactions(state: str) -> bool:

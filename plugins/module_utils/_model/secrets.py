@@ -62,6 +62,18 @@ _FILE = re.compile(
 )
 
 
+_IN_BRACKETS = re.compile(r"(?<=\[)[^\s\[\]]*:[^\s\[\]]+(?=@[^\s\[\]@]+\])")
+
+
+def without_credentials(value: Any) -> Any:
+    """A result or message with the credentials in next hops, ``[user:password@host]``, hidden."""
+    if isinstance(value, str):
+        return _IN_BRACKETS.sub(HIDDEN, value) if "@" in value else value
+    if isinstance(value, dict):
+        return {without_credentials(key): without_credentials(item) for key, item in value.items()}
+    return [without_credentials(item) for item in value] if isinstance(value, list) else value
+
+
 def may_hold_password(name: str) -> bool:
     """Whether the values of a parameter are passwords or tables of passwords, by its name."""
     return bool(_PASSWORD.search(name)) and not name.endswith("_delimiter")

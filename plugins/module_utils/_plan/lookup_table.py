@@ -50,7 +50,7 @@ class TableOptions(Options):
 
 @dataclass(frozen=True)
 class ParameterTableOptions(TableOptions):
-    """The options of a table that a parameter of main.cf may name."""
+    """The options of a table with the parameter of main.cf that names it, or is to name it."""
 
     parameter: str | None = option()
 

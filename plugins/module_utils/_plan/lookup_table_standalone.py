@@ -24,7 +24,7 @@ from .proposal import PlannedTables
 
 
 @dataclass(frozen=True)
-class StandaloneTableOptions(lookup_table_plan.TableOptions):
+class StandaloneTableOptions(lookup_table_plan.ParameterTableOptions):
     """The options of the module lookup_table."""
 
     checks: Mapping[str, str] = option("dict", default={})

@@ -23,6 +23,7 @@ from .._formats import compiled_table, file_modes, lookup_table, macros
 from .._formats.lines import to_text
 from .._host import postmap, stamp
 from .._host.instance import Instance
+from .._model.secrets import may_hold_password
 from .plan import Attributes, Change
 
 _OTHERS = 0o077
@@ -66,7 +67,7 @@ class Table:
     @cached_property
     def secret(self) -> bool:
         """Whether it has passwords, or not every user may read it, now or afterwards."""
-        if self.password:
+        if self.password or may_hold_password(os.path.basename(self.path)):
             return True
         status = file_status(self.path)
         modes = (self.attributes.mode, status and stat.S_IMODE(status.st_mode))

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._formats import macros
 from ansible_collections.mailops.postfix.plugins.module_utils._formats.macros import Unexpandable, expand
@@ -58,3 +60,34 @@ def test_values_that_cannot_be_expanded_are_unknown():
     parameters = {"a": " $b ", "b": "x", "loop": "$loop"}
     assert [macros.expanded_parameter(name, parameters) for name in ("a", "missing", "loop")] == ["x", "", ""]
     assert [macros.expanded(value, parameters) for value in (" $a", "${a ", "$loop")] == ["x", None, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [
+        ("static:apikey:SG.a$1b$", "no name follows a $"),
+        ("5$ a mail", "no name follows a $"),
+        ("$$$", "no name follows a $"),
+        ("$\u00e9", "no name follows a $"),
+        ("${}", "no name follows ${"),
+        ("$()", "no name follows $("),
+        ("${name", "${ is not closed"),
+        ("$(name", "$( is not closed"),
+        ("$$ and $name and ${name} and ${ name} and $(name)", ""),
+        ("${{$a} == {b} ? {c} : {d}}", ""),
+        ("", ""),
+    ],
+)
+def test_a_dollar_sign_without_a_name(value, mistake):
+    """Postfix's own answer is compared in test_dollar_signs_as_postfix_reads_them."""
+    assert macros.mistake(value) == mistake
+
+
+@pytest.mark.parametrize(
+    "value", ["a$", "5$ a", "$$$", "$\u00e9", "${}", "$()", "${a", "$(a", "$$", "$a", "${a}", "${ a}", "$$a$$", "$(a)b"]
+)
+def test_dollar_signs_as_postfix_reads_them(tmp_path, value):
+    (tmp_path / "main.cf").write_text(f"compatibility_level = 3.6\nmail_name = {value}\n", encoding="utf-8")
+    (tmp_path / "master.cf").write_text("")
+    done = subprocess.run(["postconf", "-c", str(tmp_path), "-x", "mail_name"], capture_output=True, check=False)
+    assert bool(macros.mistake(value)) == (done.returncode != 0)

@@ -75,3 +75,19 @@ def test_broken_stamps_are_an_error(directory, content):
     (directory / "tables.json").write_text(content)
     with pytest.raises((ValueError, AttributeError, TypeError)):
         facts(directory)
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "named"),
+    [
+        ("smtp_sasl_password_maps = hash:/etc/postfix/t\n", True),
+        ("smtp_sasl_password_maps = hash:/etc/postfix/other\n", False),
+        ("transport_maps = hash:/etc/postfix/t\n", False),
+    ],
+)
+def test_a_configuration_with_passwords_that_names_the_table(tmp_path, main_cf, named):
+    (tmp_path / "main.cf").write_text(main_cf.replace("other", "x"))
+    (tmp_path / "master.cf").write_text("")
+    (tmp_path / "tbl").write_text("a b\n")
+    (tmp_path / "main.cf").write_text(main_cf.replace("/t\n", "/tbl\n"))
+    assert facts(tmp_path, "tbl")["passwords"] is named

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mailops.postfix.plugins.module_utils._model import passwords
 from ansible_collections.mailops.postfix.plugins.module_utils._model.effective_policy import EffectivePolicy
 from ansible_collections.mailops.postfix.plugins.module_utils._model.passwords import (
     listed_keys,
@@ -83,3 +84,18 @@ def test_a_password_in_clear(level, options, expected):
 def test_listed_keys():
     assert listed_keys(router(), hop("[x.test]"))["[other.test]"] == "hash:/q"
     assert listed_keys(router(smtp_sasl_password_maps="ldap:/l"), hop("[x.test]")) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "unasked"),
+    [
+        ("static:user:secret", True),
+        ("unionmap:{static:user:secret, hash:/x}", True),
+        ("pipemap:{hash:/x, inline:{a=b}}", True),
+        ("inline:{a=b}", False),
+        ("hash:/etc/postfix/static", False),
+    ],
+)
+def test_a_table_whose_name_is_a_password_is_not_asked(table, unasked):
+    """Its name would be an argument of postmap(1)."""
+    assert passwords.is_unasked(table) is unasked

@@ -60,6 +60,12 @@ def test_a_message_about_a_value_can_be_made_without_its_secrets():
     assert secrets.masked("relayhost", "user:pass@hub:x") == "********@hub:x"
 
 
+def test_credentials_of_next_hops_in_messages_and_results():
+    value = {"routes": ["through [user:pa:s@s@hub.test]:587 to user@test", ["[fe80::1]:25"], None, 1]}
+    shown = {"routes": ["through [********@hub.test]:587 to user@test", ["[fe80::1]:25"], None, 1]}
+    assert secrets.without_credentials(value) == shown
+
+
 def test_what_a_secret_refers_to_is_secret():
     found = secrets.Secrets(
         {PASSWORDS: "static:$credentials", "credentials": "${user}:hunter22", "user": "alice99", "other": "x"},
