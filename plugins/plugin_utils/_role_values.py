@@ -98,7 +98,8 @@ def _misshapen(name: str, value: Any, option: Mapping[str, Any]) -> Iterator[str
                     yield from _misshapen(f"{name}.{key}", item[key], suboption)
         elif not isinstance(item, str):
             wanted = "a list of dictionaries" if option.get("type") == "list" else "a dictionary"
-            yield f"{name}: {item!r} is not valid. Set it to {wanted}"
+            shown = "a list" if isinstance(item, (list, tuple)) else repr(item)  # which may have passwords
+            yield f"{name}: {shown} is not valid. Set it to {wanted}"
 
 
 def _is_given(value: Any, omit: Any) -> bool:

@@ -22,6 +22,7 @@ import re
 import stat
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Iterator
 
@@ -97,14 +98,15 @@ def fragments(value: str) -> set[bytes]:
     return {found for found in result if len(found) >= _FRAGMENT}
 
 
+@lru_cache(maxsize=1)
+def _wanted() -> dict[str, set[bytes]]:
+    """What is searched for, by the kind and spelling of the secret."""
+    return {f"{kind}: {name}": fragments(value) for kind, values in secrets().items() for name, value in values.items()}
+
+
 def found_in(content: bytes) -> list[str]:
     """The kind and spelling of each secret in a content."""
-    return [
-        f"{kind}: {name}"
-        for kind, values in secrets().items()
-        for name, value in values.items()
-        if any(fragment in content for fragment in fragments(value))
-    ]
+    return [name for name, wanted in _wanted().items() if any(fragment in content for fragment in wanted)]
 
 
 def watch(path: str) -> None:
@@ -145,7 +147,8 @@ def files_with_secrets(roots: list[str], expected: list[str]) -> dict[str, list[
 def _found_in_file(path: str, expected: list[str]) -> list[str]:
     try:
         status = os.lstat(path)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGE:
+        # This file is copied to the host before the first secret is written there.
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGE or status.st_ctime < os.stat(__file__).st_ctime:
             return []
         declared = any(path == name or (name[-1] in "/*" and path.startswith(name.rstrip("*"))) for name in expected)
         if declared and not _readable(path, status):

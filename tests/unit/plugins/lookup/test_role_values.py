@@ -191,6 +191,10 @@ def test_a_playbook_with_variables_of_other_roles(wrong, run_ansible, tmp_path):
     [
         ({"mta_relay_verify": 7}, "mta_relay_verify: 7 is not valid. Set it to a dictionary"),
         ({"mta_relay_tls_policies": [7]}, "mta_relay_tls_policies: 7 is not valid. Set it to a list of dictionaries"),
+        (
+            {"mta_relay_tls_policies": [["S3cret"]]},
+            "mta_relay_tls_policies: a list is not valid. Set it to a list of dictionaries",
+        ),
         ({"mta_relay_checks": True}, "mta_relay_checks: True is not valid. Set it to a dictionary"),
         ({"mta_relay_certificate": []}, "Did you mean mta_relay_certificates?"),
         ({"mta_relay_verify": None, "mta_relay_checks": "", "mta_relay_loglevel": "high"}, "mta_relay_loglevel"),
