@@ -25,7 +25,8 @@ description:
     can't list, the text is compiled again in a temporary directory); for a million entries that takes seconds. If they agree nothing is
     rebuilt, and they are recorded again.
   - What C(postmap) only warns about, ignoring the line and reporting success, is an error here, found before anything
-    is written, for example lines without a value and duplicate keys. The message names file and line.
+    is written, for example lines without a value and duplicate keys. The message names file and line. Lines that were in the table before
+    and are not declared are a warning instead, and stay. In a table from O(src), and with O(exclusive=true), everything is declared.
   - Contents of more than 100,000 bytes are not shown in a diff, only their size, number of lines and checksum.
   - Running daemons notice a new compiled table by themselves. Types that they read once need a reload; RV(requires)
     tells.

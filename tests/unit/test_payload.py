@@ -20,9 +20,9 @@ MODULE_UTILS = "ansible_collections/mailops/postfix/plugins/module_utils/"
 KIB = {
     "certificate": 355,
     "ca_bundle": 275,
-    "configuration": 805,
+    "configuration": 815,
     "main_cf": 540,
-    "lookup_table": 410,
+    "lookup_table": 420,
     "tls_policy": 490,
     "verify": 720,
 }

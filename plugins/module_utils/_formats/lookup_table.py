@@ -46,6 +46,7 @@ READ_ONCE = ("texthash", *ORDERED)
 """Types that a process reads only when it starts: long-running daemons need a reload."""
 
 NUL = b"\0"
+_COLON = 'its key ends with ":", as in an alias file'
 BLANKS = re.compile(rb"[ \t\n\v\f\r]+")
 _NEGATION = re.compile(rb"^[! \t\n\v\f\r]+")
 _SPACES = frozenset(bytes([byte]) for byte in WHITESPACE)
@@ -70,6 +71,11 @@ class TableEntry:
     """The number of ``if`` blocks around it."""
     block: bool = False
     """Whether it is an ``if`` or ``endif`` line."""
+
+    @property
+    def is_ignored(self) -> bool:
+        """Whether Postfix does not use the line; it warns about a key with a colon, and uses it."""
+        return self.problem not in ("", _COLON)
 
 
 def preferred_type(declared: str, default: str, available: AbstractSet[str]) -> str:
@@ -148,7 +154,7 @@ def split_entry(text: bytes) -> tuple[bytes, bytes, str]:
     if not value:
         return key, b"", "it has no value"
     if key.endswith(b":"):
-        return key, value, 'its key ends with ":", as in an alias file'
+        return key, value, _COLON
     return key, value, ""
 
 
@@ -186,7 +192,7 @@ def table_entries(text: bytes, map_type: str = "hash", utf8: bool = True) -> lis
             result.append(TableEntry(line, b"", b"", "the first entry of a file must not start with white space"))
             continue
         key, value, problem = split_entry(line.text)
-        if utf8 and not problem and not _is_utf8(line.text):
+        if utf8 and problem in ("", _COLON) and not _is_utf8(line.text):
             problem = "it is not valid UTF-8"
         result.append(TableEntry(line, key, value, problem))
     return result
@@ -263,6 +269,6 @@ def pairs(text: bytes, map_type: str = "hash", utf8: bool = True) -> Iterator[tu
         return
     result: dict[bytes, bytes] = {}
     for entry in table_entries(text, map_type, utf8):
-        if not entry.problem:
+        if not entry.is_ignored:
             result.setdefault(fold(entry.key, map_type, utf8), entry.value)
     yield from result.items()

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Mapping
+from collections import Counter
+from typing import AbstractSet, Any, Iterator, Mapping
 
 from .._errors import DeclarationError, GrammarError
 from .lines import WHITESPACE, LogicalLine, is_skipped, physical_lines, to_bytes, to_text
@@ -105,14 +106,11 @@ def edit_table(
     map_type: str = "hash",
     exclusive: bool = False,
     utf8: bool = True,
-    path: str = "table",
 ) -> bytes:
     """The text with the declared entries and all other bytes unchanged.
 
     :param declared: value by key, as from :func:`declaration`; None removes the entry.
     :param exclusive: whether to remove all undeclared entries. Comments are kept.
-    :param path: the file name for errors.
-    :raises GrammarError: if Postfix would ignore a line that is kept.
     """
     wanted = {fold(key, map_type, utf8): (key, value) for key, value in declared.items()}
     plain = None if exclusive or map_type in ORDERED else plain_lines(text, utf8)
@@ -131,12 +129,6 @@ def edit_table(
             kept[key] = None
         elif owned or exclusive:
             _remove(lines, entry)
-        elif entry.problem:
-            raise _ignored(path, entry)
-    if not exclusive:
-        _refuse_duplicates(
-            [entry for entry in present if fold(entry.key, map_type, utf8) not in wanted], map_type, utf8, path
-        )
     order = [key for key, (_name, value) in wanted.items() if value is not None]
     if exclusive and map_type in ORDERED and order[: len(kept)] != list(kept):
         kept = {}
@@ -193,43 +185,40 @@ def _append(text: bytes, missing: list[tuple[bytes, bytes | None]]) -> bytes:
     return text + b"\n" + new[:-1]
 
 
-def check_entries(text: bytes, map_type: str = "hash", utf8: bool = True, path: str = "table") -> None:
-    """Refuse a table with a line that Postfix would ignore.
+def check_entries(
+    text: bytes, map_type: str = "hash", utf8: bool = True, path: str = "table", before: bytes = b""
+) -> dict[int, str]:
+    """Messages by line number about the lines that Postfix ignores and that were in the table before; others are refused.
 
     :param path: the file name for errors.
+    :param before: the previous text.
     :raises GrammarError: with file and line.
     """
     if map_type not in ORDERED and plain_lines(text, utf8) is not None:
-        return
-    present = table_entries(text, map_type, utf8)
-    for entry in present:
+        return {}
+    known = Counter(line.text for line, _cause, _remedy in _ignored_lines(before, map_type, utf8))
+    messages = {}
+    for line, cause, remedy in _ignored_lines(text, map_type, utf8):
+        error = GrammarError("reading", f"{path}:{line.number}", cause, remedy)
+        if not known[line.text]:
+            raise error
+        known[line.text] -= 1
+        messages[line.number] = str(error)
+    return messages
+
+
+def _ignored_lines(text: bytes, map_type: str, utf8: bool) -> Iterator[tuple[LogicalLine, str, str]]:
+    """The lines that Postfix ignores, with cause and remedy."""
+    first: dict[bytes, int] = {}
+    for entry in table_entries(text, map_type, utf8):
+        number = entry.line.number
         if entry.problem:
-            raise _ignored(path, entry)
-    _refuse_duplicates(present, map_type, utf8, path)
-
-
-def _refuse_duplicates(present: list[TableEntry], map_type: str, utf8: bool, path: str) -> None:
-    if map_type in ORDERED:
-        return
-    first: dict[bytes, TableEntry] = {}
-    for entry in present:
-        other = first.setdefault(fold(entry.key, map_type, utf8), entry)
-        if other is not entry and not entry.problem:
-            raise GrammarError(
-                "reading",
-                f"{path}:{entry.line.number}",
-                f"the key {to_text(entry.key)!r} is already on line {other.line.number}, so Postfix ignores this line",
-                "Remove one of the two lines, or declare the entry",
-            )
-
-
-def _ignored(path: str, entry: TableEntry) -> GrammarError:
-    return GrammarError(
-        "reading",
-        f"{path}:{entry.line.number}",
-        f"Postfix only warns about this line: {entry.problem}",
-        "Correct or remove the line",
-    )
+            yield entry.line, f"Postfix only warns about this line: {entry.problem}", "Correct or remove the line"
+        elif map_type not in ORDERED:
+            other = first.setdefault(fold(entry.key, map_type, utf8), number)
+            if other != number:
+                cause = f"the key {to_text(entry.key)!r} is already on line {other}, so Postfix ignores this line"
+                yield entry.line, cause, "Remove one of the two lines, or declare the entry"
 
 
 def stale_entries(

@@ -24,11 +24,13 @@ def compile_text(
     temporary: str,
     command: Sequence[str] = ("postmap",),
     secret: bool = False,
+    faulty: bool = False,
 ) -> None:
     """Compile a text in a directory of its own beside the target, and put the result at the temporary path.
 
     :param name: the table, ``TYPE:PATH``.
     :param command: the program, with options. Warnings of postalias(1) are accepted.
+    :param faulty: whether warnings about lines are accepted.
     :raises HostError: if it fails, or warns about a line.
     """
     (map_type, _colon, path), (program, *options) = name.partition(":"), command
@@ -41,7 +43,7 @@ def compile_text(
             file.write(text)
         os.chmod(source, 0o600)
         done = instance.run(program, "-c", instance.config_directory, *options, f"{map_type}:{source}", check=False)
-        warnings = complaints(done.stderr, source) if program == "postmap" else []
+        warnings = complaints(done.stderr, source) if program == "postmap" and not faulty else []
         if done.returncode != 0 or warnings:
             cause = (
                 "; ".join(warnings)

@@ -89,6 +89,7 @@ def without_names(instance: Instance, former: Sequence[CertificateOptions]) -> P
         ):
             table = sni.sni_table(instance, path, [], files)
             plan.changes += table.plan.changes
+            plan.warnings += table.plan.warnings
             plan.requires = strongest(plan.requires, table.plan.requires)
     return plan
 
@@ -117,6 +118,7 @@ def _join_sni(instance: Instance, deployments: Sequence[Deployment], former: Seq
     for item in served:
         item.parameters["tls_server_sni_maps"] = table.map
     last.plan.changes += table.plan.changes
+    last.plan.warnings += table.plan.warnings
     last.plan.agreements += table.plan.agreements
     last.plan.requires = strongest(last.plan.requires, table.plan.requires)
 

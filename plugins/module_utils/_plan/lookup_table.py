@@ -154,7 +154,7 @@ def _editor(options: TableOptions) -> Edit:
                 text, declared, table.type, table.utf8, values, options.unique_values
             )
             declared = {**declared, **dict.fromkeys(gone)}
-        return lookup_table_edit.edit_table(text, declared, table.type, options.exclusive, table.utf8, table.path)
+        return lookup_table_edit.edit_table(text, declared, table.type, options.exclusive, table.utf8)
 
     return edit
 
@@ -234,16 +234,30 @@ def edited_table(table: Table, edit: Edit, origin: str | None = None) -> Planned
     """
     before = table.instance.read(table.path)
     after = edit(table, before or b"")
-    if before != after or not has_stamp(table):
-        lookup_table_edit.check_entries(after, table.type, table.utf8, origin or table.path)
-        if table.type in ORDERED:
-            let_postfix_read(table, after, origin or table.path)
-    return _planned(table, Text(before, after))
+    warnings = _warnings(table, before, after, origin) if before != after or not has_stamp(table) else []
+    planned = _planned(table, Text(before, after, bool(warnings)))
+    return replace(planned, plan=replace(planned.plan, warnings=warnings))
+
+
+def _warnings(table: Table, before: bytes | None, after: bytes, origin: str | None) -> list[str]:
+    """Messages about lines that Postfix ignores, and that were in the table before.
+
+    :raises GrammarError: if there are others. All lines of a text that comes from another file are declared.
+    """
+    present = (before or b"") if origin is None else b""
+    path = origin or table.path
+    messages = lookup_table_edit.check_entries(after, table.type, table.utf8, path, present)
+    if table.type in ORDERED:
+        messages = {**let_postfix_read(table, after, path, present), **messages}
+    if table.secret and messages:
+        return [f"{path}: Postfix ignores {len(messages)} of its lines, such as a second one with the same key"]
+    return [messages[number] for number in sorted(messages)]
 
 
 def _planned(table: Table, text: Text) -> PlannedTable:
     after, before = (content_stays, b"") if text.after is None else (text.after, text.before)
-    changes = [Change(table.path, after, before, attributes=table.attributes, secret=table.secret, stamp=table.stamp)]
+    recorded = "" if text.faulty else table.stamp  # the next run reads a faulty text again, and warns again
+    changes = [Change(table.path, after, before, attributes=table.attributes, secret=table.secret, stamp=recorded)]
     if table.compiled_path:
         changes.append(compiled_file(table, text))
     changes += _other_types(table, text)

@@ -43,7 +43,8 @@ def sni_table(instance: Instance, path: str, entries: Sequence[Deployment], form
     before = instance.read(path)
     text = before if before is not None else _HEADER
     declared = lookup_table_edit.declaration(_values(table, text, entries, former), table.type)
-    after = lookup_table_edit.edit_table(text, declared, table.type, path=path)
+    after = lookup_table_edit.edit_table(text, declared, table.type)
+    ignored = lookup_table_edit.check_entries(after, table.type, path=path, before=text)
     final = files_by_name(after, table.type)
     agreement = _agreement(table, final)
     stale = _stale(table, before != after, final, entries, agreement)
@@ -59,7 +60,8 @@ def sni_table(instance: Instance, path: str, entries: Sequence[Deployment], form
         Change(table.compiled_path, make, stale=stale, attributes=root_owned(0o600), secret=True),
     ]
     map_name = f"{table.type}:{openssl.as_parameter(path)}"
-    plan = Plan(changes, requires="reload" if stale else "none", agreements=[agreement])
+    requires = "reload" if stale else "none"
+    plan = Plan(changes, requires=requires, agreements=[agreement], warnings=list(ignored.values()))
     return PlannedTable(map_name, path, after, plan)
 
 

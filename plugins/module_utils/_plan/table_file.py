@@ -80,6 +80,8 @@ class Text:
 
     before: bytes | None
     after: bytes | None
+    faulty: bool = False
+    """Whether it has lines that Postfix ignores with a warning, and that were there before."""
 
 
 def file_status(path: str) -> os.stat_result | None:
@@ -103,7 +105,7 @@ def compiled_file(table: Table, text: Text) -> Change:
     secret = table.secret  # before the transaction changes the mode of the text
 
     def build(temporary: str) -> None:
-        postmap.compile_text(table.instance, table.map, text.after or b"", temporary, secret=secret)
+        postmap.compile_text(table.instance, table.map, text.after or b"", temporary, secret=secret, faulty=text.faulty)
 
     return Change(
         table.compiled_path,
@@ -113,7 +115,7 @@ def compiled_file(table: Table, text: Text) -> Change:
         _attributes_of_compiled(table.attributes, text_status, status),
         secret=True,
         not_before=text_status.st_mtime if text_status is not None and text.before == text.after else 0.0,
-        stamp=table.stamp,
+        stamp="" if text.faulty else table.stamp,
     )
 
 
@@ -152,7 +154,7 @@ def _stale(table: Table, text: Text) -> str:
     if status.st_size == 0:  # postmap -s would remove it
         return "empty"
     if table.type == "cdb":  # postmap -s can't list it
-        same = _compiled_again(table, text.after) == table.instance.read(table.compiled_path)
+        same = _compiled_again(table, text) == table.instance.read(table.compiled_path)
         return "" if same else "other content"
     held = _held(table)
     if held is None:
@@ -160,11 +162,11 @@ def _stale(table: Table, text: Text) -> str:
     return "" if held == lookup_table.contents(text.after, table.type, table.utf8) else "other content"
 
 
-def _compiled_again(table: Table, text: bytes) -> bytes:
+def _compiled_again(table: Table, text: Text) -> bytes:
     """The compiled file of a text; for cdb, equal texts give equal files."""
     with tempfile.TemporaryDirectory(prefix="postfix-table-") as directory:
         compiled = os.path.join(directory, "compiled")
-        postmap.compile_text(table.instance, table.map, text, compiled, secret=True)
+        postmap.compile_text(table.instance, table.map, text.after or b"", compiled, secret=True, faulty=text.faulty)
         return table.instance.read(compiled) or b""
 
 
@@ -175,26 +177,45 @@ def _held(table: Table) -> dict[bytes, bytes] | None:
     return compiled_table.listed_contents(listed.stdout, table.utf8) if listed.returncode == 0 else None
 
 
-def let_postfix_read(table: Table, text: bytes, origin: str) -> None:
+def let_postfix_read(table: Table, text: bytes, origin: str, before: bytes = b"") -> dict[int, str]:
     """Have Postfix read a table that is not compiled: what it does not understand it skips with a warning.
 
     :param origin: the file that the text comes from.
-    :raises GrammarError: if it warns.
+    :param before: the previous text.
+    :return: messages by line number about the rules that were in the table before.
+    :raises GrammarError: if it warns about another one.
     """
+    complaints = _complaints(table, text)
+    known = {(rule, cause) for _number, rule, cause in (_complaints(table, before) if complaints else [])}
+    messages = {}
+    for number, rule, cause in complaints:
+        error = GrammarError(
+            "reading",
+            f"{origin}:{number}" if number else origin,
+            "Postfix warns about this line" if table.secret else f"Postfix warns: {cause}",
+            f"Correct or remove the rule {to_text(rule)}" if rule and not table.secret else "Correct or remove it",
+        )
+        if (rule, cause) not in known:
+            raise error
+        messages[number] = str(error)
+    return messages
+
+
+def _complaints(table: Table, text: bytes) -> list[tuple[int, bytes, str]]:
+    """What Postfix warns about: line number (0 if unknown), rule, and cause."""
     done = table.instance.run(
         *("postmap", "-c", table.instance.config_directory, "-q", "probe", f"{table.type}:/dev/stdin"),
         stdin=text,
         check=False,
     )
     complaints = postmap.complaints(done.stderr, "/dev/stdin")
-    if complaints:
-        found = re.search(r", line (\d+)", complaints[0])
+    rules = (
+        {entry.line.number: entry.key for entry in lookup_table.table_entries(text, table.type)} if complaints else {}
+    )
+    result = []
+    for complaint in complaints:
+        found = re.search(r", line (\d+)", complaint)
         number = int(found.group(1)) if found else 0
-        rule = next((e.key for e in lookup_table.table_entries(text, table.type) if e.line.number == number), b"")
-        cause = re.sub(r".*?/dev/stdin(?:, line \d+)?: ", "", complaints[0])
-        raise GrammarError(
-            "reading",
-            f"{origin}:{found.group(1)}" if found else origin,
-            "Postfix warns about this line" if table.secret else f"Postfix warns: {cause}",
-            f"Correct or remove the rule {to_text(rule)}" if rule and not table.secret else "Correct or remove it",
-        )
+        cause = re.sub(r".*?/dev/stdin(?:, line \d+)?: ", "", complaint)
+        result.append((number, rules.get(number, b""), cause))
+    return result

@@ -161,7 +161,7 @@ def _edit_policies(table: Table, text: bytes, wanted: Mapping[str, Policy | None
             text_of_policy = to_text(old)
         declared[nexthop] = text_of_policy
     entries = lookup_table_edit.declaration(declared, table.type, table.utf8)
-    return lookup_table_edit.edit_table(text, entries, table.type, exclusive, table.utf8, table.path)
+    return lookup_table_edit.edit_table(text, entries, table.type, exclusive, table.utf8)
 
 
 def _says(nexthop: str, value: bytes) -> Policy | None:

@@ -262,7 +262,7 @@ def _compiled_again(
     content = text.after if isinstance(text.after, bytes) else b""
 
     def make(temporary: str) -> None:
-        postmap.compile_text(instance, name, content, temporary, secret=True)
+        postmap.compile_text(instance, name, content, temporary, secret=True, faulty=True)
 
     former = transaction.former(file)
     attributes = Attributes() if former is None else _attributes(former)

@@ -168,7 +168,7 @@ def test_edits_contain_the_declared_entries_and_are_idempotent(text, declared, e
     try:
         wanted = lookup_table_edit.declaration(declared, map_type)
         after = lookup_table_edit.edit_table(text, wanted, map_type, exclusive)
-    except (DeclarationError, GrammarError):
+    except DeclarationError:
         return
     assert lookup_table_edit.edit_table(after, wanted, map_type, exclusive) == after
     contents = {}
@@ -192,12 +192,16 @@ def test_postmap_reads_edited_tables(postmap, tmp_path_factory, text, declared):
     try:
         wanted = lookup_table_edit.declaration(declared, "hash")
         after = lookup_table_edit.edit_table(text, wanted, "hash")
-    except (DeclarationError, GrammarError):
+    except DeclarationError:
         return
     directory = tmp_path_factory.mktemp("table")
     (directory / "t").write_bytes(after)
     built = postmap(f"hash:{directory}/t")
-    assert (built.returncode, built.stderr) == (0, b"")
+    # It ignores lines that were ignored before, and no others.
+    ignored = lookup_table_edit.check_entries(after, before=text)
+    assert built.returncode == 0
+    if b"\0" not in text:  # 3.9 and later warn about it
+        assert built.stderr.count(b": warning: ") >= len(ignored) >= bool(built.stderr), built.stderr
     assert compiled_table.listed_contents(postmap("-s", f"hash:{directory}/t").stdout) == lookup_table.contents(after)
     for key, value in wanted.items():
         answer = postmap("-q", key, f"hash:{directory}/t")

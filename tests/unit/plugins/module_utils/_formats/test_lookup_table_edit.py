@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.mailops.postfix.plugins.module_utils._errors import DeclarationError, GrammarError
 from ansible_collections.mailops.postfix.plugins.module_utils._formats import lookup_table_edit
@@ -192,7 +194,7 @@ def test_longest_key_of_lmdb():
         ("hash", b"a 1\n\nA 2\n", "reading /x:3: the key 'A' is already on line 1"),
         ("hash", "Straße 1\nSTRASSE 2\n".encode(), "/x:2: the key 'STRASSE' is already on line 1"),
         ("hash", b"a 1\nb: 2\n", "/x:2: .*alias file"),
-        ("hash", b' indented 1\na "b\n', "/x:1: .*white space"),
+        ("hash", b" indented 1\na b\n", "/x:1: .*white space"),
         ("hash", b'a 1\n"b 2\n', "/x:2: .*double quote"),
         ("hash", b"a 1\0\n", "/x:1: .*NUL"),
         ("hash", b"a \xff\n", "/x:1: .*UTF-8"),
@@ -207,8 +209,40 @@ def test_longest_key_of_lmdb():
 def test_lines_that_postfix_only_warns_about(map_type, text, message):
     with pytest.raises(GrammarError, match=message):
         lookup_table_edit.check_entries(text, map_type, path="/x")
-    with pytest.raises(GrammarError, match=message):
-        edited(text, {}, map_type, path="/x")
+    # The same where it was not there before: an edit neither judges nor changes it.
+    assert edited(text, {}, map_type) == text
+    messages = lookup_table_edit.check_entries(text, map_type, path="/x", before=text)
+    assert len(messages) == 1 and re.search(message, next(iter(messages.values())))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        # In both orders: what is ignored is the later line.
+        (b"a OK\nb OK\na OK\n", b"a OK\nb OK\na OK\nc OK\n", [3]),
+        (b"a OK\na REJECT\n", b"c OK\na OK\na REJECT\n", [3]),
+        (b"alone\na OK\n", b"a OK\nalone\nc OK\n", [2]),
+        (b"a OK\nalone\n", b"alone\na OK\n", [1]),
+        (b"a\nb:  x\nc OK\nC OK\n", b"a\nb:  x\nc OK\nC OK\nd OK\n", [1, 2, 4]),
+        # One more of the same, and another line that is wrong
+        (b"a OK\na OK\n", b"a OK\na OK\na OK\n", "x:3: the key 'a' is already on line 1"),
+        (b"alone\n", b"alone\nalone\n", "x:2: .*no value"),
+        (b"alone\n", b"other\n", "x:1: .*no value"),
+        (b"a OK\nb OK\na OK\n", b"a OK\nb OK\na OK\nb REJECT\n", "x:4: the key 'b' is already on line 2"),
+        (b"a OK\nb OK\n", b"a OK\nb OK\na OK\n", "x:3: the key 'a'"),
+        # Nothing was wrong, or what was wrong is gone
+        (b"a OK\na OK\n", b"a OK\n", []),
+        (b"a OK\n", b"a OK\n", []),
+    ],
+)
+def test_lines_that_were_ignored_before(before, after, expected):
+    if isinstance(expected, str):
+        with pytest.raises(GrammarError, match=expected):
+            lookup_table_edit.check_entries(after, path="x", before=before)
+    else:
+        messages = lookup_table_edit.check_entries(after, path="x", before=before)
+        assert list(messages) == expected
+        assert all(message.startswith(f"reading x:{number}: ") for number, message in messages.items())
 
 
 OWNERS = b"# manual\nAA:01 one\nAA:02 two\nAA:03\n  one\nAA:04  twenty two\n"

@@ -138,6 +138,25 @@ def test_a_parameter_refers_to_several_tables(directory):
     assert Instance(str(directory)).explicit["relay_clientcerts"] == f"hash:{directory}/fleet"
 
 
+def test_a_line_of_a_table_that_was_wrong_before(directory):
+    (directory / "transport").write_text("a.test smtp:[a]\nalone\na.test smtp:[b]\n")
+    table = {"path": "transport", "parameter": "transport_maps", "entries": {"c.test": "smtp:[c]"}, "type": "hash"}
+    outcome = configuration(directory, lookup_tables=[table])
+    assert [
+        warning.split(": ")[0] for warning in outcome.plan.warnings if "ignores" in warning or "only" in warning
+    ] == [
+        f"reading {directory}/transport:2",
+        f"reading {directory}/transport:3",
+    ]
+    with pytest.raises(PostfixError, match="no value"):
+        configuration(
+            directory,
+            lookup_tables=[{**table, "entries": None, "src": str(directory / "transport"), "remote_src": True}],
+        )
+    configuration(directory, lookup_tables=[{**table, "exclusive": True}])
+    assert (directory / "transport").read_text() == "c.test smtp:[c]\n"
+
+
 def test_a_table_is_removed_when_its_parameter_names_another(directory):
     old = {"path": "old", "parameter": "transport_maps", "entries": {"a.test": "smtp:[a]"}, "type": "hash"}
     configuration(directory, lookup_tables=[old])

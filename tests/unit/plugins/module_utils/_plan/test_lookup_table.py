@@ -227,7 +227,7 @@ def test_a_table_of_files_by_name_is_left_to_its_module(directory):
 
 def test_what_postmap_warns_about_is_an_error(directory, monkeypatch):
     # Whatever postmap finds that the grammar here does not know.
-    monkeypatch.setattr(lookup_table_edit, "check_entries", lambda *_arguments: None)
+    monkeypatch.setattr(lookup_table_edit, "check_entries", lambda *_arguments: {})
     directory.write("source", "a 1\na 2\n")
     with pytest.raises(HostError, match="duplicate entry"):
         directory.plan_table(path="t", src="source", remote_src=True)
@@ -235,6 +235,87 @@ def test_what_postmap_warns_about_is_an_error(directory, monkeypatch):
         directory.plan_table(path="t", src="source", remote_src=True, mode="0600")
     assert '"a"' not in str(caught.value)
     assert directory.names() == ["source"]
+
+
+# Lines that Postfix ignores, or of which it uses a part; what it finds, and the lines that it warns about.
+WRONG_BEFORE = [
+    ("a OK\nb OK\na OK\n", {"a": "OK", "b": "OK"}, [3]),
+    ("a OK\na REJECT\nb OK\n", {"a": "OK", "b": "OK"}, [2]),
+    ("alone\na OK\n", {"a": "OK", "alone": ""}, [1]),
+    ("a OK\nalone\n", {"a": "OK", "alone": ""}, [2]),
+    ("b: OK\na OK\n", {"a": "OK", "b:": "OK"}, [1]),
+    (" indented\na OK\n", {"a": "OK"}, [1]),
+    ('a OK\n"b OK\n', {"a": "OK"}, [2]),
+    ("# c\nA OK\n\na OK\n  more\na OK\n", {"a": "OK"}, [4, 6]),
+]
+
+
+@pytest.mark.parametrize("map_type", [*COMPILED, "texthash"])
+@pytest.mark.parametrize(("text", "found", "numbers"), WRONG_BEFORE)
+def test_a_line_that_was_wrong_before_is_a_warning(directory, map_type, text, found, numbers):
+    directory.write("t", text)
+    done = directory.table(entries={"c": "OK"}, type=map_type)
+    assert done.changed and directory.text("t") == text + "c OK\n"
+    assert [warning.split(": ")[0] for warning in done.plan.warnings] == [
+        f"reading {directory.path}/t:{number}" for number in numbers
+    ]
+    for key, value in {**found, "c": "OK"}.items():
+        assert directory.query(key, f"{map_type}:t") == value
+    again = directory.table(entries={"c": "OK"}, type=map_type)
+    assert not again.changed and again.plan.warnings == done.plan.warnings
+    # Removal of the entry, too
+    done = directory.table(entries={"c": None}, type=map_type)
+    assert done.changed and directory.text("t") == text and len(done.plan.warnings) == len(numbers)
+
+
+@pytest.mark.parametrize("map_type", [*COMPILED, "texthash"])
+def test_what_is_declared_is_corrected(directory, map_type):
+    """The declared key itself has one line, and an exclusive table no other lines."""
+    directory.write("t", "a OK\nalone\nb OK\na REJECT\nb REJECT\n")
+    done = directory.table(entries={"a": "DISCARD", "alone": "OK"}, type=map_type)
+    assert directory.text("t") == "a DISCARD\nalone OK\nb OK\nb REJECT\n" and len(done.plan.warnings) == 1
+    done = directory.table(entries={"b": "OK"}, exclusive=True, type=map_type)
+    assert directory.text("t") == "b OK\n" and not done.plan.warnings
+
+
+def test_a_file_is_not_excused_by_what_it_replaces(directory):
+    directory.write("t", "a 1\nb\n")
+    directory.write("source", "a 1\nb\nc 1\n")
+    with pytest.raises(GrammarError, match="source:2: .*no value"):
+        directory.plan_table(path="t", src="source", remote_src=True)
+    # Nor by itself
+    directory.table(entries={"c": "1"})
+    with pytest.raises(GrammarError, match="source:2: .*no value"):
+        directory.plan_table(path="t", src="source", remote_src=True)
+
+
+def test_a_secret_line_that_was_wrong_before_is_not_shown(directory):
+    directory.write("t", "hunter2\na x:hunter3\na x:hunter3\n", 0o600)
+    (warning,) = directory.table(entries={"c": "x:y"}).plan.warnings
+    assert "hunter" not in warning and "ignores 2 of its lines" in warning
+
+
+@pytest.mark.parametrize(
+    ("map_type", "text", "new", "asked"),
+    [
+        ("regexp", "/a/ 1\n/b[/ 2\n", "/c/", "c"),
+        ("regexp", "/b[/ 2\n/b[/ 2\n/a/ 1\n", "/c/", "c"),
+        ("regexp", "/a/\n/a/ 1\nendif\n", "/c/", "c"),
+        ("pcre", "/b/q 2\n/a/ 1\n", "/c/", "c"),
+        ("pcre", "endif\n/b(/ 2\n", "/c/", "c"),
+        ("cidr", "10.0.0.1/8 x\n192.0.2.0/24 y\n", "198.51.100.0/24", "198.51.100.1"),
+        ("cidr", "192.0.2.0/24\nnonsense x\n", "198.51.100.0/24", "198.51.100.1"),
+    ],
+)
+def test_a_rule_that_was_wrong_before_is_a_warning(directory, map_type, text, new, asked):
+    directory.write("t", text)
+    done = directory.table(entries={new: "OK"}, type=map_type)
+    assert done.changed and directory.text("t") == f"{text}{new} OK\n" and done.plan.warnings
+    assert directory.query(asked, f"{map_type}:t") == "OK"
+    assert not directory.table(entries={new: "OK"}, type=map_type).changed
+    wrong = {"cidr": "10.0.0.2/8"}.get(map_type, "/d[/")
+    with pytest.raises(GrammarError, match=f"t:{text.count(chr(10)) + 2}: Postfix warns"):
+        directory.table(entries={wrong: "OK"}, type=map_type)
 
 
 @pytest.mark.parametrize(

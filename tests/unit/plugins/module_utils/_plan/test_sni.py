@@ -56,6 +56,7 @@ class Host:
                 [change for plan in plans for change in plan.changes],
                 {"parameters": [plan.result["parameters"] for plan in plans]},
                 strongest(*(plan.requires for plan in plans)),
+                warnings=[warning for plan in plans for warning in plan.warnings],
             )
 
         return apply_transaction.apply(build, lambda: Instance(str(self.directory), self.run), check_mode=check_mode)
@@ -112,6 +113,17 @@ def test_two_names(host):
     assert modes == {"sni": 0o644, host.compiled.name: 0o600, "one.pem": 0o600}
     again = host.apply(*declared)
     assert (again.changed, again.requires) == (False, "none")
+
+
+def test_a_line_that_was_wrong_before(host):
+    host.apply(host.declared("one"))
+    with (host.directory / "tls/sni").open("a") as file:
+        file.write("alone.example.org\n")
+    outcome = host.apply(host.declared("one"), host.declared("two"))
+    assert len(outcome.plan.warnings) == 1 and "tls/sni:4: " in outcome.plan.warnings[0]
+    assert host.served("two.example.org").strip() == content(TWO).strip()
+    again = host.apply(host.declared("one"), host.declared("two"))
+    assert not again.changed and again.plan.warnings == outcome.plan.warnings
 
 
 def test_a_renewal(host):
