@@ -56,6 +56,18 @@ LARGE = {
         postmap -c . hash:$PWD/tls_policy
     """,
 }
+# Makes /etc/postfix that of a host with COUNT next hops, each with a policy. All of them are one server of this host.
+NEXT_HOPS = """
+    cd /etc/postfix
+    postconf -M '2526/inet=2526 inet n - n - - smtpd -o myhostname=peer.example.test -o smtpd_client_connection_count_limit=0'
+    postconf -P 2526/inet/smtpd_relay_restrictions=permit_mynetworks,reject 2526/inet/smtpd_tls_security_level=may \\
+        2526/inet/smtpd_tls_chain_files=/lab/certificates/FQDN/privkey.pem,/lab/certificates/FQDN/fullchain.pem
+    seq 1 COUNT | sed 's/.*/n&.example smtp:[127.1.0.&]:2526/' > transport
+    seq 1 COUNT | sed 's/.*/[127.1.0.&]:2526 encrypt/' > tls_policy
+    postmap hash:/etc/postfix/transport hash:/etc/postfix/tls_policy
+    postconf -e transport_maps=hash:/etc/postfix/transport smtp_tls_policy_maps=hash:/etc/postfix/tls_policy smtp_tls_loglevel=1 \\
+        tls_required_enable=no
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +101,8 @@ CASES = (
     Case("services", "services", changes=True, large="services"),
     Case("entries", "entries", changes=True, large="entries"),
     Case("policies", "policies", changes=True, large="policies"),
+    Case("next-hop", "next_hops", state="hops-1"),
+    Case("next-hops", "next_hops", state="hops-200"),
     Case("role-first", "relay", changes=True, state="stock"),
     Case("role-again", "relay", state="relay"),
     Case("peer-first", "peer", changes=True, state="stock", every=3),
@@ -121,6 +135,8 @@ BOUNDS = (
     Bound("300 services, an option of one / ping", "services", "ping", 4),
     Bound("10,000 entries x 200 policies, a parameter / ping", "entries", "ping", 4),
     Bound("10,000 policies, one of them / ping", "policies", "ping", 4),
+    # One after another they would take 200 times as long as one: at most a tenth of that.
+    Bound("verification of 200 next hops / of one", "next-hops", "next-hop", 20),
     Bound("role, nothing to change / ping, complete plays", "role-again", "ping", 2, complete=True),
     Bound(
         "peer, first run / role, first run, complete plays", "peer-first", "role-first", 5, at_least=True, complete=True
@@ -151,6 +167,7 @@ class Bench:
 
     def __init__(self, lab: Lab, scratch: Path, peer: str) -> None:
         self.container = lab.container(HOST)
+        self.fqdn = lab.fqdn(HOST)
         self.scratch = scratch
         self.peer = peer
         self.same: dict[str, str] = {}
@@ -189,6 +206,11 @@ class Bench:
             self.shell(f"cp -a /etc/postfix {DIRECTORY}-{name} && cd {DIRECTORY}-{name} && {LARGE[name].strip()}")
         self.keep("stock")
         states = {case.state for case in cases}
+        for name in sorted(state for state in states if state.startswith("hops-")):
+            self.restore("stock")
+            self.shell(NEXT_HOPS.replace("COUNT", name.partition("-")[2]).replace("FQDN", self.fqdn))
+            self.keep(name)
+        self.restore("stock")
         if states & {"relay", "peer"}:
             self.play(Case("prepare", "relay", changes=None))
             self.keep("relay")
@@ -225,6 +247,7 @@ class Bench:
             "directory": f"{DIRECTORY}-{case.large}" if case.large else DIRECTORY,
             "value": 1000 + 10 * self.cases.index(case.name) + count % 2,
             "table": case.table,
+            "hops": int(case.state.partition("-")[2] or 0),
             "src": str(self.scratch / f"table-{count % 2 if case.table != 'same' else 0}"),
             "peer": self.peer,
             "same": self.same,

@@ -321,6 +321,21 @@ def test_a_change_of_one_policy_probes_one_next_hop(hub):
     assert list(outcomes(hub.verify())) == ["[partner.example.test]"]
 
 
+def test_probes_on_a_host_with_ten_thousand_policies(hub):
+    """A change of one of them costs one probe, an unrelated change none."""
+    policies = {f"[h{number}.d{number}.test]": "encrypt" for number in range(10_000)}
+    write(hub, "transport", "".join(f"d{number}.test smtp:[h{number}.d{number}.test]\n" for number in range(10_000)))
+
+    def text(**changed):
+        return "".join(f"{key} {level}\n" for key, level in {**policies, **changed}.items())
+
+    write(hub, "tls_policy", text())
+    change(hub, tls_policy=text(**{"[h4711.d4711.test]": "secure"}))
+    assert list(outcomes(hub.verify())) == ["[h4711.d4711.test]"] and len(hub.messages) == 1
+    change(hub, main_cf=hub.hub_cf + "message_size_limit = 20000000\n")
+    assert hub.verify()["next_hops"] == [] and len(hub.messages) == 1
+
+
 def test_scope_all_probes_all(hub):
     change(hub, main_cf=hub.hub_cf + "message_size_limit = 20000000\n")
     assert len(hub.verify(scope="all")["next_hops"]) == 2
