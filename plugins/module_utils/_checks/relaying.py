@@ -22,7 +22,7 @@ from .._model.domain_lists import bare, with_files_read
 from .._model.finding import Finding
 from .._model.match_list import network
 from .._model.reachability import listens_on_loopback
-from .._model.relaying import LISTS, PERMITTED, Relaying, Verdict, meaning
+from .._model.relaying import CLIENT_CAS, LISTS, PERMITTED, Relaying, Verdict, meaning
 from .._model.restrictions import ACCESS_LISTS, CLOSING
 from .._model.routing import Router, TableLookup, Unknown
 from .._model.smtp_session import FORGEABLE, Session, forged
@@ -98,7 +98,8 @@ def _of_strangers(
             yield _open(configuration, service, members[0], client)
             return
     if not seen:
-        yield from _undecided(configuration, service, relaying.verdict(Session(address), permissive=True))
+        session = Session(address, certified=_asks_for_certificates(configuration, service))
+        yield from _undecided(configuration, service, relaying.verdict(session, permissive=True))
 
 
 def _cases(
@@ -132,10 +133,15 @@ def _cases(
         cases.append(
             (Session(address, recipient=f"a@elsewhere.{domain}"), f"an unknown client to domains in .{domain}")
         )
-    if any(configuration.is_on(f"smtpd_tls_{name}_ccert", service) for name in ("ask", "req")):
+    if _asks_for_certificates(configuration, service):
         certified = [Session(address, fingerprint=text) for text in strangers.FINGERPRINTS]
         cases += [(session, "a client with any certificate, even one of its own making,") for session in certified]
+        cases.append((Session(address, certified=True), "a client with a certificate of any public CA"))
     return cases
+
+
+def _asks_for_certificates(configuration: Configuration, service: MasterEntry) -> bool:
+    return any(configuration.is_on(f"smtpd_tls_{name}_ccert", service) for name in ("ask", "req"))
 
 
 def _depends_on_names(relaying: Relaying, tables: TableLookup) -> bool:
@@ -236,7 +242,11 @@ def _open(configuration: Configuration, service: MasterEntry, verdict: Verdict, 
             configuration.settings_of(service, "mynetworks", *_REQUIRED_IN),
         )
     cause = f"mail from {client} to a remote domain is permitted by {decisive.text}"
-    remedy = {"relay_clientcerts": "List the fingerprints of your own clients"}.get(
+    own_ca = "Name a file with your own CA only in smtpd_tls_CAfile, or write permit_tls_clientcerts and list your clients in relay_clientcerts"
+    remedy = {
+        "relay_clientcerts": "List the fingerprints of your own clients",
+        **dict.fromkeys(CLIENT_CAS, own_ca),
+    }.get(
         decisive.parameter,
         f"Write reject_unauth_destination before it, or have it answer DUNNO. {_REMEDY}",
     )
@@ -258,7 +268,7 @@ def _finding(configuration: Configuration, service: MasterEntry, parameter: str,
     described = [parameter] if parameter else [name for name in _REQUIRED_IN if configuration.where(name, service)]
     described = described or ["smtpd_relay_restrictions"]
     classes = words(configuration.value("smtpd_restriction_classes", service) or "")
-    names = (*LISTS, "mynetworks", "relay_clientcerts", "smtpd_restriction_classes", *classes)
+    names = (*LISTS, "mynetworks", "relay_clientcerts", *CLIENT_CAS, "smtpd_restriction_classes", *classes)
     return Finding(
         CHECK,
         f"{' and '.join(described)} of service {service.key}",

@@ -39,6 +39,11 @@ _OWNED_SENDERS = ("reject_sender_login_mismatch", "reject_unauthenticated_sender
 _REJECTING = ("reject", "defer", "defer_if_permit", "discard")
 _OTHER_ACTIONS = ("dunno", "hold", "filter", "redirect", "bcc", "prepend", "warn", "info", "defer_if_reject")
 _DEPTH = 10
+CLIENT_CAS = ("smtpd_tls_CAfile", "smtpd_tls_CApath", "tls_append_default_CA")
+"""The parameters of the CAs by which smtpd(8) verifies clients."""
+_SYSTEM_DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/openssl/certs", "/var/lib/ca-certificates/openssl")
+_OWN_CAS = 20
+"""A file with more CAs is one of public CAs."""
 
 CLOSED, PERMITTED, UNDECIDED = "closed", "permitted", ""
 
@@ -132,6 +137,22 @@ class Relaying:
         tables = braced_words(self.value("relay_clientcerts")) if session.fingerprint else []
         return next((name for name in tables if self._tables.find(bare(name), session.fingerprint) is not None), None)
 
+    def public_cas(self) -> Optional[Tuple[str, str]]:
+        """The setting by which smtpd(8) trusts the certificates of public CAs, as parameter and value.
+
+        :raises Unknown: if it can't be judged.
+        """
+        file, directory = (self.value(name).strip() for name in CLIENT_CAS[:2])
+        if not (file or directory):
+            return None  # tls_append_default_CA has no effect then (src/tls/tls_certkey.c)
+        if self.value("tls_append_default_CA") == "yes":
+            return "tls_append_default_CA", "yes"
+        if directory.rstrip("/") in _SYSTEM_DIRECTORIES:
+            return "smtpd_tls_CApath", directory
+        if file and self._tables.words(file).count("-----BEGIN") > _OWN_CAS:
+            return "smtpd_tls_CAfile", file
+        return None
+
     def sender_has_owner(self, session: Session) -> bool:
         """Whether smtpd_sender_login_maps has the sender.
 
@@ -187,6 +208,11 @@ class _Evaluation:
         if word == "permit_tls_clientcerts":
             table = self._relaying.certificate_answer(session)
             return (PERMITTED if table else UNDECIDED), "relay_clientcerts", f"{table}, which has any certificate"
+        if word == "permit_tls_all_clientcerts":
+            trusted = self._relaying.public_cas() if session.certified else None
+            if trusted is None:
+                return UNDECIDED, "", ""
+            return PERMITTED, trusted[0], f"{word} with {trusted[0]} = {trusted[1]}"
         if word in _OWNED_SENDERS and self._relaying.value("smtpd_sasl_auth_enable") == "yes":
             return (CLOSED if self._relaying.sender_has_owner(session) else UNDECIDED), "", ""
         if word == "check_policy_service":

@@ -32,6 +32,8 @@ class Session:
     recipient: str = "someone@elsewhere.invalid"
     fingerprint: str = ""
     """That of its certificate; empty without one."""
+    certified: bool = False
+    """Whether it has a certificate of a public CA."""
 
 
 def access_keys(kind: str, session: Session, parent_domains: bool, complete: bool) -> List[str]:

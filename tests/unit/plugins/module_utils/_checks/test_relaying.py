@@ -165,6 +165,61 @@ def test_trusted_networks(directory, networks, table, is_open):
     assert all("mynetworks with " in message for message in result)
 
 
+# Certificates of CAs
+
+
+def cas(count):
+    return "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" * count
+
+
+BY_CA = "smtpd_tls_ask_ccert = yes\n" + RELAY_WITH.format("permit_tls_all_clientcerts")
+CA_FILE = BY_CA + "smtpd_tls_CAfile = @/cas.pem\n"
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "count", "message"),
+    [
+        (CA_FILE, 140, "of any public CA .*smtpd_tls_CAfile = .*/cas.pem.*Name a file with your own CA"),
+        (BY_CA + "smtpd_tls_CApath = /etc/ssl/certs\n", 0, "smtpd_tls_CApath = /etc/ssl/certs"),
+        (BY_CA + "smtpd_tls_CApath = /etc/ssl/certs/\n", 0, "smtpd_tls_CApath = /etc/ssl/certs/"),
+        (CA_FILE + "tls_append_default_CA = yes\n", 1, "tls_append_default_CA = yes"),
+        (CA_FILE + "smtpd_tls_CApath = /etc/ssl/certs\n", 1, "smtpd_tls_CApath"),
+        # An own CA, or several; none; no question for a certificate; no relaying by certificate
+        (CA_FILE, 1, None),
+        (CA_FILE, 3, None),
+        (BY_CA + "smtpd_tls_CApath = /etc/postfix/cas\n", 0, None),
+        (BY_CA, 0, None),
+        (BY_CA + "tls_append_default_CA = yes\n", 0, None),
+        (CA_FILE.replace("ask_ccert = yes", "ask_ccert = no"), 140, None),
+        (
+            CA_FILE.replace("permit_tls_all_clientcerts", "reject_unauth_destination, permit_tls_all_clientcerts"),
+            140,
+            None,
+        ),
+        (CA_FILE.replace("permit_tls_all_clientcerts", "permit_tls_clientcerts"), 140, None),
+    ],
+)
+def test_clients_that_a_ca_knows(directory, main_cf, count, message):
+    result = found(directory, main_cf, {"cas.pem": cas(count)})
+    if message is None:
+        assert result == []
+    else:
+        assert [severity for severity, _text in result] == ["error"] and re.search(message, result[0][1]), result
+
+
+def test_clients_of_a_ca_that_can_not_be_read(directory):
+    ((severity, text),) = found(directory, CA_FILE)
+    assert severity == "warning" and "permit_tls_all_clientcerts (there is no file" in text
+
+
+def test_all_clients_of_a_ca_on_a_port_of_its_own(directory):
+    master_cf = "smtp inet n - y - - smtpd\n587 inet n - y - - smtpd\n  -o smtpd_tls_req_ccert=yes\n"
+    master_cf += "  -o smtpd_relay_restrictions=permit_tls_all_clientcerts,reject\n"
+    (message,) = errors(directory, "smtpd_tls_CAfile = @/cas.pem\n", {"cas.pem": cas(140)}, master_cf)
+    assert "of service 587/inet" in message
+    assert errors(directory, "smtpd_tls_CAfile = @/cas.pem\n", {"cas.pem": cas(1)}, master_cf) == []
+
+
 # Access tables
 
 
