@@ -37,6 +37,11 @@ class ContentFilter:
         rest = self.hop.nexthop.rpartition("]")[2]
         return rest.rpartition(":")[2] if ":" in rest else ""
 
+    @property
+    def is_socket(self) -> bool:
+        """Whether it has no host, but is a socket in the file system (lmtp(8))."""
+        return "/" in self.hop.nexthop
+
 
 def content_filters(router: Router) -> List[ContentFilter]:
     """The filters of main.cf and of services of smtpd(8) and pickup(8), each once."""

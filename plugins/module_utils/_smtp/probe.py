@@ -240,9 +240,11 @@ class _Session:
         ) from None
 
     def _ehlo(self, connection: connection_smtp.Connection) -> dict[str, str]:
-        reply = connection.command(f"EHLO {self._options.ehlo or connection_smtp.own_name(connection.own_address)}")
+        reply = connection.command(
+            f"{self._options.verb} {self._options.ehlo or connection_smtp.own_name(connection.own_address)}"
+        )
         if not reply.accepted:
-            raise connection_smtp.Refusal("the server refuses EHLO", reply)
+            raise connection_smtp.Refusal(f"the server refuses {self._options.verb}", reply)
         return keywords(reply)
 
     def _before_tls(self, connection: connection_smtp.Connection, context: ssl.SSLContext) -> None:

@@ -50,6 +50,13 @@ class ProbeOptions:
     """After so many refused recipients, the others are left out: servers delay or end sessions with many errors."""
     proxied: bool = False
     """Whether to send the header of the PROXY protocol first, as a proxy does that connects for this host."""
+    lmtp: bool = False
+    """Whether the server speaks LMTP (RFC 2033)."""
+
+    @property
+    def verb(self) -> str:
+        """The command that begins a session."""
+        return "LHLO" if self.lmtp else "EHLO"
 
 
 OPTIONS: Mapping[str, Any] = {

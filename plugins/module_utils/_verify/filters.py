@@ -23,6 +23,9 @@ from .outcome import MISCONFIGURED
 from .report import VerificationReport
 from .targets import session_values
 
+_LMTP_PORT = 24
+"""The default of lmtp_tcp_port."""
+
 
 def probe_filters(
     router: Router, before: Router | None, timeout: float, probe: Probe, report: VerificationReport
@@ -34,7 +37,8 @@ def probe_filters(
     """
     known = [] if before is None else [_signature(before, item) for item in content_filter.content_filters(before)]
     for item in content_filter.content_filters(router):
-        if item.hop.protocol == "smtp" and _signature(router, item) not in known:
+        # This host can't tell who may connect to a socket, and in which chroot.
+        if not item.is_socket and _signature(router, item) not in known:
             _probe_filter(router, item, timeout, probe, report)
 
 
@@ -53,12 +57,13 @@ def _probe_filter(
     router: Router, item: ContentFilter, timeout: float, probe: Probe, report: VerificationReport
 ) -> None:
     hop, level = item.hop, _level(router, item)
-    implicit = router.configuration.is_on("smtp_tls_wrappermode", router.service(hop.transport))
+    implicit = router.configuration.is_on(f"{hop.protocol}_tls_wrappermode", router.service(hop.transport))
     subject = f"the filter {hop.nexthop}"
     try:
-        number = port_number(item.port or "smtp")
+        is_lmtp = hop.protocol == "lmtp"
+        number = _LMTP_PORT if is_lmtp and not item.port else port_number(item.port or "smtp")
         request = ProbeOptions(
-            item.host, number, implicit, timeout=timeout, protocols=False, handshake=False, relay=False
+            item.host, number, implicit, timeout=timeout, protocols=False, handshake=False, relay=False, lmtp=is_lmtp
         )
         facts: dict[str, Any] = probe(request)
     except PostfixError as error:
@@ -69,8 +74,8 @@ def _probe_filter(
     problem = str(facts["problem"]) if facts.get("problem") and not before_tls else ""
     if not problem and not has_tls and tls_levels.STRENGTH.get(level, 0) >= tls_levels.MANDATORY:
         problem = (
-            f"it offers no TLS, and level {level} applies to it, so that all mail waits. Write smtp_tls_security_level: none among the "
-            f"options of {hop.transport}/unix"
+            f"it offers no TLS, and level {level} applies to it, so that all mail waits. Write {hop.protocol}_tls_security_level: none among "
+            f"the options of {hop.transport}/unix"
         )
     report.next_hops.append(
         {

@@ -261,7 +261,7 @@ def correct_server(context=None, implicit=False, before=(), after=(), **replies)
         session.reply(f"220 {NAME} ESMTP")
         while True:
             command = session.read_command().split()[0]
-            if command == "EHLO":
+            if command in ("EHLO", "LHLO"):
                 offered = list(after if encrypted else before)
                 if context is not None and not encrypted:
                     offered.append("STARTTLS")
@@ -363,6 +363,13 @@ def test_everything_at_once(serve, pki):
         "EHLO laptop.example.org",
         "STARTTLS",
     ]
+
+
+def test_lmtp(serve, pki):
+    server = serve(correct_server(EHLO="500 5.5.1 This is LMTP"))
+    answer = probe_server(server, pki, lmtp=True, relay=False, handshake=False)
+    assert answer["problem"] is None and server.commands[0].startswith("LHLO ")
+    assert not any(command.startswith("EHLO") for command in server.commands)
 
 
 def test_implicit_tls(serve, pki):

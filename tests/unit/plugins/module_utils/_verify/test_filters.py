@@ -16,6 +16,8 @@ smtp unix - - n - - smtp
 amavis unix - - n - - smtp
 quiet unix - - n - - smtp -o smtp_tls_security_level=none
 pipe unix - n n - - pipe
+lmtp unix - - n - - lmtp
+lmtp-amavis unix - - n - - lmtp -o lmtp_tls_security_level=none
 """
 CLEAR = {"problem": None, "before_tls": {"starttls": False}}
 STARTTLS = {"problem": None, "before_tls": {"starttls": True}}
@@ -60,6 +62,32 @@ def test_a_filter(transport, level, facts, outcome):
     assert requests == [("127.0.0.1", 10024)]
     assert [found["outcome"] for found in report.next_hops] == [outcome]
     assert bool(report.problems) == (outcome == "misconfigured")
+
+
+@pytest.mark.parametrize(
+    ("transport", "nexthop", "level", "facts", "outcome"),
+    [
+        ("lmtp", "[127.0.0.1]:10024", "", CLEAR, "clear"),
+        ("lmtp", "inet:[127.0.0.1]:10024", "may", CLEAR, "clear"),
+        ("lmtp", "[127.0.0.1]:10024", "encrypt", STARTTLS, "encrypted"),
+        ("lmtp", "[127.0.0.1]:10024", "encrypt", CLEAR, "misconfigured"),
+        ("lmtp-amavis", "[127.0.0.1]:10024", "encrypt", CLEAR, "clear"),
+        ("lmtp-amavis", "[127.0.0.1]:10024", "encrypt", GONE, "misconfigured"),
+    ],
+)
+def test_a_filter_that_speaks_lmtp(transport, nexthop, level, facts, outcome):
+    # The level of smtp(8) is not that of lmtp(8).
+    parameters = {"smtp_tls_security_level": "encrypt", "lmtp_tls_security_level": level}
+    report, requests = probed(router(content_filter=f"{transport}:{nexthop}", **parameters), facts)
+    assert requests == [("127.0.0.1", 10024)]
+    assert [found["outcome"] for found in report.next_hops] == [outcome]
+    assert all("lmtp_tls_security_level: none" in text or "refused" in text for text in report.problems)
+    assert bool(report.problems) == (outcome == "misconfigured")
+
+
+def test_the_port_of_lmtp_and_sockets():
+    assert probed(router(content_filter="lmtp:[127.0.0.1]"), CLEAR)[1] == [("127.0.0.1", 24)]
+    assert probed(router(content_filter="lmtp:unix:private/filter"), CLEAR)[1] == []
 
 
 def test_a_message_says_what_to_write():
