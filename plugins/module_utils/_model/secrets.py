@@ -44,7 +44,12 @@ _OWN_CONTENT = re.compile(rf"(?P<type>(proxy:)?({_LITERAL}):)?(?P<content>.*)", 
 _PLAIN = re.compile(r"yes|no|\d*|\W", re.IGNORECASE)
 
 _IN_URL = re.compile(r"(?<=://)[^\s/]+(?=@)")
-_BEFORE_HOST = re.compile(r"(?:(?<=[\s\[,])|(?<=static:)|^)(?!static:)[^\s\[\],:]*:[^\s,]+(?=@)")
+# "inline:{alice@example.org=..." and "hash:/etc/a@b" are tables, not a user with a password.
+_TYPES = (
+    rf"(?:proxy|{_LITERAL}|hash|btree|lmdb|cdb|dbm|sdbm|texthash|regexp|pcre|cidr|ldap|mysql|pgsql|sqlite|mongodb|memcache|environ|nis"
+    r"|socketmap|tcp|fail)"
+)
+_BEFORE_HOST = re.compile(rf"(?:(?<=[\s\[,])|(?<=static:)|^)(?!{_TYPES}:)[^\s\[\],:]*:[^\s,]+(?=@)")
 
 _REFERENCE = re.compile(r"(?<!\$)\$[({]?(\w+)")
 _COMMENT = re.compile(r"(?P<sign>#[#\s]*)(?P<name>\w+)(?P<equals>\s*=\s*)(?P<value>.*)", re.DOTALL)

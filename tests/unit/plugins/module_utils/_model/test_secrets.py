@@ -178,3 +178,20 @@ def test_the_options_of_a_module():
         "relayhost": None,
     }
     assert shown["files"] == [{"path": "x", "content": "********", "contents": "********"}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "inline:{alice@example.net=[hub.example.test]}",
+        "inline:{ alice@example.net = [hub.example.test]:587, @a.test = b }",
+        "hash:/etc/postfix/a@b",
+        "proxy:ldap:/etc/postfix/a@b, regexp:{{/x@y/ [hub.example.test]}}",
+        "pcre:{{/^(.*)@example.net$/ [hub.example.test]}}",
+    ],
+)
+def test_a_table_with_an_address_is_no_user_with_a_password(value):
+    assert secrets.secret_words("sender_dependent_relayhost_maps", value) == []
+    assert secrets.masked("sender_dependent_relayhost_maps", value) == value
+    inline = "inline:{alice@example.net=[bob:S3cret@hub.example.test]}"
+    assert secrets.secret_words("sender_dependent_relayhost_maps", inline) != []
