@@ -40,7 +40,7 @@ attributes:
         main.cf and master.cf, user names and passwords in next hops, files with a password, and files that not every user may read.
       - The host's log has the names of what a module changes, not the values, and C(-vvv) shows the arguments of the module without secrets.
 requirements:
-  - Python >= 3.8 and Postfix >= 3.4 on the managed host
+  - Python >= 3.9 and Postfix >= 3.5 on the managed host
 """
 
     READ_ONLY = r"""
@@ -70,7 +70,7 @@ attributes:
     details:
       - This action changes nothing.
 requirements:
-  - Python >= 3.8 and Postfix >= 3.4 on the managed host
+  - Python >= 3.9 and Postfix >= 3.5 on the managed host
 """
 
     IGNORED = r"""

@@ -264,7 +264,7 @@ evidence:
   description:
     - Where the results of next hops come from; empty if none was probed. The results themselves are in Postfix's own reports of the probes.
       Whether a session had TLS, and how the server was verified, is only in the log.
-    - V(journal) is systemd's journal, of which only lines count that Postfix's own programs have written. V(file) is C(maillog_file), or a file
+    - V(journal) is systemd's journal, of which only lines count that root or Postfix's user has written. V(file) is C(maillog_file), or a file
       of syslogd. A local user can write to it, but not to the reports. A line that contradicts a report is an error.
     - V(report) are the reports alone, on a host that logs to neither.
   type: str

@@ -51,6 +51,8 @@ _TYPES = (
 )
 _BEFORE_HOST = re.compile(rf"(?:(?<=[\s\[,])|(?<=static:)|^)(?!{_TYPES}:)[^\s\[\],:]*:[^\s,]+(?=@)")
 
+_TRANSPORT = re.compile(r"^\s*[\w.-]+:")
+
 _REFERENCE = re.compile(r"(?<!\$)\$[({]?(\w+)")
 _COMMENT = re.compile(r"(?P<sign>#[#\s]*)(?P<name>\w+)(?P<equals>\s*=\s*)(?P<value>.*)", re.DOTALL)
 
@@ -101,7 +103,9 @@ def secret_words(name: str, value: str) -> List[str]:
         return [word for word in contents if not _PLAIN.fullmatch(word)]
     found = [match.group() for match in _IN_URL.finditer(value)]
     if _NEXT_HOP.search(name):
-        found += [match.group() for match in _BEFORE_HOST.finditer(value)]
+        # "error:postmaster@example.org is closed": a transport, and what only that transport understands.
+        hop = _TRANSPORT.sub("", value) if name.endswith(("transport", "_filter")) else value
+        found += [match.group() for match in _BEFORE_HOST.finditer(hop)]
     return found
 
 

@@ -181,6 +181,21 @@ def test_the_options_of_a_module():
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("default_transport", "error:postmaster@example.org is closed", []),
+        ("local_transport", "maildrop:alice@example.org", []),
+        ("content_filter", "filter:alice@example.org", []),
+        ("default_transport", "smtp:[alice:S3cret@hub.example.org]:587", ["alice:S3cret"]),
+        ("default_transport", "smtp:alice:S3cret@hub.example.org", ["alice:S3cret"]),
+        ("relayhost", "alice:S3cret@hub.example.org", ["alice:S3cret"]),
+    ],
+)
+def test_a_transport_with_an_address_is_no_user_with_a_password(name, value, expected):
+    assert secrets.secret_words(name, value) == expected
+
+
+@pytest.mark.parametrize(
     "value",
     [
         "inline:{alice@example.net=[hub.example.test]}",
